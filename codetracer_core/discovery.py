@@ -1,0 +1,130 @@
+"""Finding run folders and run files below any root."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from codetracer_core.errors import AmbiguousFormat, CodeTracerError, NotFound, UnknownFormat
+from codetracer_core.parsers import PARSERS, RunLocation, claims_in
+from codetracer_core.parsers._artifacts import Artifacts
+from codetracer_core.parsers._trial import why_unread
+
+MAX_DEPTH = 10
+SKIPPED_FOLDERS = frozenset(
+    {".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv", "site-packages"}
+    | {".tox", ".nox", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".cache", ".idea", ".vscode"}
+)
+
+
+@dataclass
+class Discovery:
+    """What lies below a root: runs to read, and places that look like runs but cannot be read as one."""
+
+    locations: list[RunLocation] = field(default_factory=list)
+    problems: list[CodeTracerError] = field(default_factory=list)
+
+
+def discover(
+    root: Path,
+    *,
+    format: str | None = None,
+    ceiling: Path | None = None,
+    visited: Callable[[int], None] | None = None,
+) -> Discovery:
+    """All runs at or below ``root`` (a folder, or one file), in path order.
+
+    Folders that hold no runs (version control, caches, virtual environments), links to folders and anything
+    more than ``MAX_DEPTH`` levels down are passed over. A file that repeats runs which also lie singly below
+    its folder gives way to them. ``visited`` hears the number of folders looked at so far.
+    """
+    if not root.exists():
+        raise NotFound("there is nothing here", path=root, remedy="Check the path.")
+    found = Discovery()
+    if root.is_file():
+        found.locations = _runs_of_file(root, format=format, ceiling=ceiling)
+        return found
+    _Walk(found, format, ceiling, visited).folder(root, 0)
+    return found
+
+
+def locate(path: Path, *, format: str | None = None) -> RunLocation:
+    """The one run at ``path``; raises AmbiguousFormat if several lie there, UnknownFormat if none does.
+
+    ``path`` may end in ``#member`` to name one of several runs in a file, as ``RunLocation.path`` writes it.
+    """
+    member = None
+    if not path.exists() and "#" in path.name:
+        name, _, member = path.name.rpartition("#")
+        path = path.with_name(name)
+    found = discover(path, format=format)
+    runs = [run for run in found.locations if member is None or run.claim.member == member]
+    if len(runs) == 1:
+        return runs[0]
+    if runs:
+        listed = "\n".join(f"  {run.path}" for run in runs[:20])
+        more = f"\n  … and {len(runs) - 20} more" if len(runs) > 20 else ""
+        raise AmbiguousFormat(f"{len(runs)} runs lie here", path=path, remedy=f"Name one of them:\n{listed}{more}")
+    if found.problems:
+        raise found.problems[0]
+    known = "; ".join(parser.title for parser in PARSERS)
+    raise UnknownFormat("no run that any parser recognises", path=path, remedy=f"Known layouts: {known}.")
+
+
+def _runs_of_file(file: Path, *, format: str | None, ceiling: Path | None) -> list[RunLocation]:
+    """Runs whose evidence is ``file``: in its own folder, or in a run folder up to four levels above it."""
+    folder = file.parent
+    for _ in range(5):
+        relative = file.relative_to(folder).as_posix()
+        runs = [
+            run
+            for run in claims_in(folder, format=format, ceiling=ceiling)
+            if run.claim.unit == relative or relative in run.claim.files
+        ]
+        if runs or folder == folder.parent:
+            return runs
+        folder = folder.parent
+    return []
+
+
+@dataclass
+class _Walk:
+    found: Discovery
+    format: str | None
+    ceiling: Path | None
+    visited: Callable[[int], None] | None
+    covered: set[Path] = field(default_factory=set)
+    seen: int = 0
+
+    def folder(self, folder: Path, depth: int) -> None:
+        self.seen += 1
+        if self.visited is not None:
+            self.visited(self.seen)
+        try:
+            runs = claims_in(folder, format=self.format, ceiling=self.ceiling)
+            artifacts = Artifacts(folder, ceiling=self.ceiling)
+            subfolders = artifacts.folders
+        except CodeTracerError as error:
+            self.found.problems.append(error)
+            return
+        except OSError as error:
+            self.found.problems.append(UnknownFormat(error.strerror or str(error), path=folder))
+            return
+        runs = [run for run in runs if not self._is_covered(run)]
+        reason = None if runs else why_unread(artifacts)
+        if reason is not None:
+            self.found.problems.append(UnknownFormat(reason, path=folder))
+        for run in runs:
+            self.covered.update(folder / name for name in (*run.claim.files, *run.claim.covers))
+        singles = [run for run in runs if not run.claim.aggregate]
+        position = len(self.found.locations)
+        self.found.locations.extend(singles)
+        if depth < MAX_DEPTH:
+            for name in subfolders:
+                path = folder / name
+                if name not in SKIPPED_FOLDERS and path not in self.covered and not path.is_symlink():
+                    self.folder(path, depth + 1)
+        if len(self.found.locations) == position:
+            self.found.locations.extend(run for run in runs if run.claim.aggregate)
+
+    def _is_covered(self, run: RunLocation) -> bool:
+        return all(run.folder / name in self.covered for name in run.claim.files)

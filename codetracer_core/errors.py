@@ -1,0 +1,60 @@
+"""The few errors that CodeTracer raises on purpose.
+
+Each one can be shown to a person as it is: it names the file, the place in it and what to do.
+The command line prints it and exits with 1, a page shows it, an import report keeps it as a row;
+nothing else in the code turns an error into something else.
+"""
+
+from pathlib import Path
+
+
+class CodeTracerError(Exception):
+    """An error told in words.
+
+    ``reason`` says what is wrong, ``path`` where (a file or folder, if one is to blame), ``place`` the
+    spot inside that file ("line 12", "/trajectory/3"), and ``remedy`` what the reader can do about it.
+    """
+
+    def __init__(self, reason: str, *, path: Path | str | None = None, place: str = "", remedy: str = "") -> None:
+        self.reason = reason
+        self.path = str(path) if path is not None else ""
+        self.place = place
+        self.remedy = remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        where = ", ".join(part for part in (self.path, self.place) if part)
+        text = f"{where}: {self.reason}" if where else self.reason
+        return f"{text} {self.remedy}" if self.remedy else text
+
+
+class UnreadableFile(CodeTracerError):
+    """A file that should hold evidence cannot be read: git-LFS pointer, zero bytes, cut off, not UTF-8."""
+
+
+class UnknownFormat(CodeTracerError):
+    """No parser recognises what lies here."""
+
+
+class AmbiguousFormat(CodeTracerError):
+    """Several parsers recognise the same run, or one path holds several runs."""
+
+
+class MalformedRun(CodeTracerError):
+    """A known layout with content that this layout never has."""
+
+
+class ArchiveRefused(CodeTracerError):
+    """An archive that could write outside its folder, holds links or devices, or is too large."""
+
+
+class ManifestError(CodeTracerError):
+    """A benchmark manifest, or one row of it, cannot be understood."""
+
+
+class StoreLocked(CodeTracerError):
+    """Another process owns the workspace's database file."""
+
+
+class NotFound(CodeTracerError):
+    """A run, step or annotator that was asked for does not exist."""

@@ -1,0 +1,221 @@
+"""The vocabulary of CodeTracer as frozen pydantic models.
+
+Step numbers (``step_id``) are 1-based and consecutive within one run; ranges are inclusive at both
+ends. ``None`` always means "not known from the evidence", never zero, false or empty.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Verdict = Literal["correct", "incorrect", "unuseful", "uncertain"]
+"""What a label says of a step. A step without a verdict is *unlabelled*, which is not *correct*."""
+
+Kind = Literal["explore", "change", "message"]
+"""What a step does to the state of the environment. A *message* calls no tool, so it cannot change state."""
+
+LabelSource = Literal["human", "model", "ground_truth", "adjudicated"]
+Exposure = Literal["none", "model", "ground_truth", "peers"]
+
+
+class Frozen(BaseModel):
+    """Base of all models: immutable, and unknown fields are a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceRef(Frozen):
+    """Where a text stands in the raw files of a run.
+
+    ``path`` is relative to the run's root folder, with ``/`` (an outcome may stand in a sibling, ``../…``).
+    Lines are 1-based and inclusive. ``pointer`` is an RFC 6901 JSON pointer: into the whole file
+    (``kind="json"``), into the record that stands on line ``line_start`` (``"jsonl"``), or into the list of
+    the JSON objects that begin within the lines of a terminal recording (``"cast"``). ``kind="text"`` has no
+    pointer: the lines are the text. ``parsers.resolve`` reads a reference back.
+    """
+
+    path: str
+    line_start: int = Field(ge=1)
+    line_end: int = Field(ge=1)
+    kind: Literal["text", "json", "jsonl", "cast"] = "text"
+    pointer: str | None = None
+
+
+class ToolCall(Frozen):
+    """One call of a tool, as the agent wrote it.
+
+    ``arguments`` is a mapping, or the raw text where the agent's arguments were no JSON object.
+    """
+
+    name: str
+    arguments: dict[str, Any] | str = Field(default_factory=dict)
+    call_id: str | None = None
+
+    def text(self) -> str:
+        """The action as text: the command or code if that is what the call is about, else its arguments as JSON."""
+        if isinstance(self.arguments, str):
+            return self.arguments
+        for key in _SPOKEN_ARGUMENTS:
+            value = self.arguments.get(key)
+            if isinstance(value, str) and self.arguments.keys() <= {key} | _SHELL_OPTIONS:
+                return value
+        return json.dumps(self.arguments, ensure_ascii=False)
+
+
+_SPOKEN_ARGUMENTS = ("command", "cmd", "keystrokes", "code")
+# Arguments that say how a command is run, not what it does: the command alone still tells the whole action.
+_SHELL_OPTIONS = {
+    *("description", "timeout", "timeout_ms", "duration", "is_input", "is_background", "run_in_background"),
+    *("security_risk", "workdir", "cwd", "reset", "dangerouslyDisableSandbox", "thought", "hidden"),
+    *("blocking", "confirmation_state", "kernel_init_code", "include_extra", "is_static", "summary"),
+}
+
+
+class Step(Frozen):
+    """One action of the agent and what came back: the unit that is labelled."""
+
+    step_id: int = Field(ge=1)
+    native_ids: tuple[str, ...] = ()
+    """Ids that the agent's own files give this step (event id, tool-call id, message id …)."""
+    action: str
+    tool: ToolCall | None = None
+    observation: str | None = None
+    """None: the files hold no observation for this step (which differs from an empty one)."""
+    thought: str | None = None
+    parallel_group: int | None = None
+    """Steps of one model reply with several calls share the ``step_id`` of the first of them; None: a lone call."""
+    branch: str | None = None
+    """Id of the sub-agent that took the step (see ``Trajectory.branches``); None: the main agent."""
+    is_message: bool = False
+    """A reply with text and no tool call."""
+    executed: bool = True
+    """False: the environment refused the reply (wrong format) or never ran it."""
+    exit_code: int | None = None
+    timestamp: datetime | None = None
+    action_ref: SourceRef | None = None
+    observation_ref: SourceRef | None = None
+    thought_ref: SourceRef | None = None
+
+
+class Branch(Frozen):
+    """A sub-agent: its steps hang below the step that started it."""
+
+    branch_id: str
+    name: str = ""
+    parent_step_id: int | None = None
+    """None: the files do not tell which step started it."""
+
+
+class Outcome(Frozen):
+    """Whether the run solved its task, and where that was read. A submitted run is not a solved one."""
+
+    solved: bool | None = None
+    reason: str = "no result file"
+    source: SourceRef | None = None
+
+
+class TestResult(Frozen):
+    """One test of the verifier. ``status`` is the verifier's own word ("passed", "failed", "skipped" …)."""
+
+    __test__ = False  # not a pytest class
+
+    name: str
+    status: str
+
+
+class Usage(Frozen):
+    """What the run cost, as far as its files say. Prompt tokens include cached ones."""
+
+    cost_usd: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+class Trajectory(Frozen):
+    """One run of an agent on a task, read from its files and from nothing else."""
+
+    format: str
+    """Name of the parser that read it (``parsers.PARSERS``)."""
+    view: str
+    """Which of several readings of the same run this is (e.g. "traj.json" or "agent.log")."""
+    agent: str | None = None
+    agent_version: str | None = None
+    model: str | None = None
+    task: str | None = None
+    """Short name of the task (instance id, task id)."""
+    trial: str | None = None
+    """Name of this attempt at the task, where the harness gives one."""
+    task_text: str | None = None
+    task_ref: SourceRef | None = None
+    outcome: Outcome = Outcome()
+    exit_status: str | None = None
+    """How the agent's own log says it ended ("Submitted", "exit_cost" …): never the outcome."""
+    usage: Usage = Usage()
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    tests: tuple[TestResult, ...] = ()
+    steps: tuple[Step, ...] = ()
+    branches: tuple[Branch, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a reader must know about the reading: views that differ, records left out and why."""
+
+    @property
+    def step_count(self) -> int:
+        return len(self.steps)
+
+
+class Stage(Frozen):
+    """A contiguous range of steps with one purpose; both ends inclusive."""
+
+    stage_id: int = Field(ge=1)
+    start_step_id: int = Field(ge=1)
+    end_step_id: int = Field(ge=1)
+    name: str = ""
+
+
+class LabelEvent(Frozen):
+    """One act of labelling. Events are only ever added; the latest of a (run, step, field, source, annotator,
+    pass) is the label in force, and an event with ``value=None`` takes it back.
+
+    ``(client, sequence)`` names the act itself: storing it twice stores it once. ``step_id`` is None for what
+    concerns the whole run (its stages). ``field`` "verdict" holds a ``Verdict``; "stages" a list of ``Stage``
+    as plain dictionaries.
+    """
+
+    run_id: str
+    step_id: int | None = Field(default=None, ge=1)
+    field: str = "verdict"
+    value: Any = None
+    source: LabelSource = "human"
+    annotator: str
+    pass_number: int = Field(default=1, ge=1)
+    exposure: Exposure = "none"
+    client: str
+    sequence: int = Field(ge=1)
+    occurred_at: datetime
+    """When the person acted, UTC; the store adds when it arrived."""
+
+
+class RunRecord(Frozen):
+    """A trajectory with what the import knows about it: the unit that the store takes in."""
+
+    run_id: str
+    trajectory: Trajectory
+    origin: str
+    """Where the evidence lies: the path as it was given, for people; never used to find it again."""
+    collection: str = ""
+    """Name of the import root, to tell samples, benchmark and own runs apart."""
+    evidence_hash: str
+    """sha256 (hex) over the evidence and the reader's version: equal means nothing to import again."""
+    declared_step_count: int | None = None
+    """The manifest's count. If it differs from the real one the run is *misaligned*."""
+    benchmark: Mapping[str, Any] | None = None
+    """The manifest row without its labels and stages (difficulty, category, tags …)."""
+
+    @property
+    def misaligned(self) -> bool:
+        return self.declared_step_count is not None and self.declared_step_count != self.trajectory.step_count

@@ -1,0 +1,111 @@
+"""Reading runs: which formats there are, which one a folder holds, and the run as a ``Trajectory``.
+
+``claims_in(folder)`` says what lies in one folder, ``discovery`` walks a whole tree of them, ``read_run`` reads
+one. Parsers never import each other; what they share is in the modules that begin with an underscore.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from codetracer_core.errors import AmbiguousFormat, CodeTracerError, UnknownFormat
+from codetracer_core.models import Trajectory
+from codetracer_core.parsers import _trial
+from codetracer_core.parsers._artifacts import Artifacts, resolve
+from codetracer_core.parsers._format import Claim, Format
+
+__all__ = ["PARSERS", "Claim", "Format", "ReadRun", "RunLocation", "claims_in", "read_run", "resolve"]
+
+PARSERS: tuple[Format, ...] = ()
+
+# Two formats may claim one folder only if they are two records of the same run that its harness writes side by side.
+VIEWS_OF_ONE_RUN: tuple[frozenset[str], ...] = (frozenset({"atif", "claude-code"}),)
+
+
+@dataclass(frozen=True)
+class RunLocation:
+    """Where one run lies and which parser reads it."""
+
+    folder: Path
+    format: str
+    claim: Claim
+    other_views: tuple[tuple[str, Claim], ...] = ()
+    ceiling: Path | None = None
+
+    @property
+    def path(self) -> str:
+        """The run's path for people: its folder, or its file, with ``#`` and the record for one of several."""
+        path = str(self.folder if self.claim.unit == "." else self.folder / self.claim.unit)
+        return f"{path}#{self.claim.member}" if self.claim.member else path
+
+
+def parser_named(name: str) -> Format:
+    for parser in PARSERS:
+        if parser.name == name:
+            return parser
+    names = ", ".join(parser.name for parser in PARSERS)
+    raise UnknownFormat(f"there is no format {name!r}", remedy=f"Formats: {names}.")
+
+
+def claims_in(folder: Path, *, format: str | None = None, ceiling: Path | None = None) -> list[RunLocation]:
+    """All runs that lie directly in ``folder`` (as a whole, or as single files), in order of their names.
+
+    ``format`` asks one parser only. Raises AmbiguousFormat if two parsers claim the same run and are not two
+    records of it (``VIEWS_OF_ONE_RUN``).
+    """
+    artifacts = Artifacts(folder, ceiling=ceiling)
+    parsers = (parser_named(format),) if format else PARSERS
+    found: dict[tuple[str, str], list[tuple[str, Claim]]] = {}
+    for parser in parsers:
+        for claim in parser.recognise(artifacts):
+            found.setdefault((claim.unit, claim.member or ""), []).append((parser.name, claim))
+    locations = []
+    for (unit, _), candidates in sorted(found.items()):
+        names = [name for name, _ in candidates]
+        if len(names) > 1 and frozenset(names) not in VIEWS_OF_ONE_RUN:
+            raise AmbiguousFormat(
+                f"several parsers recognise this run: {', '.join(names)}",
+                path=folder / unit,
+                remedy=f"Name one with --format, e.g. --format {names[0]}.",
+            )
+        (name, claim), *others = candidates
+        locations.append(RunLocation(folder, name, claim, tuple(others), ceiling))
+    return locations
+
+
+@dataclass(frozen=True)
+class ReadRun:
+    """A run as read, and the hash of everything that was read for it."""
+
+    trajectory: Trajectory
+    evidence_hash: str
+
+
+def read_run(location: RunLocation, *, declared_step_count: int | None = None) -> ReadRun:
+    """Read one run. Raises a ``CodeTracerError`` if its files cannot be read as what they claim to be.
+
+    Where a harness left two records of the run, both are read: the one with more steps is used (the first on a
+    tie), and the trajectory's notes say how they differ. If only one of them can be read, that one is used and
+    the notes say why the other was not.
+    """
+    artifacts = Artifacts(location.folder, ceiling=location.ceiling)
+    readings: list[Trajectory] = []
+    failures: list[CodeTracerError] = []
+    for name, claim in ((location.format, location.claim), *location.other_views):
+        try:
+            readings.append(parser_named(name).parse(artifacts, claim, declared_step_count))
+        except CodeTracerError as error:
+            failures.append(error)
+    if not readings:
+        raise failures[0]
+    best = max(readings, key=lambda reading: reading.step_count)
+    notes = [f"Another record of this run could not be read: {error}" for error in failures]
+    notes += [_difference(best, other) for other in readings if other is not best]
+    trajectory = best.model_copy(update={"notes": best.notes + tuple(notes)})
+    return ReadRun(_trial.add_context(trajectory, artifacts), artifacts.evidence_hash())
+
+
+def _difference(used: Trajectory, other: Trajectory) -> str:
+    counts = f"{used.format} ({used.view}): {used.step_count} steps, {other.format} ({other.view}): {other.step_count}"
+    if used.step_count == other.step_count:
+        return f"Two records of this run agree on the number of steps. Used {counts}."
+    return f"Two records of this run differ; the one with more steps is used. {counts}."

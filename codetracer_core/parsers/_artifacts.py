@@ -1,0 +1,313 @@
+"""The only place that opens a run's files: reading, refusing, and saying where a text stands.
+
+``Artifacts`` looks at one folder; everything is addressed by paths relative to it, with ``/``. Nothing is
+ever written. What was read is hashed along the way, so that an import can tell whether the evidence changed.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from codetracer_core.errors import UnreadableFile
+from codetracer_core.models import SourceRef
+
+T = TypeVar("T")
+Pointer = tuple[str | int, ...]
+
+LARGEST_FILE = 1 << 30
+LFS_MARK = b"version https://git-lfs.github.com/spec/"
+_ANSI = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
+    r"|\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC: titles, links
+    r"|[PX^_][^\x1b]*\x1b\\"  # device control and other strings
+    r"|[()*+][A-Za-z0-9]"  # character sets
+    r"|[@-Z\\-_=>78])"
+)
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def strip_ansi(text: str) -> str:
+    """``text`` without terminal escape sequences (colours, cursor moves, titles)."""
+    return _ANSI.sub("", text)
+
+
+def plain_text(value: Any) -> str:
+    """The text of a message content: a string as it is, a list of parts joined by newlines, else its JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "\n".join(plain_text(part) for part in value)
+    if isinstance(value, dict):
+        for key in ("text", "thinking"):
+            if isinstance(value.get(key), str):
+                return str(value[key])
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def pointer_text(pointer: Pointer) -> str:
+    """RFC 6901 text of a pointer given as a tuple of keys and indexes."""
+    return "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in pointer)
+
+
+def at_pointer(value: Any, pointer: str) -> Any:
+    """The value at an RFC 6901 pointer; raises KeyError or IndexError where there is none."""
+    for token in pointer.split("/")[1:]:
+        key = token.replace("~1", "/").replace("~0", "~")
+        value = value[int(key)] if isinstance(value, list) else value[key]
+    return value
+
+
+def _decode(data: bytes, path: str, place: str = "") -> Any:
+    """JSON to Python. What msgspec refuses but Python's own writer produces (NaN, lone surrogates) is accepted."""
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as first:
+        try:
+            value = json.loads(data)
+        except (ValueError, RecursionError):
+            raise UnreadableFile(
+                f"no valid JSON ({first})",
+                path=path,
+                place=place,
+                remedy="The file is damaged or cut off; get a complete copy.",
+            ) from first
+        return _without_lone_surrogates(value)
+
+
+def _without_lone_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return _LONE_SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_without_lone_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_lone_surrogates(key): _without_lone_surrogates(item) for key, item in value.items()}
+    return value
+
+
+@dataclass
+class JsonFile:
+    """A JSON file in memory that knows on which lines each of its values stands."""
+
+    path: str
+    data: bytes
+    shown_path: str = ""
+    """The path for error messages."""
+    _children: dict[Pointer, dict[str, msgspec.Raw] | list[msgspec.Raw]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def value(self) -> Any:
+        return _decode(self.data, self.shown_path)
+
+    def decode(self, as_type: type[T]) -> T:
+        """The file as a msgspec type: fields that the type does not name are skipped without being built."""
+        try:
+            return msgspec.json.decode(self.data, type=as_type)
+        except msgspec.ValidationError as error:
+            raise UnreadableFile(
+                f"unexpected content ({error})", path=self.shown_path, remedy="This layout never looks like that."
+            ) from error
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return msgspec.convert(self.value, as_type)
+
+    @cached_property
+    def _line_starts(self) -> np.ndarray:
+        return np.flatnonzero(np.frombuffer(self.data, np.uint8) == 10)
+
+    def ref(self, *pointer: str | int) -> SourceRef:
+        """Reference to the value at ``pointer``: the lines on which it begins and ends.
+
+        Exact, because msgspec's raw values are views into the file. A file that msgspec cannot read (see
+        ``_decode``) gets the whole file as its range; the pointer is exact all the same.
+        """
+        lines = len(self._line_starts)
+        last = max(1, lines + (not self.data.endswith(b"\n")))
+        first = 1
+        if last > 1:
+            try:
+                start, end = self._span(pointer)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                pass
+            else:
+                first = int(np.searchsorted(self._line_starts, start)) + 1
+                last = int(np.searchsorted(self._line_starts, max(start, end - 1))) + 1
+        return SourceRef(path=self.path, line_start=first, line_end=last, kind="json", pointer=pointer_text(pointer))
+
+    def _span(self, pointer: Pointer) -> tuple[int, int]:
+        if not pointer:
+            return 0, len(self.data)
+        siblings = self._container(pointer[:-1])
+        raw = siblings[pointer[-1]]  # type: ignore[index]
+        start = pa.py_buffer(raw).address - pa.py_buffer(self.data).address
+        return start, start + len(memoryview(raw))
+
+    def _container(self, pointer: Pointer) -> dict[str, msgspec.Raw] | list[msgspec.Raw]:
+        known = self._children.get(pointer)
+        if known is None:
+            raw = self._container(pointer[:-1])[pointer[-1]] if pointer else self.data  # type: ignore[index]
+            first = bytes(memoryview(raw)[:64]).lstrip()[:1]
+            if first == b"[":
+                known = msgspec.json.decode(raw, type=list[msgspec.Raw])
+            else:
+                known = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+            self._children[pointer] = known
+        return known
+
+
+@dataclass(frozen=True)
+class JsonLine:
+    """One record of a JSON-lines file."""
+
+    path: str
+    line: int
+    value: Any
+
+    def ref(self, *pointer: str | int) -> SourceRef:
+        return SourceRef(
+            path=self.path, line_start=self.line, line_end=self.line, kind="jsonl", pointer=pointer_text(pointer)
+        )
+
+
+class Artifacts:
+    """One folder of evidence.
+
+    ``ceiling``: the highest folder that may be read for siblings such as a result file (``../report.json``);
+    None sets no limit, an uploaded archive's folder must be its own ceiling.
+    """
+
+    def __init__(self, root: Path, *, ceiling: Path | None = None) -> None:
+        self.root = root
+        self.ceiling = ceiling.resolve() if ceiling is not None else None
+        self._hashes: dict[str, str] = {}
+
+    @cached_property
+    def _entries(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        files: list[str] = []
+        folders: list[str] = []
+        for entry in sorted(self.root.iterdir()):
+            (folders if entry.is_dir() else files).append(entry.name)
+        return tuple(files), tuple(folders)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files directly in the folder, sorted."""
+        return self._entries[0]
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Names of the folders directly in the folder, sorted."""
+        return self._entries[1]
+
+    def has(self, path: str) -> bool:
+        """Is there a file at this relative path (that may be read)?"""
+        return self._allowed(path) and (self.root / path).is_file()
+
+    def has_folder(self, path: str) -> bool:
+        return self._allowed(path) and (self.root / path).is_dir()
+
+    def glob(self, pattern: str) -> list[str]:
+        """Relative paths of the files that match, sorted as text. Patterns must be shallow (no ``**``)."""
+        found = (match.relative_to(self.root).as_posix() for match in self.root.glob(pattern) if match.is_file())
+        return sorted(found)
+
+    def size(self, path: str) -> int:
+        return (self.root / path).stat().st_size
+
+    def head(self, path: str, size: int = 4096) -> bytes:
+        """The first bytes of a file, b"" if there is no such file; for recognising, not for evidence."""
+        if not self.has(path):
+            return b""
+        with (self.root / path).open("rb") as file:
+            return file.read(size)
+
+    def is_lfs_pointer(self, path: str) -> bool:
+        return self.head(path, len(LFS_MARK)) == LFS_MARK
+
+    def shown(self, path: str) -> str:
+        """The path as error messages show it."""
+        return str(self.root / path)
+
+    def read_bytes(self, path: str) -> bytes:
+        """The whole file; raises UnreadableFile for what cannot be evidence."""
+        if not self._allowed(path):
+            raise UnreadableFile("lies outside the imported folder", path=self.shown(path))
+        try:
+            size = self.size(path)
+            if size > LARGEST_FILE:
+                raise UnreadableFile(f"{size:,} bytes are more than {LARGEST_FILE:,}", path=self.shown(path))
+            data = (self.root / path).read_bytes()
+        except OSError as error:
+            raise UnreadableFile(error.strerror or str(error), path=self.shown(path)) from error
+        if not data:
+            raise UnreadableFile("the file is empty (0 bytes)", path=self.shown(path), remedy="Copy the run again.")
+        if data.startswith(LFS_MARK):
+            raise UnreadableFile(
+                "a git-LFS pointer, not the file itself", path=self.shown(path), remedy="Run 'git lfs pull' and retry."
+            )
+        self._hashes[path] = hashlib.sha256(data).hexdigest()
+        return data
+
+    def read_text(self, path: str, *, errors: str = "strict") -> str:
+        """UTF-8 text. ``errors="replace"`` is for terminal output, which can hold any byte."""
+        data = self.read_bytes(path)
+        try:
+            return data.decode("utf-8", errors=errors)
+        except UnicodeDecodeError as error:
+            raise UnreadableFile(
+                f"not UTF-8 text (byte {error.start})", path=self.shown(path), remedy="Convert the file to UTF-8."
+            ) from error
+
+    def read_json(self, path: str) -> JsonFile:
+        """A JSON file; decoding happens at first use of ``value``, ``decode`` or ``ref``."""
+        return JsonFile(path=path, data=self.read_bytes(path), shown_path=self.shown(path))
+
+    def read_jsonl(self, path: str, problems: list[str]) -> Iterator[JsonLine]:
+        """The records of a JSON-lines file. Blank lines are passed over; a line that is no JSON is skipped and
+        told in ``problems`` (the last line of a killed run is often cut off). If no line at all can be read,
+        raises UnreadableFile."""
+        data = self.read_bytes(path)
+        good = 0
+        first_error: UnreadableFile | None = None
+        for number, line in enumerate(data.split(b"\n"), start=1):
+            if not line.strip():
+                continue
+            try:
+                value = _decode(line, self.shown(path), f"line {number}")
+            except UnreadableFile as error:
+                first_error = first_error or error
+                problems.append(f"{path}, line {number}: skipped, {error.reason}")
+                continue
+            good += 1
+            yield JsonLine(path=path, line=number, value=value)
+        if not good and first_error is not None:
+            raise first_error
+
+    def evidence_hash(self) -> str:
+        """sha256 over the paths and contents of all files read so far through this object."""
+        lines = "\n".join(f"{path} {digest}" for path, digest in sorted(self._hashes.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def _allowed(self, path: str) -> bool:
+        if self.ceiling is None:
+            return True
+        return (self.root / path).resolve().is_relative_to(self.ceiling)
+
+
+def resolve(root: Path, ref: SourceRef) -> str:
+    """The text that a reference points at, read from the files again."""
+    folder = Artifacts(root)
+    if ref.kind == "json":
+        return plain_text(at_pointer(folder.read_json(ref.path).value, ref.pointer or ""))
+    lines = folder.read_text(ref.path, errors="replace").split("\n")[ref.line_start - 1 : ref.line_end]
+    if ref.kind == "text":
+        return strip_ansi("\n".join(lines))
+    record = _decode(lines[0].encode(), folder.shown(ref.path), f"line {ref.line_start}")
+    return plain_text(at_pointer(record, ref.pointer or ""))
