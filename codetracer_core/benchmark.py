@@ -1,0 +1,568 @@
+"""CodeTraceBench in and out: manifest rows, their ground truth as label events, their artifact archives.
+
+The manifest (dataset card of CodeTraceBench) holds one row per run: who ran what, how many steps its
+annotators counted, the stages, and per stage the step ids that are *incorrect* or *unuseful*. Step ids are
+1-based. It stores these positives only, so a step without a label is unlabelled, not correct.
+"""
+
+import ast
+import contextlib
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO, Any, cast
+
+import msgspec
+import pyarrow as pa
+import zstandard
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from codetracer_core.discovery import MAX_DEPTH, SKIPPED_FOLDERS
+from codetracer_core.errors import ArchiveRefused, CodeTracerError, ManifestError
+from codetracer_core.models import LabelEvent, Stage, Verdict
+from codetracer_core.parsers._artifacts import Artifacts
+
+ANNOTATOR = "CodeTraceBench"
+ARCHIVE_SUFFIXES = (".tar.zst", ".tar.gz", ".tgz", ".tar", ".zip")
+MAX_ARCHIVE_BYTES = 2 << 30
+MAX_ARCHIVE_FILES = 100_000
+_LABEL_COLUMNS = frozenset({"stages", "stage_count", "incorrect_stages", "incorrect_error_stage_count"})
+
+
+# --- rows ---------------------------------------------------------------------------------------------------
+
+
+class ErrorStage(BaseModel):
+    """The labels of one stage. ``steps`` repeats them with excerpts from the raw files, as the benchmark has it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    stage_id: int
+    incorrect_step_ids: tuple[int, ...] = ()
+    unuseful_step_ids: tuple[int, ...] = ()
+    steps: tuple[dict[str, Any], ...] = ()
+
+
+class BenchmarkRow(BaseModel):
+    """One row of the manifest, columns in the benchmark's own order; columns that it has beyond these are kept.
+
+    ``stages``, ``incorrect_stages`` and ``tags`` may come as lists, as JSON text or as Python-literal text.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+
+    traj_id: str = Field(min_length=1)
+    agent: str | None = None
+    model: str | None = None
+    task_name: str | None = None
+    task_slug: str | None = None
+    difficulty: str | None = None
+    category: str | None = None
+    tags: tuple[str, ...] = ()
+    solved: bool | None = None
+    step_count: int = Field(ge=0)
+    stages: tuple[Stage, ...] = ()
+    stage_count: int | None = None
+    incorrect_error_stage_count: int | None = None
+    trial_name: str | None = None
+    source_relpath: str | None = None
+    annotation_relpath: str | None = None
+    incorrect_stages: tuple[ErrorStage, ...] = ()
+    generated_at: str | None = None
+    artifact_path: str | None = None
+
+    @field_validator("tags", "stages", "incorrect_stages", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        if value is None:
+            return ()
+        if isinstance(value, str):
+            return _literal(value)
+        return value
+
+    @field_validator("generated_at", mode="before")
+    @classmethod
+    def _written_out(cls, value: Any) -> Any:
+        return value.isoformat() if isinstance(value, datetime) else value
+
+    def facts(self) -> dict[str, Any]:
+        """The row without its labels and stages, which go in as label events."""
+        return {name: value for name, value in to_row(self).items() if name not in _LABEL_COLUMNS}
+
+    def content_hash(self) -> str:
+        """sha256 (hex) over the whole row, labels included: equal means nothing to import again."""
+        return hashlib.sha256(json.dumps(to_row(self), sort_keys=True).encode()).hexdigest()
+
+
+def _literal(text: str) -> Any:
+    if not text.strip():
+        return ()
+    with contextlib.suppress(ValueError, RecursionError):
+        return json.loads(text)
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
+        raise ValueError("neither a list nor JSON or Python-literal text of one") from error
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest as read: its good rows, and an error for each bad one (the rest is unharmed)."""
+
+    path: Path
+    rows: tuple[BenchmarkRow, ...]
+    problems: tuple[ManifestError, ...] = ()
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest from ``.jsonl`` or ``.parquet``.
+
+    A row that cannot be understood, or repeats the ``traj_id`` of an earlier one, becomes a problem with its line
+    or row number. Raises ManifestError if the file is neither kind, or has no readable row at all.
+    """
+    rows: dict[str, BenchmarkRow] = {}
+    problems: list[ManifestError] = []
+    for place, record in _records(path):
+        if isinstance(record, str):
+            problems.append(ManifestError(record, path=path, place=place))
+            continue
+        try:
+            row = BenchmarkRow.model_validate(record)
+        except ValidationError as error:
+            problems.append(ManifestError(_in_words(error), path=path, place=place, remedy="The row is left out."))
+            continue
+        if row.traj_id in rows:
+            reason = f"a second row for {row.traj_id}"
+            problems.append(ManifestError(reason, path=path, place=place, remedy="The first one counts."))
+            continue
+        rows[row.traj_id] = row
+    if not rows:
+        first = f" ({problems[0].place}: {problems[0].reason})" if problems else ""
+        raise ManifestError(f"no row that can be read{first}", path=path, remedy="Is this a CodeTraceBench manifest?")
+    return Manifest(path, tuple(rows.values()), tuple(problems))
+
+
+def is_manifest(path: Path) -> bool:
+    """Does the file look like a manifest: ``*manifest*.jsonl`` or ``.parquet`` whose first row has a ``traj_id``?"""
+    if "manifest" not in path.name.lower() or path.suffix.lower() not in (".jsonl", ".parquet"):
+        return False
+    try:
+        _, record = next(_records(path), ("", ""))
+    except CodeTracerError:
+        return False
+    return isinstance(record, dict) and "traj_id" in record
+
+
+def _records(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    """(place, record) for every row; in place of a record that cannot be decoded, the reason as text."""
+    if path.suffix.lower() == ".parquet":
+        yield from _parquet_records(path)
+    elif path.suffix.lower() == ".jsonl":
+        yield from _jsonl_records(path)
+    else:
+        raise ManifestError("neither .jsonl nor .parquet", path=path, remedy="Give bench_manifest.*.jsonl or .parquet.")
+
+
+def _jsonl_records(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    data = Artifacts(path.parent).read_bytes(path.name)
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = msgspec.json.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            yield f"line {number}", f"no valid JSON ({error})"
+            continue
+        yield f"line {number}", record if isinstance(record, dict) else "no JSON object"
+
+
+def _parquet_records(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    import pyarrow.parquet as pq  # only this kind of manifest needs it
+
+    try:
+        with pq.ParquetFile(path) as file:
+            number = 0
+            for batch in file.iter_batches(batch_size=256):
+                for record in batch.to_pylist():
+                    number += 1
+                    yield f"row {number}", record
+    except (pa.ArrowException, OSError) as error:
+        first_line = str(error).splitlines()[0]
+        raise ManifestError(
+            f"no readable parquet file ({first_line})", path=path, remedy="Download the file again."
+        ) from error
+
+
+def _in_words(error: ValidationError) -> str:
+    parts = [f"{'.'.join(str(key) for key in item['loc']) or 'row'}: {item['msg']}" for item in error.errors()]
+    return "; ".join(parts[:3]) + (f"; and {len(parts) - 3} more" if len(parts) > 3 else "")
+
+
+def to_row(row: BenchmarkRow) -> dict[str, Any]:
+    """The row as the plain dictionary that a manifest line holds (``read_manifest`` reads it back as equal)."""
+    plain = row.model_dump(mode="json")
+    plain["stages"] = [
+        {key: value for key, value in stage.items() if key != "name" or value} for stage in plain["stages"]
+    ]
+    return plain
+
+
+# --- ground truth -------------------------------------------------------------------------------------------
+
+
+def ground_truth_verdicts(row: BenchmarkRow) -> tuple[dict[int, Verdict], list[str]]:
+    """The verdict of every labelled step (in order of ``step_id``), and what is odd about the labels, in words.
+
+    A step named as both incorrect and unuseful is incorrect. A label outside 1..``step_count`` names no step
+    that the annotators counted: it is told, and no verdict comes from it.
+    """
+    verdicts: dict[int, Verdict] = {}
+    both: set[int] = set()
+    outside: set[int] = set()
+    for stage in row.incorrect_stages:
+        for verdict, step_ids in (("unuseful", stage.unuseful_step_ids), ("incorrect", stage.incorrect_step_ids)):
+            for step_id in step_ids:
+                if not 1 <= step_id <= row.step_count:
+                    outside.add(step_id)
+                    continue
+                if verdicts.get(step_id, verdict) != verdict:
+                    both.add(step_id)
+                if verdicts.get(step_id) != "incorrect":
+                    verdicts[step_id] = cast("Verdict", verdict)
+    oddities = []
+    if both:
+        oddities.append(f"Ground truth names {_steps(both)} as both incorrect and unuseful; taken as incorrect.")
+    if outside:
+        oddities.append(f"Ground truth labels {_steps(outside)}, outside 1..{row.step_count}; not stored.")
+    return dict(sorted(verdicts.items())), oddities
+
+
+def _steps(step_ids: Iterable[int]) -> str:
+    listed = sorted(step_ids)
+    return f"step{'s' if len(listed) > 1 else ''} {', '.join(str(step_id) for step_id in listed)}"
+
+
+def ground_truth_events(row: BenchmarkRow, run_id: str, *, read_at: datetime) -> list[LabelEvent]:
+    """One event per labelled step, and one for the stages. Steps that the row does not label get none.
+
+    The same row gives the same (client, sequence) pairs, so that importing it again adds nothing.
+    ``read_at`` (UTC) stands in where the row does not say when it was generated.
+    """
+    verdicts, _ = ground_truth_verdicts(row)
+    values: list[tuple[int | None, str, Any]] = [(step_id, "verdict", verdict) for step_id, verdict in verdicts.items()]
+    if row.stages:
+        values.append((None, "stages", [stage.model_dump() for stage in row.stages]))
+    client = f"{ANNOTATOR}-{row.content_hash()[:32]}"
+    return [
+        LabelEvent(
+            run_id=run_id,
+            step_id=step_id,
+            field=field,
+            value=value,
+            source="ground_truth",
+            annotator=ANNOTATOR,
+            client=client,
+            sequence=sequence,
+            occurred_at=generated_at(row) or read_at,
+        )
+        for sequence, (step_id, field, value) in enumerate(values, start=1)
+    ]
+
+
+def generated_at(row: BenchmarkRow) -> datetime | None:
+    """When the row was made, UTC; None if it does not say so in ISO 8601."""
+    try:
+        moment = datetime.fromisoformat(row.generated_at or "")
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def error_stages(
+    verdicts: Mapping[int, str], stages: Sequence[Stage], excerpts: Mapping[int, Mapping[str, Any]]
+) -> tuple[ErrorStage, ...]:
+    """Labels in the benchmark's shape: the incorrect and unuseful steps by stage, stages without any left out.
+
+    ``excerpts`` gives each labelled step its ``action_ref`` and ``observation_ref``. Steps outside every stage
+    go under stage 0, which the benchmark does not have, rather than getting lost.
+    """
+    grouped: dict[int, list[int]] = {}
+    for step_id in sorted(step_id for step_id, verdict in verdicts.items() if verdict in ("incorrect", "unuseful")):
+        home = next((s.stage_id for s in stages if s.start_step_id <= step_id <= s.end_step_id), 0)
+        grouped.setdefault(home, []).append(step_id)
+    return tuple(
+        ErrorStage(
+            stage_id=stage_id,
+            incorrect_step_ids=tuple(s for s in step_ids if verdicts[s] == "incorrect"),
+            unuseful_step_ids=tuple(s for s in step_ids if verdicts[s] == "unuseful"),
+            steps=tuple({"step_id": s, "labels": [verdicts[s]], **excerpts.get(s, {})} for s in step_ids),
+        )
+        for stage_id, step_ids in sorted(grouped.items())
+    )
+
+
+# --- artifacts ----------------------------------------------------------------------------------------------
+
+
+def is_archive(path: Path) -> bool:
+    return path.name.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+def find_artifacts(rows: Iterable[BenchmarkRow], roots: Iterable[Path]) -> dict[str, Path]:
+    """Where the artifact of each row lies below the roots: ``traj_id`` → extracted folder, file or archive.
+
+    Best first: a folder ``<traj_id>``; an archive at ``artifact_path`` or named ``<traj_id>.tar.zst`` (``.tar.gz``,
+    ``.tar``, ``.zip``); a path that ends in ``source_relpath``, unless several rows share that. The roots are
+    walked once and names compared; nothing in a row is ever used as a path.
+    """
+    names: dict[str, list[tuple[int, str, str]]] = {}
+    sources: dict[str, list[str]] = {}
+
+    def want(rank: int, tail: str, traj_id: str) -> None:
+        parts = PurePosixPath(tail).parts
+        if parts and ".." not in parts:
+            names.setdefault(parts[-1], []).append((rank, "/".join(parts).lstrip("/"), traj_id))
+
+    for row in rows:
+        want(0, row.traj_id, row.traj_id)
+        if row.artifact_path:
+            want(1, row.artifact_path, row.traj_id)
+        for suffix in ARCHIVE_SUFFIXES:
+            want(2, row.traj_id + suffix, row.traj_id)
+        if row.source_relpath:
+            sources.setdefault(row.source_relpath, []).append(row.traj_id)
+    for relpath, traj_ids in sources.items():
+        if len(traj_ids) == 1:
+            want(3, relpath, traj_ids[0])
+
+    found: dict[str, tuple[int, Path]] = {}
+    for path in _walk(roots, names):
+        for rank, tail, traj_id in names.get(path.name, ()):
+            if f"/{path.as_posix()}".endswith(f"/{tail}") and rank < found.get(traj_id, (9, path))[0]:
+                found[traj_id] = (rank, path)
+    return {traj_id: path for traj_id, (_, path) in found.items()}
+
+
+def _walk(roots: Iterable[Path], wanted: Mapping[str, Sequence[tuple[int, str, str]]]) -> Iterator[Path]:
+    """All files and folders below the roots; what lies in a folder that is itself an artifact is not looked at."""
+    places = {root.resolve(): root for root in roots}
+    for place, root in places.items():
+        if any(other in place.parents for other in places):
+            continue
+        if not root.is_dir():
+            yield root
+            continue
+        yield root
+        for folder, folders, files in os.walk(root):
+            here = Path(folder)
+            depth = len(here.relative_to(root).parts)
+            folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS) if depth < MAX_DEPTH else []
+            for name in (*folders, *sorted(files)):
+                yield here / name
+            folders[:] = [name for name in folders if not any(rank == 0 for rank, _, _ in wanted.get(name, ()))]
+
+
+# --- archives -----------------------------------------------------------------------------------------------
+
+
+def safe_extract(
+    archive: Path, target: Path, *, max_bytes: int = MAX_ARCHIVE_BYTES, max_files: int = MAX_ARCHIVE_FILES
+) -> int:
+    """Unpack ``archive`` (.tar.zst, .tar.gz, .tar, .zip) into ``target`` and return the number of files.
+
+    ``target`` must be new or empty. Raises ArchiveRefused, naming the member, for absolute paths, ``..``, links,
+    devices, encrypted or repeated members, more than ``max_files`` files and folders, more than ``max_bytes``
+    unpacked (counted while unpacking, whatever the headers say), and damaged archives. A refused archive leaves
+    nothing behind. Files get the user's default permissions and the current time.
+    """
+    if target.exists() and any(target.iterdir()):
+        raise ArchiveRefused("the folder to unpack into is not empty", path=target)
+    existed = target.exists()
+    target.mkdir(parents=True, exist_ok=True)
+    out = _Unpacking(archive, target, max_bytes, max_files)
+    try:
+        if archive.name.lower().endswith(".zip"):
+            _extract_zip(archive, out)
+        else:
+            _extract_tar(archive, out)
+    except BaseException as error:
+        shutil.rmtree(target)
+        if existed:
+            target.mkdir()
+        if isinstance(error, _DAMAGE):
+            raise ArchiveRefused(
+                f"damaged archive ({error})", path=archive, remedy="Download or pack it again."
+            ) from error
+        raise
+    return out.files
+
+
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, zstandard.ZstdError, EOFError, gzip.BadGzipFile)
+_PIECE = 1 << 20
+
+
+@dataclass
+class _Unpacking:
+    """Where members go, and the limits that they share."""
+
+    archive: Path
+    target: Path
+    max_bytes: int
+    max_files: int
+    files: int = 0
+    folders: int = 0
+    unpacked: int = 0
+
+    def refuse(self, member: str, reason: str) -> ArchiveRefused:
+        return ArchiveRefused(reason, path=self.archive, place=f"member {member!r}", remedy="Nothing was unpacked.")
+
+    def add_folder(self, member: str) -> None:
+        self._make_folders(member, self._parts(member))
+
+    def add_file(self, member: str, source: IO[bytes]) -> None:
+        parts = self._parts(member)
+        if not parts:
+            raise self.refuse(member, "a file without a name")
+        self._make_folders(member, parts[:-1])
+        self.files += 1
+        self._check_count(member)
+        try:
+            with self.target.joinpath(*parts).open("xb") as file:
+                while piece := source.read(_PIECE):
+                    self.unpacked += len(piece)
+                    if self.unpacked > self.max_bytes:
+                        raise self.refuse(member, f"more than {self.max_bytes:,} bytes unpacked")
+                    file.write(piece)
+        except FileExistsError as error:
+            raise self.refuse(member, "a name that an earlier member has, too") from error
+        except OSError as error:
+            if isinstance(error, _DAMAGE):
+                raise
+            raise self.refuse(member, f"cannot be written ({error.strerror or error})") from error
+
+    def _make_folders(self, member: str, parts: Sequence[str]) -> None:
+        folder = self.target
+        for part in parts:
+            folder /= part
+            try:
+                folder.mkdir()
+            except FileExistsError as error:
+                if not folder.is_dir():
+                    raise self.refuse(member, "a folder in place of an earlier file") from error
+                continue
+            except OSError as error:
+                raise self.refuse(member, f"cannot be written ({error.strerror or error})") from error
+            self.folders += 1
+            self._check_count(member)
+
+    def _check_count(self, member: str) -> None:
+        if self.files + self.folders > self.max_files:
+            raise self.refuse(member, f"more than {self.max_files:,} files and folders")
+
+    def _parts(self, member: str) -> list[str]:
+        windows = PureWindowsPath(member)
+        if member.startswith(("/", "\\")) or windows.drive or windows.root:
+            raise self.refuse(member, "an absolute path")
+        if ".." in windows.parts:
+            raise self.refuse(member, "a path that leads upwards (..)")
+        if "\0" in member:
+            raise self.refuse(member, "a path with a NUL character")
+        return [part for part in member.split("/") if part not in ("", ".")]
+
+
+def _extract_zip(archive: Path, out: _Unpacking) -> None:
+    with zipfile.ZipFile(archive) as file:
+        for member in file.infolist():
+            mode = member.external_attr >> 16
+            if member.flag_bits & 0x1:
+                raise out.refuse(member.filename, "encrypted")
+            if mode & 0o170000 not in (0, 0o100000, 0o040000):
+                raise out.refuse(member.filename, "a link or a device")
+            if member.is_dir():
+                out.add_folder(member.filename)
+                continue
+            try:
+                source = file.open(member)
+            except NotImplementedError as error:
+                raise out.refuse(member.filename, f"an unknown compression ({error})") from error
+            with source:
+                out.add_file(member.filename, source)
+
+
+def _extract_tar(archive: Path, out: _Unpacking) -> None:
+    # Headers and padding take at most three blocks a member; beyond that the stream is longer than it may be.
+    limit = out.max_bytes + 1536 * (out.max_files + 20) + _LARGEST_TAR_HEADER
+    with archive.open("rb") as raw, _decompressed(archive, raw) as plain:
+        stream = _Counted(plain, archive, limit)
+        with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|", tarinfo=_Member) as file:
+            for member in file:
+                if member.isdir():
+                    out.add_folder(member.name)
+                    continue
+                if not member.isreg() or member.issparse():
+                    raise out.refuse(member.name, "a link, a device or a sparse file")
+                if out.unpacked + member.size > out.max_bytes:
+                    raise out.refuse(member.name, f"more than {out.max_bytes:,} bytes unpacked")
+                source = file.extractfile(member)
+                assert source is not None  # a regular file
+                with source:
+                    out.add_file(member.name, source)
+        while stream.read(_PIECE):
+            pass
+        if any(stream.tail):
+            # A cut-off zstd stream ends without an error; a whole tar file ends with blocks of zeros.
+            raise ArchiveRefused("cut off: its end mark is missing", path=archive, remedy="Download it again.")
+
+
+def _decompressed(archive: Path, raw: IO[bytes]) -> contextlib.AbstractContextManager[IO[bytes]]:
+    name = archive.name.lower()
+    if name.endswith(".tar.zst"):
+        reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(raw, read_across_frames=True)
+        return cast("contextlib.AbstractContextManager[IO[bytes]]", reader)
+    if name.endswith((".tar.gz", ".tgz")):
+        return cast("contextlib.AbstractContextManager[IO[bytes]]", gzip.GzipFile(fileobj=raw))
+    if name.endswith(".tar"):
+        return contextlib.nullcontext(raw)
+    raise ArchiveRefused("not an archive", path=archive, remedy=f"Known kinds: {', '.join(ARCHIVE_SUFFIXES)}.")
+
+
+_LARGEST_TAR_HEADER = 1 << 20
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose extended header (which tarfile reads into memory at once) has a bearable size."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> Any:
+        extended = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+        if self.type in (*extended, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK) and (
+            self.size > _LARGEST_TAR_HEADER
+        ):
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes")
+        return super()._proc_member(tar)  # type: ignore[misc]  # the documented hook, absent from the stubs
+
+
+@dataclass
+class _Counted:
+    """A readable stream that stops at a limit and remembers its last 512 bytes."""
+
+    source: IO[bytes]
+    archive: Path
+    limit: int
+    tail: bytes = b"\1"
+
+    def read(self, size: int) -> bytes:
+        piece = self.source.read(size)
+        self.limit -= len(piece)
+        if self.limit < 0:
+            raise ArchiveRefused("unpacks to more than the limit", path=self.archive, remedy="Nothing was unpacked.")
+        self.tail = (self.tail + piece)[-512:]
+        return piece

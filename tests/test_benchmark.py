@@ -1,0 +1,461 @@
+import contextlib
+import gzip
+import io
+import json
+import random
+import tarfile
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codetracer_core.benchmark import (
+    ANNOTATOR,
+    BenchmarkRow,
+    error_stages,
+    find_artifacts,
+    ground_truth_events,
+    ground_truth_verdicts,
+    is_manifest,
+    read_manifest,
+    safe_extract,
+    to_row,
+)
+from codetracer_core.errors import ArchiveRefused, CodeTracerError, ManifestError
+from codetracer_core.models import Stage
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def row(**columns: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "traj_id": "run-1",
+        "agent": "mini-SWE-agent",
+        "model": "a-model",
+        "task_name": "fix-it",
+        "task_slug": "fix-it-0",
+        "difficulty": "easy",
+        "category": "debugging",
+        "tags": ["coding"],
+        "solved": False,
+        "step_count": 6,
+        "stages": [
+            {"stage_id": 1, "start_step_id": 1, "end_step_id": 4},
+            {"stage_id": 2, "start_step_id": 5, "end_step_id": 6},
+        ],
+        "stage_count": 2,
+        "incorrect_error_stage_count": 1,
+        "trial_name": "fix-it.1-of-1",
+        "source_relpath": "agents/fix-it/fix-it.1-of-1",
+        "annotation_relpath": "annotations/fix-it",
+        "incorrect_stages": [
+            {
+                "stage_id": 1,
+                "incorrect_step_ids": [3],
+                "unuseful_step_ids": [2],
+                "steps": [
+                    {"step_id": 2, "labels": ["unuseful"], "action_ref": None, "observation_ref": None},
+                    {"step_id": 3, "labels": ["incorrect"], "action_ref": None, "observation_ref": None},
+                ],
+            }
+        ],
+        "generated_at": "2026-03-05T00:31:36+00:00",
+        "artifact_path": "bench_artifacts/full/run-1.tar.zst",
+    }
+    return plain | columns
+
+
+def write_jsonl(path: Path, records: list[Any]) -> Path:
+    path.write_text("".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in records))
+    return path
+
+
+# --- manifests
+
+
+def test_a_row_goes_in_and_out_unchanged(tmp_path: Path) -> None:
+    original = row(split="full")  # a column that the dataset card does not name
+    manifest = read_manifest(write_jsonl(tmp_path / "manifest.jsonl", [original]))
+    assert to_row(manifest.rows[0]) == original
+
+
+@pytest.mark.parametrize("written", [json.dumps, repr])
+def test_lists_may_be_written_as_text(tmp_path: Path, written: Callable[[Any], str]) -> None:
+    plain = row()
+    as_text = plain | {name: written(plain[name]) for name in ("tags", "stages", "incorrect_stages")}
+    jsonl = read_manifest(write_jsonl(tmp_path / "manifest.jsonl", [as_text]))
+    pq.write_table(pa.Table.from_pylist([as_text]), tmp_path / "manifest.parquet")
+    parquet = read_manifest(tmp_path / "manifest.parquet")
+    assert to_row(jsonl.rows[0]) == to_row(parquet.rows[0]) == plain
+
+
+def test_parquet_with_nested_columns(tmp_path: Path) -> None:
+    rows = [row(), row(traj_id="run-2", solved=None, incorrect_stages=[], stages=[], tags=[])]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "manifest.parquet")
+    assert [to_row(r) for r in read_manifest(tmp_path / "manifest.parquet").rows] == rows
+
+
+def test_a_bad_row_is_told_and_the_rest_is_read(tmp_path: Path) -> None:
+    without_count = row(traj_id="run-3")
+    del without_count["step_count"]
+    path = write_jsonl(
+        tmp_path / "manifest.jsonl",
+        [
+            row(),
+            '{"traj_id": "cut off',
+            "",
+            row(traj_id="run-2", stages="not a list ("),
+            without_count,
+            "[1, 2]",
+            row(),
+            row(traj_id="run-4"),
+        ],
+    )
+    manifest = read_manifest(path)
+    assert [r.traj_id for r in manifest.rows] == ["run-1", "run-4"]
+    told = [(problem.place, problem.reason) for problem in manifest.problems]
+    assert [place for place, _ in told] == ["line 2", "line 4", "line 5", "line 6", "line 7"]
+    assert "no valid JSON" in told[0][1]
+    assert "stages" in told[1][1]
+    assert "step_count" in told[2][1]
+    assert "no JSON object" in told[3][1]
+    assert "a second row for run-1" in told[4][1]
+    assert all(problem.path == str(path) for problem in manifest.problems)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("manifest.csv", b"traj_id\n", "neither .jsonl nor .parquet"),
+        ("manifest.jsonl", b"", "empty"),
+        ("manifest.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git-LFS pointer"),
+        ("manifest.jsonl", b'{"instance_id": "x"}\n', "no row that can be read"),
+        ("manifest.parquet", b"PAR1 but not really", "no readable parquet"),
+        ("missing.jsonl", None, "No such file"),
+        ("missing.parquet", None, "No such file"),
+    ],
+)
+def test_what_is_no_manifest(tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(CodeTracerError, match=words) as caught:
+        read_manifest(tmp_path / name)
+    assert name in str(caught.value)
+    assert not is_manifest(tmp_path / name)
+
+
+def test_is_manifest(tmp_path: Path) -> None:
+    assert is_manifest(write_jsonl(tmp_path / "bench_manifest.full.jsonl", [row()]))
+    assert not is_manifest(write_jsonl(tmp_path / "manifest.jsonl", [{"other": 1}]))
+    assert not is_manifest(write_jsonl(tmp_path / "rows.jsonl", [row()]))
+
+
+# --- ground truth
+
+
+def test_events_hold_the_positives_and_the_stages() -> None:
+    events = ground_truth_events(BenchmarkRow.model_validate(row()), "run-1", read_at=NOW)
+    assert [(e.step_id, e.field, e.value) for e in events[:2]] == [
+        (2, "verdict", "unuseful"),
+        (3, "verdict", "incorrect"),
+    ]
+    assert events[2].step_id is None
+    assert events[2].field == "stages"
+    assert [Stage.model_validate(s).end_step_id for s in events[2].value] == [4, 6]
+    assert {(e.source, e.annotator, e.run_id) for e in events} == {("ground_truth", ANNOTATOR, "run-1")}
+    assert {e.occurred_at for e in events} == {datetime(2026, 3, 5, 0, 31, 36, tzinfo=UTC)}
+
+
+def test_the_same_row_gives_the_same_events_and_a_changed_one_others() -> None:
+    one = ground_truth_events(BenchmarkRow.model_validate(row()), "run-1", read_at=NOW)
+    again = ground_truth_events(BenchmarkRow.model_validate(json.loads(json.dumps(row()))), "run-1", read_at=NOW)
+    assert one == again
+    assert len({(e.client, e.sequence) for e in one}) == len(one)
+    changed = ground_truth_events(BenchmarkRow.model_validate(row(incorrect_stages=[])), "run-1", read_at=NOW)
+    assert {e.client for e in changed}.isdisjoint({e.client for e in one})
+    assert [e.field for e in changed] == ["stages"]
+
+
+def test_incorrect_wins_and_it_is_told() -> None:
+    stage = {"stage_id": 1, "incorrect_step_ids": [3, 4], "unuseful_step_ids": [4, 3, 2]}
+    verdicts, oddities = ground_truth_verdicts(BenchmarkRow.model_validate(row(incorrect_stages=[stage])))
+    assert verdicts == {2: "unuseful", 3: "incorrect", 4: "incorrect"}
+    assert oddities == ["Ground truth names steps 3, 4 as both incorrect and unuseful; taken as incorrect."]
+
+
+def test_labels_outside_the_run_are_told() -> None:
+    stage = {"stage_id": 1, "incorrect_step_ids": [0, 6, 7], "unuseful_step_ids": [-1]}
+    verdicts, oddities = ground_truth_verdicts(BenchmarkRow.model_validate(row(incorrect_stages=[stage])))
+    assert verdicts == {6: "incorrect"}
+    assert oddities == ["Ground truth labels steps -1, 0, 7, outside 1..6; not stored."]
+
+
+@given(
+    incorrect=st.sets(st.integers(1, 30)),
+    unuseful=st.sets(st.integers(1, 30)),
+    cuts=st.sets(st.integers(1, 29), max_size=5),
+)
+def test_labels_come_back_in_the_shape_they_had(incorrect: set[int], unuseful: set[int], cuts: set[int]) -> None:
+    starts = [1, *sorted(cut + 1 for cut in cuts)]
+    ends = [*sorted(cuts), 30]
+    stages = [
+        Stage(stage_id=i, start_step_id=a, end_step_id=b) for i, (a, b) in enumerate(zip(starts, ends, strict=True), 1)
+    ]
+    verdicts = dict.fromkeys(unuseful, "unuseful") | dict.fromkeys(incorrect, "incorrect")
+    shaped = error_stages(verdicts, stages, {})
+    labelled = BenchmarkRow.model_validate(row(step_count=30, incorrect_stages=[s.model_dump() for s in shaped]))
+    assert ground_truth_verdicts(labelled) == (dict(sorted(verdicts.items())), [])
+    for stage in shaped:
+        home = stages[stage.stage_id - 1]
+        assert all(home.start_step_id <= step["step_id"] <= home.end_step_id for step in stage.steps)
+
+
+def test_real_rows_round_trip(real: Path) -> None:
+    for name, count in (("manifest.jsonl", 32), ("manifest.openhands_terminus2.jsonl", 12)):
+        path = real / "codetracebench" / name
+        manifest = read_manifest(path)
+        assert not manifest.problems
+        assert len(manifest.rows) == count
+        assert [to_row(r) for r in manifest.rows] == [json.loads(line) for line in path.read_text().splitlines()]
+        for r in manifest.rows:
+            verdicts, oddities = ground_truth_verdicts(r)
+            assert not oddities
+            labelled = [step for stage in r.incorrect_stages for step in stage.steps]
+            excerpts = {s["step_id"]: {k: s[k] for k in ("action_ref", "observation_ref")} for s in labelled}
+            rebuilt = error_stages(verdicts, r.stages, excerpts)
+            assert rebuilt == r.incorrect_stages
+
+
+def test_real_rows_hold_the_published_counts(real: Path) -> None:
+    rows = read_manifest(real / "codetracebench" / "manifest.jsonl").rows
+    verdicts = [ground_truth_verdicts(r)[0] for r in rows]
+    assert sum(r.step_count for r in rows) == 935
+    assert sum(v == "incorrect" for run in verdicts for v in run.values()) == 55
+    assert sum(v == "unuseful" for run in verdicts for v in run.values()) == 2
+    assert sum("incorrect" in run.values() for run in verdicts) == 16
+
+
+# --- artifacts
+
+
+def test_find_artifacts(tmp_path: Path) -> None:
+    rows = [
+        row(traj_id="archived", artifact_path="bench_artifacts/full/archived.tar.zst"),
+        row(traj_id="named-otherwise", artifact_path="bench_artifacts/full/other.tar.zst"),
+        row(traj_id="zipped"),
+        row(traj_id="extracted"),
+        row(traj_id="by-source", source_relpath="agents/one/trial"),
+        row(traj_id="twin-a", source_relpath="agents/two"),
+        row(traj_id="twin-b", source_relpath="agents/two"),
+        row(traj_id="gone"),
+        row(traj_id="../../escape", artifact_path="../../etc/passwd", source_relpath="../.."),
+    ]
+    for folder in ("data/bench_artifacts/full", "data/extracted/gone", "raw/agents/one/trial", "raw/agents/two"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("data/bench_artifacts/full/archived.tar.zst", "data/bench_artifacts/full/other.tar.zst"):
+        (tmp_path / file).touch()
+    (tmp_path / "data" / "zipped.zip").touch()
+    found = find_artifacts(
+        [BenchmarkRow.model_validate(r) for r in rows], [tmp_path / "data", tmp_path / "raw", tmp_path / "data" / "x"]
+    )
+    assert {name: path.relative_to(tmp_path).as_posix() for name, path in found.items()} == {
+        "archived": "data/bench_artifacts/full/archived.tar.zst",
+        "named-otherwise": "data/bench_artifacts/full/other.tar.zst",
+        "zipped": "data/zipped.zip",
+        "extracted": "data/extracted",
+        "by-source": "raw/agents/one/trial",
+    }
+
+
+# --- archives
+
+Member = tuple[str, bytes | None]
+
+
+def pack(path: Path, members: list[Member]) -> Path:
+    """An archive of the kind that its name says; content None is a folder."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            for name, content in members:
+                file.writestr(name + ("/" if content is None else ""), content or b"")
+        return path
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as file:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.type = tarfile.DIRTYPE if content is None else tarfile.REGTYPE
+            info.size = len(content or b"")
+            file.addfile(info, io.BytesIO(content or b""))
+    path.write_bytes(compressed(path.name, plain.getvalue()))
+    return path
+
+
+def compressed(name: str, data: bytes) -> bytes:
+    if name.endswith(".zst"):
+        return zstandard.ZstdCompressor().compress(data)
+    return gzip.compress(data) if name.endswith("gz") else data
+
+
+KINDS = ["a.tar.zst", "a.tar.gz", "a.tgz", "a.tar", "a.zip"]
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+def everything_below(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def refused(tmp_path: Path, archive: Path, words: str, **limits: int) -> None:
+    """The archive is refused in these words, and the disk is as it was."""
+    before = everything_below(tmp_path)
+    with pytest.raises(ArchiveRefused, match=words) as caught:
+        safe_extract(archive, tmp_path / "out", **limits)
+    assert str(archive) in str(caught.value)
+    assert everything_below(tmp_path) == before
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ArchiveRefused, match=words):
+        safe_extract(archive, tmp_path / "out", **limits)
+    assert everything_below(tmp_path / "out") == []
+    (tmp_path / "out").rmdir()
+
+
+def test_unpacks(tmp_path: Path, kind: str) -> None:
+    content = bytes(range(256)) * 5000
+    archive = pack(tmp_path / kind, [("run", None), ("run/./log.txt", b"hello"), ("run/deep/er/big.bin", content)])
+    assert safe_extract(archive, tmp_path / "out") == 2
+    assert everything_below(tmp_path / "out") == [
+        "run",
+        "run/deep",
+        "run/deep/er",
+        "run/deep/er/big.bin",
+        "run/log.txt",
+    ]
+    assert (tmp_path / "out" / "run" / "deep" / "er" / "big.bin").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("member", "words"),
+    [
+        ("/etc/passwd", "absolute"),
+        ("../escape.txt", "leads upwards"),
+        ("a/../../escape.txt", "leads upwards"),
+        ("a/..\\..\\escape.txt", "leads upwards"),
+        ("C:\\escape.txt", "absolute"),
+        ("C:escape.txt", "absolute"),
+        ("\\\\host\\share\\escape.txt", "absolute"),
+        ("x" * 300, "cannot be written"),
+        ("d/" * 40 + "file", "more than 30 files and folders"),
+    ],
+)
+def test_hostile_names(tmp_path: Path, kind: str, member: str, words: str) -> None:
+    refused(tmp_path, pack(tmp_path / kind, [("good.txt", b"good"), (member, b"bad")]), words, max_files=30)
+
+
+def test_limits(tmp_path: Path, kind: str) -> None:
+    files: list[Member] = [(f"{n}.txt", b"12345") for n in range(20)]
+    archive = pack(tmp_path / kind, files)
+    refused(tmp_path, archive, "more than 19 files", max_files=19)
+    refused(tmp_path, archive, "more than 99 bytes", max_bytes=99)
+    assert safe_extract(archive, tmp_path / "out", max_bytes=100, max_files=20) == 20
+
+
+def test_repeated_members(tmp_path: Path, kind: str) -> None:
+    expected = pytest.warns(UserWarning, match="Duplicate name") if kind.endswith("zip") else contextlib.nullcontext()
+    with expected:
+        archive = pack(tmp_path / kind, [("a/x", b"1"), ("a/./x", b"2"), ("a/x", b"2")])
+    refused(tmp_path, archive, "an earlier member")
+
+
+def test_a_file_cannot_become_a_folder(tmp_path: Path, kind: str) -> None:
+    refused(tmp_path, pack(tmp_path / kind, [("a", b"1"), ("a/x", b"2")]), "in place of an earlier file")
+
+
+@pytest.mark.parametrize(
+    "type_", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE], ids=str
+)
+@pytest.mark.parametrize("name", ["a.tar.zst", "a.tar.gz", "a.tar"])
+def test_links_and_devices_in_tar(tmp_path: Path, name: str, type_: bytes) -> None:
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as file:
+        info = tarfile.TarInfo("run/special")
+        info.type = type_
+        info.linkname = "/etc/passwd"
+        file.addfile(info)
+    (tmp_path / name).write_bytes(compressed(name, plain.getvalue()))
+    refused(tmp_path, tmp_path / name, r"'run/special'.*a link, a device")
+
+
+def test_links_and_secrets_in_zip(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        info = zipfile.ZipInfo("run/link")
+        info.external_attr = 0o120777 << 16
+        file.writestr(info, "/etc/passwd")
+    refused(tmp_path, tmp_path / "a.zip", "'run/link'.*a link or a device")
+    pack(tmp_path / "a.zip", [("secret", b"x")])
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # the flag that says "encrypted"
+    (tmp_path / "a.zip").write_bytes(data)
+    refused(tmp_path, tmp_path / "a.zip", "'secret'.*encrypted")
+
+
+def test_a_bomb_stops_early(tmp_path: Path, kind: str) -> None:
+    archive = pack(tmp_path / kind, [("zeros", bytes(50_000_000))])
+    refused(tmp_path, archive, "more than 1,000,000 bytes unpacked", max_bytes=1_000_000)
+
+
+def test_a_zip_that_lies_about_its_size(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "a.zip", [("zeros", bytes(5_000_000))])
+    data = archive.read_bytes().replace((5_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+    archive.write_bytes(data)
+    refused(tmp_path, archive, "damaged archive|more than")
+
+
+def test_a_tar_with_a_huge_header(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("././@LongLink")
+    info.type = tarfile.GNUTYPE_LONGNAME
+    info.size = 100_000_000
+    plain = info.tobuf(tarfile.GNU_FORMAT) + bytes(100_000_000)
+    (tmp_path / "a.tar.zst").write_bytes(zstandard.ZstdCompressor().compress(plain))
+    refused(tmp_path, tmp_path / "a.tar.zst", "a header of 100,000,000 bytes")
+
+
+def test_zeros_after_the_end_of_a_tar_stop_at_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "a.tar.zst").write_bytes(zstandard.ZstdCompressor().compress(bytes(50_000_000)))
+    refused(tmp_path, tmp_path / "a.tar.zst", "more than the limit", max_bytes=1000, max_files=10)
+
+
+def test_cut_off_archives(tmp_path: Path, kind: str) -> None:
+    noise = random.Random(0).randbytes(20_000)
+    whole = pack(tmp_path / kind, [("a", b"1"), ("b", noise)]).read_bytes()
+    for keep in (0, 3, len(whole) // 2, len(whole) - 5):
+        (tmp_path / kind).write_bytes(whole[:keep])
+        if kind == "a.tar" and keep == len(whole) - 5:
+            continue  # only padding is gone: everything is there
+        refused(tmp_path, tmp_path / kind, "damaged archive|cut off")
+
+
+def test_other_files_and_full_folders(tmp_path: Path) -> None:
+    (tmp_path / "a.rar").write_bytes(b"Rar!")
+    refused(tmp_path, tmp_path / "a.rar", "not an archive")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").touch()
+    with pytest.raises(ArchiveRefused, match="not empty"):
+        safe_extract(pack(tmp_path / "a.zip", [("a", b"1")]), tmp_path / "out")
+    assert (tmp_path / "out" / "mine.txt").exists()
+
+
+def test_manifest_error_is_shown_with_its_place() -> None:
+    error = ManifestError("no valid JSON", path="m.jsonl", place="line 2")
+    assert str(error) == "m.jsonl, line 2: no valid JSON"
