@@ -32,9 +32,10 @@ class SourceRef(Frozen):
 
     ``path`` is relative to the run's root folder, with ``/`` (an outcome may stand in a sibling, ``../…``).
     Lines are 1-based and inclusive. ``pointer`` is an RFC 6901 JSON pointer: into the whole file
-    (``kind="json"``), into the record that stands on line ``line_start`` (``"jsonl"``), or into the list of
-    the JSON objects that begin within the lines of a terminal recording (``"cast"``). ``kind="text"`` has no
-    pointer: the lines are the text. ``parsers.resolve`` reads a reference back.
+    (``kind="json"``), into the records that stand on the lines (``"jsonl"``: nearly always one; of several, each
+    that has such a place gives its text), or into the list of the JSON objects that begin within the lines of a
+    terminal recording (``"cast"``; ``*`` as the first token means each of them). ``kind="text"`` has no pointer:
+    the lines are the text. ``parsers.resolve`` reads a reference back.
     """
 
     path: str

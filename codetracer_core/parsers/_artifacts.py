@@ -7,7 +7,7 @@ ever written. What was read is hashed along the way, so that an import can tell 
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,7 @@ Pointer = tuple[str | int, ...]
 
 LARGEST_FILE = 1 << 30
 LFS_MARK = b"version https://git-lfs.github.com/spec/"
-_ANSI = re.compile(
+ANSI = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
     r"|\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC: titles, links
     r"|[PX^_][^\x1b]*\x1b\\"  # device control and other strings
@@ -37,11 +37,13 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 def strip_ansi(text: str) -> str:
     """``text`` without terminal escape sequences (colours, cursor moves, titles)."""
-    return _ANSI.sub("", text)
+    return ANSI.sub("", text)
 
 
 def plain_text(value: Any) -> str:
-    """The text of a message content: a string as it is, a list of parts joined by newlines, else its JSON."""
+    """The text of a message content: a string as it is, a list of parts joined by newlines, else its JSON.
+
+    Of a picture that stands in it as base64 only the kind and the size are told."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
@@ -50,6 +52,9 @@ def plain_text(value: Any) -> str:
         for key in ("text", "thinking"):
             if isinstance(value.get(key), str):
                 return str(value[key])
+        source = value.get("source")
+        if isinstance(source, dict) and source.get("type") == "base64" and isinstance(source.get("data"), str):
+            return f"[{source.get('media_type') or value.get('type')}: {len(source['data']):,} characters of base64]"
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
@@ -66,7 +71,7 @@ def at_pointer(value: Any, pointer: str) -> Any:
     return value
 
 
-def _decode(data: bytes, path: str, place: str = "") -> Any:
+def decode_json(data: bytes, path: str, place: str = "") -> Any:
     """JSON to Python. What msgspec refuses but Python's own writer produces (NaN, lone surrogates) is accepted."""
     try:
         return msgspec.json.decode(data)
@@ -80,16 +85,17 @@ def _decode(data: bytes, path: str, place: str = "") -> Any:
                 place=place,
                 remedy="The file is damaged or cut off; get a complete copy.",
             ) from first
-        return _without_lone_surrogates(value)
+        return without_lone_surrogates(value)
 
 
-def _without_lone_surrogates(value: Any) -> Any:
+def without_lone_surrogates(value: Any) -> Any:
+    """``value`` with every half of a surrogate pair replaced: no text that is stored or shown may hold one."""
     if isinstance(value, str):
         return _LONE_SURROGATE.sub("\ufffd", value)
     if isinstance(value, list):
-        return [_without_lone_surrogates(item) for item in value]
+        return [without_lone_surrogates(item) for item in value]
     if isinstance(value, dict):
-        return {_without_lone_surrogates(key): _without_lone_surrogates(item) for key, item in value.items()}
+        return {without_lone_surrogates(key): without_lone_surrogates(item) for key, item in value.items()}
     return value
 
 
@@ -105,7 +111,7 @@ class JsonFile:
 
     @cached_property
     def value(self) -> Any:
-        return _decode(self.data, self.shown_path)
+        return decode_json(self.data, self.shown_path)
 
     def decode(self, as_type: type[T]) -> T:
         """The file as a msgspec type: fields that the type does not name are skipped without being built."""
@@ -126,7 +132,7 @@ class JsonFile:
         """Reference to the value at ``pointer``: the lines on which it begins and ends.
 
         Exact, because msgspec's raw values are views into the file. A file that msgspec cannot read (see
-        ``_decode``) gets the whole file as its range; the pointer is exact all the same.
+        ``decode_json``) gets the whole file as its range; the pointer is exact all the same.
         """
         lines = len(self._line_starts)
         last = max(1, lines + (not self.data.endswith(b"\n")))
@@ -280,7 +286,7 @@ class Artifacts:
             if not line.strip():
                 continue
             try:
-                value = _decode(line, self.shown(path), f"line {number}")
+                value = decode_json(line, self.shown(path), f"line {number}")
             except UnreadableFile as error:
                 first_error = first_error or error
                 problems.append(f"{path}, line {number}: skipped, {error.reason}")
@@ -304,10 +310,34 @@ class Artifacts:
 def resolve(root: Path, ref: SourceRef) -> str:
     """The text that a reference points at, read from the files again."""
     folder = Artifacts(root)
+    pointer = ref.pointer or ""
     if ref.kind == "json":
-        return plain_text(at_pointer(folder.read_json(ref.path).value, ref.pointer or ""))
+        return plain_text(at_pointer(folder.read_json(ref.path).value, pointer))
+    if ref.kind == "cast":
+        from codetracer_core.parsers._cast import read_cast  # here, because _cast reads through this module
+
+        begun = [
+            item.value for item in read_cast(folder, ref.path).objects if ref.line_start <= item.line <= ref.line_end
+        ]
+        if pointer.startswith("/*"):
+            return _joined(begun, pointer.removeprefix("/*"))
+        return plain_text(at_pointer(begun, pointer))
     lines = folder.read_text(ref.path, errors="replace").split("\n")[ref.line_start - 1 : ref.line_end]
     if ref.kind == "text":
         return strip_ansi("\n".join(lines))
-    record = _decode(lines[0].encode(), folder.shown(ref.path), f"line {ref.line_start}")
-    return plain_text(at_pointer(record, ref.pointer or ""))
+    if len(lines) == 1:
+        return plain_text(at_pointer(decode_json(lines[0].encode(), folder.shown(ref.path)), pointer))
+    return _joined((decode_json(line.encode(), folder.shown(ref.path)) for line in lines if line.strip()), pointer)
+
+
+def _joined(records: Iterable[Any], pointer: str) -> str:
+    """The texts at ``pointer`` in those of the records that have it; raises KeyError if none has it."""
+    texts = []
+    for record in records:
+        try:
+            texts.append(plain_text(at_pointer(record, pointer)))
+        except (LookupError, TypeError, ValueError):
+            continue
+    if not texts:
+        raise KeyError(pointer)
+    return "\n".join(texts)
