@@ -114,7 +114,8 @@ class _Walk:
         if reason is not None:
             self.found.problems.append(UnknownFormat(reason, path=folder))
         for run in runs:
-            self.covered.update(folder / name for name in (*run.claim.files, *run.claim.covers))
+            for claim in (run.claim, *(claim for _, claim in run.other_views)):
+                self.covered.update(folder / name for name in (*claim.files, *claim.covers))
         singles = [run for run in runs if not run.claim.aggregate]
         position = len(self.found.locations)
         self.found.locations.extend(singles)
