@@ -56,17 +56,24 @@ class ToolCall(Frozen):
     call_id: str | None = None
 
     def text(self) -> str:
-        """The action as text: the command or code if that is what the call is about, else its arguments as JSON."""
-        if isinstance(self.arguments, str):
-            return self.arguments
+        """The action as text: the command or code if that is what the call is about, else its arguments as JSON.
+
+        A blank text (a bare Enter) is shown as its JSON literal."""
+        spoken = self.arguments if isinstance(self.arguments, str) else self._spoken()
+        if spoken is None:
+            return json.dumps(self.arguments, ensure_ascii=False)
+        return spoken if spoken.strip() else json.dumps(spoken)
+
+    def _spoken(self) -> str | None:
+        assert isinstance(self.arguments, dict)
         for key in _SPOKEN_ARGUMENTS:
             value = self.arguments.get(key)
             if isinstance(value, str) and self.arguments.keys() <= {key} | _SHELL_OPTIONS:
                 return value
-        return json.dumps(self.arguments, ensure_ascii=False)
+        return None
 
 
-_SPOKEN_ARGUMENTS = ("command", "cmd", "keystrokes", "code")
+_SPOKEN_ARGUMENTS = ("command", "cmd", "keystrokes", "code", "thought")
 # Arguments that say how a command is run, not what it does: the command alone still tells the whole action.
 _SHELL_OPTIONS = {
     *("description", "timeout", "timeout_ms", "duration", "is_input", "is_background", "run_in_background"),

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,7 +55,20 @@ def plain_text(value: Any) -> str:
         source = value.get("source")
         if isinstance(source, dict) and source.get("type") == "base64" and isinstance(source.get("data"), str):
             return f"[{source.get('media_type') or value.get('type')}: {len(source['data']):,} characters of base64]"
+        if value.get("type") in ("image", "image_url"):
+            return _pictures(value)
     return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _pictures(part: dict[str, Any]) -> str:
+    """OpenAI's picture part (``image_url: {url}``) or OpenHands' (``image_urls: [url]``), other addresses as they are."""
+    image = part.get("image_url")
+    urls = part.get("image_urls") or [image.get("url") if isinstance(image, dict) else image]
+    shown = []
+    for url in urls if isinstance(urls, list) else [urls]:
+        kind, marker, data = str(url).partition(";base64,")
+        shown.append(f"[{kind.removeprefix('data:')}: {len(data):,} characters of base64]" if marker else f"[{url}]")
+    return "\n".join(shown)
 
 
 def pointer_text(pointer: Pointer) -> str:
@@ -252,14 +265,17 @@ class Artifacts:
             data = (self.root / path).read_bytes()
         except OSError as error:
             raise UnreadableFile(error.strerror or str(error), path=self.shown(path)) from error
-        if not data:
+        self._refuse_no_evidence(path, data)
+        self._hashes[path] = hashlib.sha256(data).hexdigest()
+        return data
+
+    def _refuse_no_evidence(self, path: str, start: bytes) -> None:
+        if not start:
             raise UnreadableFile("the file is empty (0 bytes)", path=self.shown(path), remedy="Copy the run again.")
-        if data.startswith(LFS_MARK):
+        if start.startswith(LFS_MARK):
             raise UnreadableFile(
                 "a git-LFS pointer, not the file itself", path=self.shown(path), remedy="Run 'git lfs pull' and retry."
             )
-        self._hashes[path] = hashlib.sha256(data).hexdigest()
-        return data
 
     def read_text(self, path: str, *, errors: str = "strict") -> str:
         """UTF-8 text. ``errors="replace"`` is for terminal output, which can hold any byte."""
@@ -296,6 +312,24 @@ class Artifacts:
         if not good and first_error is not None:
             raise first_error
 
+    def read_line(self, path: str, number: int) -> JsonLine:
+        """One record of a JSON-lines file that holds a run per line: nothing but that line is decoded and hashed.
+
+        Raises UnreadableFile if the line is no JSON or if there is no such line."""
+        if not self._allowed(path):
+            raise UnreadableFile("lies outside the imported folder", path=self.shown(path))
+        self._refuse_no_evidence(path, self.head(path, len(LFS_MARK)))
+        file = self.root / path
+        status = file.stat()
+        ends = _line_ends(file, status.st_size, status.st_mtime_ns)
+        if not 1 <= number <= len(ends) + 1:
+            raise UnreadableFile(f"there is no line {number}", path=self.shown(path))
+        with file.open("rb") as lines:
+            lines.seek(int(ends[number - 2]) + 1 if number > 1 else 0)
+            data = lines.readline(LARGEST_FILE)
+        self._hashes[f"{path}#L{number}"] = hashlib.sha256(data).hexdigest()
+        return JsonLine(path=path, line=number, value=decode_json(data, self.shown(path), f"line {number}"))
+
     def evidence_hash(self) -> str:
         """sha256 over the paths and contents of all files read so far through this object."""
         lines = "\n".join(f"{path} {digest}" for path, digest in sorted(self._hashes.items()))
@@ -305,6 +339,19 @@ class Artifacts:
         if self.ceiling is None:
             return True
         return (self.root / path).resolve().is_relative_to(self.ceiling)
+
+
+@lru_cache(maxsize=4)
+def _line_ends(file: Path, size: int, modified: int) -> np.ndarray:
+    """Offsets of a file's newlines. Kept, because a file with a run per line is asked once per run; ``size`` and
+    ``modified`` are in the key, so that a changed file is read again."""
+    ends: list[np.ndarray] = []
+    offset = 0
+    with file.open("rb") as data:
+        while chunk := data.read(1 << 22):
+            ends.append(np.flatnonzero(np.frombuffer(chunk, np.uint8) == 10) + offset)
+            offset += len(chunk)
+    return np.concatenate(ends) if ends else np.empty(0, np.int64)
 
 
 def resolve(root: Path, ref: SourceRef) -> str:
