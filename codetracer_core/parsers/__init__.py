@@ -4,21 +4,25 @@
 one. Parsers never import each other; what they share is in the modules that begin with an underscore.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from codetracer_core.errors import AmbiguousFormat, CodeTracerError, UnknownFormat
 from codetracer_core.models import Trajectory
-from codetracer_core.parsers import _trial
-from codetracer_core.parsers._artifacts import Artifacts, resolve
+from codetracer_core.parsers import _trial, atif
+from codetracer_core.parsers._artifacts import Artifacts, resolve, strip_ansi
 from codetracer_core.parsers._format import Claim, Format
 
-__all__ = ["PARSERS", "Claim", "Format", "ReadRun", "RunLocation", "claims_in", "read_run", "resolve"]
+__all__ = ["PARSERS", "Claim", "Format", "ReadRun", "RunLocation", "claims_in", "read_run", "resolve", "strip_ansi"]
 
-PARSERS: tuple[Format, ...] = ()
+PARSERS: tuple[Format, ...] = (atif.FORMAT,)
 
-# Two formats may claim one folder only if they are two records of the same run that its harness writes side by side.
-VIEWS_OF_ONE_RUN: tuple[frozenset[str], ...] = (frozenset({"atif", "claude-code"}),)
+# Two formats may claim one folder only if they are two records of the same run that its harness writes side by side:
+# Harbor converts what an agent wrote into ATIF and keeps both.
+VIEWS_OF_ONE_RUN: tuple[frozenset[str], ...] = tuple(
+    frozenset({"atif", own}) for own in ("claude-code", "codex", "gemini-cli")
+)
 
 
 @dataclass(frozen=True)
@@ -83,9 +87,9 @@ class ReadRun:
 def read_run(location: RunLocation, *, declared_step_count: int | None = None) -> ReadRun:
     """Read one run. Raises a ``CodeTracerError`` if its files cannot be read as what they claim to be.
 
-    Where a harness left two records of the run, both are read: the one with more steps is used (the first on a
-    tie), and the trajectory's notes say how they differ. If only one of them can be read, that one is used and
-    the notes say why the other was not.
+    Where a harness left two records of the run, both are read: the richer one is used (more tool calls, then more
+    observations, then more steps; the first on a tie), and the trajectory's notes say how they differ. If only one
+    of them can be read, that one is used and the notes say why the other was not.
     """
     artifacts = Artifacts(location.folder, ceiling=location.ceiling)
     readings: list[Trajectory] = []
@@ -97,15 +101,39 @@ def read_run(location: RunLocation, *, declared_step_count: int | None = None) -
             failures.append(error)
     if not readings:
         raise failures[0]
-    best = max(readings, key=lambda reading: reading.step_count)
+    best = max(readings, key=_richness)
     notes = [f"Another record of this run could not be read: {error}" for error in failures]
     notes += [_difference(best, other) for other in readings if other is not best]
     trajectory = best.model_copy(update={"notes": best.notes + tuple(notes)})
     return ReadRun(_trial.add_context(trajectory, artifacts), artifacts.evidence_hash())
 
 
+def _richness(reading: Trajectory) -> tuple[int, int, int]:
+    """Tool calls, observations, steps. Messages come last: a record that splits replies has more of them, not more."""
+    calls = sum(not step.is_message for step in reading.steps)
+    return calls, sum(step.observation is not None for step in reading.steps), reading.step_count
+
+
 def _difference(used: Trajectory, other: Trajectory) -> str:
-    counts = f"{used.format} ({used.view}): {used.step_count} steps, {other.format} ({other.view}): {other.step_count}"
-    if used.step_count == other.step_count:
-        return f"Two records of this run agree on the number of steps. Used {counts}."
-    return f"Two records of this run differ; the one with more steps is used. {counts}."
+    """How two records of one run differ, by steps and by tool calls.
+
+    Ids of calls can repeat within a run, so they are counted per call and told per distinct id as well.
+    """
+    told = []
+    for reading in (used, other):
+        calls, observations, steps = _richness(reading)
+        told.append(f"{reading.format} ({reading.view}) {steps} steps, {calls} tool calls, {observations} observations")
+    ids, other_ids = (
+        Counter(step.tool.call_id for step in reading.steps if step.tool is not None and step.tool.call_id)
+        for reading in (used, other)
+    )
+    missing, extra = (ids - other_ids).total(), (other_ids - ids).total()
+    if not missing and not extra:
+        verdict = "agree on every tool call" if ids else "cannot be compared by tool calls"
+    else:
+        distinct = "agree on" if ids.keys() == other_ids.keys() else "differ in"
+        verdict = (
+            f"differ by tool calls ({missing} only in the first, {extra} only in the second; "
+            f"they {distinct} the set of call ids)"
+        )
+    return f"Two records of this run, used {told[0]}, the other {told[1]}: they {verdict}."

@@ -1,12 +1,14 @@
 """One contract for every parser, checked on every sample run and, where they are present, on the real runs."""
 
 import hashlib
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from codetracer_core.discovery import discover
+from codetracer_core.errors import CodeTracerError
 from codetracer_core.models import SourceRef, Trajectory
 from codetracer_core.parsers import RunLocation, read_run, resolve
 from codetracer_core.parsers._artifacts import strip_ansi
@@ -20,6 +22,12 @@ def _locations() -> list[RunLocation]:
 
 LOCATIONS = _locations()
 
+# Real files that no reader can take for a run: each fails with a named error (see the tests of its format).
+UNREADABLE = ("/fixtures/subagent_trajectories.json",)
+
+
+_ESCAPE = re.compile(r'(?:\\u[0-9a-fA-F]{4})+|\\["\\/bfnrt]')
+
 
 def _squeezed(text: str) -> str:
     return re.sub(r"\s+", "", strip_ansi(text))
@@ -27,7 +35,7 @@ def _squeezed(text: str) -> str:
 
 def _is_quoted(text: str, source: str) -> bool:
     """Every line of ``text`` stands in ``source`` (which may be the JSON of the object that holds the text)."""
-    unescaped = source.replace("\\n", "\n").replace("\\t", "\t").replace('\\"', '"').replace("\\\\", "\\")
+    unescaped = _ESCAPE.sub(lambda found: str(json.loads(f'"{found[0]}"')), source)
     haystack = _squeezed(source) + "\0" + _squeezed(unescaped)
     return _squeezed(text) in haystack or all(_squeezed(line) in haystack for line in text.splitlines())
 
@@ -44,7 +52,16 @@ def location(request: pytest.FixtureRequest) -> RunLocation:
 
 @pytest.fixture
 def trajectory(location: RunLocation) -> Trajectory:
-    return read_run(location).trajectory
+    return _read(location)
+
+
+def _read(location: RunLocation) -> Trajectory:
+    try:
+        return read_run(location).trajectory
+    except CodeTracerError as error:
+        if not location.path.endswith(UNREADABLE):
+            raise
+        pytest.skip(str(error))
 
 
 def test_step_ids_are_consecutive_from_one(trajectory: Trajectory) -> None:
@@ -92,6 +109,6 @@ def test_outcome_says_where_it_was_read(location: RunLocation, trajectory: Traje
 
 def test_reading_leaves_the_evidence_alone_and_is_repeatable(location: RunLocation) -> None:
     before = _hashes(location.folder)
-    first, second = read_run(location), read_run(location)
+    first, second = _read(location), _read(location)
     assert first == second
     assert _hashes(location.folder) == before
