@@ -251,17 +251,29 @@ def _steps(step_ids: Iterable[int]) -> str:
     return f"step{'s' if len(listed) > 1 else ''} {', '.join(str(step_id) for step_id in listed)}"
 
 
-def ground_truth_events(row: BenchmarkRow, run_id: str, *, read_at: datetime) -> list[LabelEvent]:
-    """One event per labelled step, and one for the stages. Steps that the row does not label get none.
+Said = Mapping[tuple[int | None, str], Any]
+"""What a source says of a run: value by (step, field); the step is None for what concerns the whole run."""
 
-    The same row gives the same (client, sequence) pairs, so that importing it again adds nothing.
-    ``read_at`` (UTC) stands in where the row does not say when it was generated.
+
+def ground_truth_events(
+    row: BenchmarkRow, run_id: str, *, read_at: datetime, in_force: Said | None = None
+) -> list[LabelEvent]:
+    """Events that make the row's ground truth the one in force: a verdict per labelled step, and the stages.
+
+    Steps that the row does not label get none. ``in_force`` is what an earlier import of the run left behind: what
+    is equal is not said again, and what the row no longer says is taken back. The same row on the same ground gives
+    the same (client, sequence) pairs, so that storing it twice stores it once. ``read_at`` (UTC) stands in where the
+    row does not say when it was generated.
     """
     verdicts, _ = ground_truth_verdicts(row)
-    values: list[tuple[int | None, str, Any]] = [(step_id, "verdict", verdict) for step_id, verdict in verdicts.items()]
+    wanted: dict[tuple[int | None, str], Any] = {(step_id, "verdict"): verdict for step_id, verdict in verdicts.items()}
     if row.stages:
-        values.append((None, "stages", [stage.model_dump() for stage in row.stages]))
-    client = f"{ANNOTATOR}-{row.content_hash()[:32]}"
+        wanted[None, "stages"] = [stage.model_dump() for stage in row.stages]
+    before = dict(in_force or {})
+    changes = {key: value for key, value in wanted.items() if before.get(key) != value}
+    changes |= dict.fromkeys(before.keys() - wanted.keys())
+    ground = json.dumps(sorted((str(key), value) for key, value in before.items())) if before else ""
+    client = f"{ANNOTATOR}-{hashlib.sha256(f'{run_id} {row.content_hash()} {ground}'.encode()).hexdigest()[:32]}"
     return [
         LabelEvent(
             run_id=run_id,
@@ -274,7 +286,9 @@ def ground_truth_events(row: BenchmarkRow, run_id: str, *, read_at: datetime) ->
             sequence=sequence,
             occurred_at=generated_at(row) or read_at,
         )
-        for sequence, (step_id, field, value) in enumerate(values, start=1)
+        for sequence, ((step_id, field), value) in enumerate(
+            sorted(changes.items(), key=lambda change: (change[0][0] or 0, change[0][1])), start=1
+        )
     ]
 
 

@@ -78,10 +78,11 @@ def claims_in(folder: Path, *, format: str | None = None, ceiling: Path | None =
 
 @dataclass(frozen=True)
 class ReadRun:
-    """A run as read, and the hash of everything that was read for it."""
+    """A run as read, the hash of everything that was read for it, and of each file (``Artifacts.digests``)."""
 
     trajectory: Trajectory
     evidence_hash: str
+    digests: dict[str, str]
 
 
 def read_run(location: RunLocation, *, declared_step_count: int | None = None) -> ReadRun:
@@ -105,7 +106,7 @@ def read_run(location: RunLocation, *, declared_step_count: int | None = None) -
     notes = [f"Another record of this run could not be read: {error}" for error in failures]
     notes += [_difference(best, other) for other in readings if other is not best]
     trajectory = best.model_copy(update={"notes": best.notes + tuple(notes)})
-    return ReadRun(_trial.add_context(trajectory, artifacts), artifacts.evidence_hash())
+    return ReadRun(_trial.add_context(trajectory, artifacts), artifacts.evidence_hash(), artifacts.digests)
 
 
 def _richness(reading: Trajectory) -> tuple[int, int, int]:

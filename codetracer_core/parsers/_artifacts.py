@@ -61,7 +61,7 @@ def plain_text(value: Any) -> str:
 
 
 def _pictures(part: dict[str, Any]) -> str:
-    """OpenAI's picture part (``image_url: {url}``) or OpenHands' (``image_urls: [url]``), other addresses as they are."""
+    """OpenAI's picture part (``image_url: {url}``) or OpenHands' (``image_urls: [url]``)."""
     image = part.get("image_url")
     urls = part.get("image_urls") or [image.get("url") if isinstance(image, dict) else image]
     shown = []
@@ -329,6 +329,11 @@ class Artifacts:
             data = lines.readline(LARGEST_FILE)
         self._hashes[f"{path}#L{number}"] = hashlib.sha256(data).hexdigest()
         return JsonLine(path=path, line=number, value=decode_json(data, self.shown(path), f"line {number}"))
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """sha256 (hex) of each file read so far by its path; of single lines by ``path#L<line>``."""
+        return dict(self._hashes)
 
     def evidence_hash(self) -> str:
         """sha256 over the paths and contents of all files read so far through this object."""
