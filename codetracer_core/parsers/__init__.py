@@ -10,13 +10,13 @@ from pathlib import Path
 
 from codetracer_core.errors import AmbiguousFormat, CodeTracerError, UnknownFormat
 from codetracer_core.models import Trajectory
-from codetracer_core.parsers import _trial, atif, mini_swe_agent
+from codetracer_core.parsers import _trial, atif, claude_code, mini_swe_agent
 from codetracer_core.parsers._artifacts import Artifacts, resolve, strip_ansi
 from codetracer_core.parsers._format import Claim, Format
 
 __all__ = ["PARSERS", "Claim", "Format", "ReadRun", "RunLocation", "claims_in", "read_run", "resolve", "strip_ansi"]
 
-PARSERS: tuple[Format, ...] = (atif.FORMAT, mini_swe_agent.FORMAT)
+PARSERS: tuple[Format, ...] = (atif.FORMAT, claude_code.FORMAT, mini_swe_agent.FORMAT)
 
 # Two formats may claim one folder only if they are two records of the same run that its harness writes side by side:
 # Harbor converts what an agent wrote into ATIF and keeps both.

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -99,7 +100,7 @@ def read_cast(artifacts: Artifacts, path: str) -> Cast:
     objects: list[CastObject] = []
     cut_off: list[int] = []
     begins = [match.end() for match in _OBJECT_LINE.finditer(output)]
-    for begin, limit in zip(begins, [*begins[1:], len(output)], strict=True):
+    for begin, limit in pairwise([*begins, len(output)]):
         first = bisect_right(starts, begin) - 1
         found = _decode_at(output, begin, limit)
         if found is None:
