@@ -1,0 +1,115 @@
+"""The inbox: what other processes leave for the one that owns the database."""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import zstandard
+from pydantic import ValidationError
+
+from codetracer_core.errors import UnreadableFile
+from codetracer_core.models import Frozen, Kind, LabelEvent, RunRecord
+from codetracer_core.store.files import to_json
+from codetracer_core.store.results import Added, Decisions, Refused, Stored, acknowledge, check_decisions
+from codetracer_core.store.workspace import PART, Workspace, sync_folder, write_durably
+
+_DAY = 86_400.0
+
+
+class Parcel(Frozen):
+    """One call to the inbox, complete in itself."""
+
+    runs: tuple[RunRecord, ...] = ()
+    decisions: tuple[tuple[tuple[Kind, str], ...], ...] = ()
+    events: tuple[LabelEvent, ...] = ()
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """Stands in for a ``Store`` that another process has open: same verbs, the owner carries them out soon.
+
+    What it has accepted is safely on disk; taking it in twice changes nothing.
+    """
+
+    workspace: Workspace
+    why: str = ""
+    """Why the inbox stands in, for people: who has the store open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing to do: a parcel is complete when the verb that left it returns."""
+
+    def add_runs(
+        self, records: Sequence[RunRecord], *, decisions: Sequence[Decisions], events: Sequence[LabelEvent] = ()
+    ) -> Added:
+        """Leave runs for the owner. Every status is "queued"; see ``Store.add_runs``."""
+        check_decisions(records, decisions)
+        self._leave(
+            Parcel(
+                runs=tuple(records),
+                decisions=tuple(tuple((kind, reason) for kind, reason in one) for one in decisions),
+                events=tuple(events),
+            )
+        )
+        return Added(tuple("queued" for _ in records))
+
+    def add_label_events(self, events: Sequence[LabelEvent]) -> Stored:
+        """Leave label events for the owner; see ``Store.add_label_events``.
+
+        Acknowledged means: on disk. Whether run and step exist is only known when the owner takes them in; what it
+        refuses then lies in ``inbox/refused`` with its reason.
+        """
+        if events:
+            self._leave(Parcel(events=tuple(events)))
+        return Stored(acknowledge(events))
+
+    def _leave(self, parcel: Parcel) -> None:
+        self.workspace.inbox.mkdir(parents=True, exist_ok=True)
+        name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}.json.zst"
+        packed = zstandard.compress(to_json(parcel.model_dump()).encode())
+        write_durably(self.workspace.inbox / name, lambda file: file.write(packed))
+
+
+def waiting(workspace: Workspace) -> list[Path]:
+    """Parcels that nobody took in yet, oldest first."""
+    return sorted(workspace.inbox.glob("*.json.zst"))
+
+
+def open_parcel(path: Path) -> Parcel:
+    """Raises UnreadableFile if the parcel is damaged or of a kind that this version does not know."""
+    try:
+        return Parcel.model_validate(json.loads(zstandard.decompress(path.read_bytes())))
+    except (zstandard.ZstdError, ValueError, ValidationError, RecursionError) as error:
+        raise UnreadableFile(f"this parcel cannot be read ({error})", path=path) from error
+
+
+def refuse(workspace: Workspace, path: Path, reason: str) -> None:
+    """Move a parcel aside, its reason beside it."""
+    workspace.refused.mkdir(exist_ok=True)
+    write_durably(workspace.refused / f"{path.name}.reason.txt", lambda file: file.write(f"{reason}\n".encode()))
+    path.replace(workspace.refused / path.name)
+    sync_folder(workspace.refused)
+
+
+def keep_refused(workspace: Workspace, path: Path, refused: Sequence[Refused]) -> None:
+    """Write down the events of an otherwise accepted parcel that were refused, with reasons."""
+    workspace.refused.mkdir(exist_ok=True)
+    listed = to_json([{"reason": one.reason, "event": one.event.model_dump()} for one in refused])
+    write_durably(workspace.refused / f"{path.name}.events.json", lambda file: file.write(listed.encode()))
+
+
+def sweep(workspace: Workspace) -> None:
+    """Delete half-written parcels that their writers abandoned more than a day ago."""
+    for part in workspace.inbox.glob(f"*{PART}"):
+        if time.time() - part.stat().st_mtime > _DAY:
+            part.unlink(missing_ok=True)

@@ -1,0 +1,258 @@
+"""Reading: everything that a workspace can be asked."""
+# ruff: noqa: S608 - SQL is put together from this code's own names of columns; values are always parameters
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self, get_args
+
+import duckdb
+from pydantic import TypeAdapter
+
+from codetracer_core.errors import NotFound, UnreadableFile
+from codetracer_core.models import LabelSource, RunRecord, Stage, Verdict
+from codetracer_core.store.database import in_words, revision_of
+from codetracer_core.store.files import TEXTS, names_in, read_steps
+from codetracer_core.store.results import Mark, OutcomeWord, RunSummary, StepFacts, StepLabels, StoredEvent
+from codetracer_core.store.workspace import Workspace
+
+_STAGES = TypeAdapter(tuple[Stage, ...])
+
+_COUNTED = ", ".join(
+    [
+        "bool_or(source = 'ground_truth') AS has_ground_truth",
+        *(
+            f"count(DISTINCT step_id) FILTER (source = '{source}' AND field = 'verdict' AND mine) AS {source}_labels"
+            for source in get_args(LabelSource)
+        ),
+        *(
+            f"count(DISTINCT step_id) FILTER (source = 'human' AND field = 'verdict' AND mine AND word = '{verdict}')"
+            f" AS {verdict}"
+            for verdict in get_args(Verdict)
+        ),
+        *(
+            f"count(DISTINCT step_id) FILTER (source = 'ground_truth' AND field = 'verdict' AND word = '{verdict}')"
+            f" AS ground_truth_{verdict}"
+            for verdict in ("incorrect", "unuseful")
+        ),
+        "count(*) FILTER (field = 'verdict' AND step_id > step_count) AS stray_labels",
+    ]
+)
+_COUNTS = RunSummary._fields[RunSummary._fields.index("human_labels") :]
+_RUNS = f"""
+    WITH counted AS (
+        SELECT run_id, {_COUNTED}
+        FROM (
+            SELECT label.*, step_count, trim(value, '"') AS word,
+                source <> 'human' OR $annotator::VARCHAR IS NULL OR annotator = $annotator::VARCHAR AS mine
+            FROM label JOIN run USING (run_id))
+        GROUP BY run_id),
+    listed AS (
+        SELECT run.*, CASE WHEN solved THEN 'solved' WHEN NOT solved THEN 'failed' ELSE 'unknown' END AS outcome,
+            coalesce(declared_step_count <> step_count, false) AS misaligned,
+            coalesce(has_ground_truth, false) AS has_ground_truth,
+            {", ".join(f"coalesce({name}, 0) AS {name}" for name in _COUNTS)}
+        FROM run LEFT JOIN counted USING (run_id))
+    SELECT {", ".join(RunSummary._fields)} FROM listed"""
+_RUN_ORDER = "ORDER BY collection, task NULLS LAST, agent NULLS LAST, model NULLS LAST, run_id"
+
+
+class Reader:
+    """The verbs that read. Many threads may use one reader."""
+
+    as_of: datetime | None
+    """When the snapshot that is read here was taken (UTC); None: this is the live store."""
+
+    def __init__(self, workspace: Workspace, connection: duckdb.DuckDBPyConnection, *, as_of: datetime | None) -> None:
+        self.workspace = workspace
+        self.as_of = as_of
+        self._connection = connection
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def revision(self) -> tuple[int, int, int]:
+        """Numbers (of label events, of imports, of migrations) that differ whenever what is stored differs."""
+        with self._cursor() as cursor:
+            return revision_of(cursor)
+
+    def runs(
+        self,
+        *,
+        ids: Sequence[str] | None = None,
+        agents: Sequence[str] | None = None,
+        models: Sequence[str] | None = None,
+        tasks: Sequence[str] | None = None,
+        collections: Sequence[str] | None = None,
+        formats: Sequence[str] | None = None,
+        outcomes: Sequence[OutcomeWord] | None = None,
+        misaligned: bool | None = None,
+        has_ground_truth: bool | None = None,
+        text: str = "",
+        annotator: str | None = None,
+    ) -> list[RunSummary]:
+        """Runs that pass every filter, by collection, task, agent, model and run id; None asks for nothing.
+
+        ``text`` is looked for in run id, task, trial and task text (literally, whatever the case). With
+        ``annotator`` only this person's labels count as human ones, so that nobody sees what others chose.
+        """
+        listed = {
+            "run_id": ids,
+            "agent": agents,
+            "model": models,
+            "task": tasks,
+            "collection": collections,
+            "format": formats,
+            "outcome": outcomes,
+        }
+        conditions = [
+            f"{column} IN (SELECT unnest(${column}))" for column, wanted in listed.items() if wanted is not None
+        ]
+        values: dict[str, Any] = {column: list(wanted) for column, wanted in listed.items() if wanted is not None}
+        for column, wanted in {"misaligned": misaligned, "has_ground_truth": has_ground_truth}.items():
+            if wanted is not None:
+                conditions.append(f"{column} = ${column}")
+                values[column] = wanted
+        if text:
+            conditions.append("contains(lower(concat_ws(chr(10), run_id, task, trial, task_text)), lower($text))")
+            values["text"] = text
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        with self._cursor() as cursor:
+            rows = cursor.execute(f"{_RUNS} {where} {_RUN_ORDER}", {"annotator": annotator, **values}).fetchall()
+        return [RunSummary._make(row) for row in rows]
+
+    def load_run(self, run_id: str) -> RunRecord:
+        """The run with all its text. Raises NotFound, or UnreadableFile if its file is damaged or gone."""
+        row = self._run_row(run_id)
+        try:
+            steps = read_steps(self.workspace.trajectories / row["file"])
+        except UnreadableFile:
+            newer = self._run_row(run_id)  # it may have been replaced between the two reads
+            if newer["file"] == row["file"]:
+                raise
+            row = newer
+            steps = read_steps(self.workspace.trajectories / row["file"])
+        benchmark = row["benchmark"]
+        return RunRecord.model_validate(
+            {
+                "run_id": run_id,
+                "trajectory": {**json.loads(row["header"]), "task_text": row["task_text"], "steps": steps},
+                "origin": row["origin"],
+                "collection": row["collection"],
+                "evidence_hash": row["evidence_hash"],
+                "declared_step_count": row["declared_step_count"],
+                "benchmark": None if benchmark is None else json.loads(benchmark),
+            }
+        )
+
+    def steps(self, run_id: str | None = None) -> list[StepFacts]:
+        """Facts about the steps of one run, or of all runs, in step order. Raises NotFound for an unknown run."""
+        where, values = "", []
+        if run_id is not None:
+            self._run_row(run_id)
+            where, values = "WHERE run_id = ?", [run_id]
+        columns = ", ".join(StepFacts._fields)
+        with self._cursor() as cursor:
+            rows = cursor.execute(f"SELECT {columns} FROM step {where} ORDER BY run_id, step_id", values).fetchall()
+        return [StepFacts._make(row) for row in rows]
+
+    def search_text(self, query: str) -> dict[str, int]:
+        """Number of steps per run whose action, observation or thought holds ``query`` (literally, whatever the case).
+
+        Runs without a hit are left out; an empty query finds nothing.
+        """
+        if not query:
+            return {}
+        with self._cursor() as cursor:
+            run_of = dict(cursor.execute("SELECT file, run_id FROM run WHERE step_count > 0").fetchall())
+            present = run_of.keys() & set(names_in(self.workspace.trajectories))
+            if not present:
+                return {}
+            matches = " OR ".join(f"contains(lower({name}), lower($query))" for name in TEXTS)
+            rows = cursor.execute(
+                f"SELECT filename, count(*) FROM read_parquet($files, filename = true, hive_partitioning = false) "
+                f"WHERE {matches} GROUP BY filename",
+                {"files": [str(self.workspace.trajectories / name) for name in sorted(present)], "query": query},
+            ).fetchall()
+        return {run_of[Path(path).name]: hits for path, hits in rows}
+
+    def labels(
+        self, run_id: str | None = None, *, source: LabelSource | None = None, annotator: str | None = None
+    ) -> list[StoredEvent]:
+        """Labels in force, of one run or of all, by run and step; whole-run labels (``step_id`` None) come first."""
+        return self._events("label", run_id, source, annotator, "run_id, step_id NULLS FIRST, arrival")
+
+    def label_history(self, run_id: str, step_id: int | None = None) -> list[StoredEvent]:
+        """Every act of labelling on a run, or on one step of it, in order of arrival; nothing is ever left out."""
+        events = self._events("label_event", run_id, None, None, "arrival")
+        return [event for event in events if step_id is None or event.step_id == step_id]
+
+    def step_labels(self, run_id: str) -> dict[int, StepLabels]:
+        """Verdicts in force per step, all sources side by side; unlabelled steps are left out."""
+        self._run_row(run_id)
+        with self._cursor() as cursor:
+            rows = cursor.execute(
+                f"SELECT step_id, {', '.join(StepLabels._fields)} FROM step_labels WHERE run_id = ? ORDER BY step_id",
+                [run_id],
+            ).fetchall()
+        return {
+            step_id: StepLabels._make(tuple(Mark(**mark) for mark in marks) for marks in sources)
+            for step_id, *sources in rows
+        }
+
+    def stages(self, run_id: str, *, source: LabelSource = "ground_truth") -> tuple[Stage, ...] | None:
+        """The stages in force for a run from this source (the latest, if several say so); None if there are none."""
+        said = [event for event in self.labels(run_id, source=source) if event.field == "stages"]
+        return _STAGES.validate_python(max(said, key=lambda event: event.arrival).value) if said else None
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with in_words(self.workspace.database), closing(self._connection.cursor()) as cursor:
+            if self.as_of is not None:
+                cursor.execute("USE snapshot")  # a cursor does not inherit it
+            yield cursor
+
+    def _run_row(self, run_id: str) -> dict[str, Any]:
+        columns = [
+            *("file", "header", "task_text", "origin", "collection"),
+            *("evidence_hash", "benchmark", "declared_step_count"),
+        ]
+        with self._cursor() as cursor:
+            rows = cursor.execute(f"SELECT {', '.join(columns)} FROM run WHERE run_id = ?", [run_id]).fetchall()
+        if not rows:
+            raise _no_run(run_id)
+        return dict(zip(columns, rows[0], strict=True))
+
+    def _events(
+        self, table: str, run_id: str | None, source: LabelSource | None, annotator: str | None, order: str
+    ) -> list[StoredEvent]:
+        wanted = {"run_id": run_id, "source": source, "annotator": annotator}
+        values = {column: value for column, value in wanted.items() if value is not None}
+        if run_id is not None:
+            self._run_row(run_id)
+        where = " AND ".join(f"{column} = ${column}" for column in values) or "true"
+        columns = tuple(StoredEvent.model_fields)
+        with self._cursor() as cursor:
+            rows = cursor.execute(
+                f"SELECT {', '.join(columns)} FROM {table} WHERE {where} ORDER BY {order}", values
+            ).fetchall()
+        return [_event(dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def _event(row: dict[str, Any]) -> StoredEvent:
+    for name in ("occurred_at", "arrived_at"):
+        row[name] = row[name].replace(tzinfo=UTC)
+    row["value"] = None if row["value"] is None else json.loads(row["value"])
+    return StoredEvent.model_validate(row)
+
+
+def _no_run(run_id: str) -> NotFound:
+    return NotFound(f"there is no run {run_id!r} in this workspace", remedy="See the list of runs for what there is.")

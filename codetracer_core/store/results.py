@@ -1,0 +1,154 @@
+"""What the store answers: small immutable records."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from codetracer_core.models import Kind, LabelEvent, RunRecord, Verdict
+
+Decisions = Sequence[tuple[Kind, str]]
+"""Kind and reason of every step of one run, in step order."""
+
+RunStatus = Literal["added", "replaced", "unchanged", "queued"]
+OutcomeWord = Literal["solved", "failed", "unknown"]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A label event that was not stored, and why, in words for the person who acted."""
+
+    event: LabelEvent
+    reason: str
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The answer to label events, given after they are durable."""
+
+    acknowledged: Mapping[str, int] = field(default_factory=dict)
+    """Highest sequence per client that was dealt with: stored (now or before) or refused below."""
+    refused: tuple[Refused, ...] = ()
+
+
+@dataclass(frozen=True)
+class Added:
+    """The answer to runs: one status per record, in order, and the label events that were refused."""
+
+    statuses: tuple[RunStatus, ...]
+    refused: tuple[Refused, ...] = ()
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """One parcel of the inbox: what became of it. ``error`` is set if the whole parcel was refused."""
+
+    parcel: str
+    statuses: tuple[RunStatus, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    error: str = ""
+
+
+class StoredEvent(LabelEvent):
+    """A label event as it lies in the store. Times are UTC."""
+
+    arrival: int
+    """Its place in the order of arrival."""
+    arrived_at: datetime
+
+
+class Mark(NamedTuple):
+    """One verdict in force on a step."""
+
+    annotator: str
+    pass_number: int
+    verdict: Verdict
+
+
+class StepLabels(NamedTuple):
+    """All verdicts in force on one step, by source; within a source by annotator, then pass."""
+
+    human: tuple[Mark, ...] = ()
+    model: tuple[Mark, ...] = ()
+    ground_truth: tuple[Mark, ...] = ()
+    adjudicated: tuple[Mark, ...] = ()
+
+
+class StepFacts(NamedTuple):
+    """What is known of a step without reading its text. Sizes are in characters, None: no such text."""
+
+    run_id: str
+    step_id: int
+    kind: Kind
+    reason: str
+    tool: str | None
+    parallel_group: int | None
+    branch: str | None
+    is_message: bool
+    executed: bool
+    exit_code: int | None
+    timestamp: datetime | None
+    """UTC, without offset; a time that the files give without one is taken as UTC."""
+    action_size: int
+    observation_size: int | None
+    thought_size: int | None
+
+
+class RunSummary(NamedTuple):
+    """One run in a list. ``pandas.DataFrame(summaries)`` makes the table.
+
+    Labels are counted in steps: ``human_labels`` is the number of steps with a verdict in force from a person,
+    ``correct`` … ``uncertain`` say which (a step on which people differ counts under each). Times are UTC.
+    """
+
+    run_id: str
+    agent: str | None
+    agent_version: str | None
+    model: str | None
+    task: str | None
+    trial: str | None
+    format: str
+    view: str
+    outcome: OutcomeWord
+    exit_status: str | None
+    step_count: int
+    declared_step_count: int | None
+    misaligned: bool
+    cost_usd: float | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    difficulty: str | None
+    category: str | None
+    collection: str
+    origin: str
+    imported_at: datetime
+    has_ground_truth: bool
+    """The benchmark says something of this run: stages or labels (a clean run has stages only)."""
+    human_labels: int
+    model_labels: int
+    ground_truth_labels: int
+    adjudicated_labels: int
+    correct: int
+    incorrect: int
+    unuseful: int
+    uncertain: int
+    ground_truth_incorrect: int
+    ground_truth_unuseful: int
+    stray_labels: int
+    """Verdicts in force on steps beyond the last one: the evidence was replaced by a shorter reading."""
+
+
+def acknowledge(events: Iterable[LabelEvent]) -> dict[str, int]:
+    """The highest sequence per client."""
+    highest: dict[str, int] = {}
+    for event in events:
+        highest[event.client] = max(event.sequence, highest.get(event.client, 0))
+    return highest
+
+
+def check_decisions(records: Sequence[RunRecord], decisions: Sequence[Decisions]) -> None:
+    if [len(one) for one in decisions] != [record.trajectory.step_count for record in records]:
+        raise ValueError("decisions must hold one (kind, reason) per step of each record")

@@ -1,0 +1,208 @@
+"""Writing rows: runs, facts about steps, label events. Callers hold the lock and the transaction."""
+# ruff: noqa: S608 - SQL is put together from this code's own names of columns; values are always parameters
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+import duckdb
+import pyarrow as pa
+from pydantic import TypeAdapter, ValidationError
+
+from codetracer_core.models import Kind, LabelEvent, RunRecord, Stage, Step, Verdict
+from codetracer_core.store.database import last_arrival, last_import, registered
+from codetracer_core.store.files import TEXTS, clean, file_name, is_text, to_json
+from codetracer_core.store.results import Decisions, Refused
+
+_VERDICTS = get_args(Verdict)
+_STAGES = TypeAdapter(tuple[Stage, ...])
+
+_RUN_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("run_id", "evidence_hash", "decisions_hash", "file")),
+        *((name, pa.string()) for name in ("collection", "origin", "format", "view", "agent", "agent_version")),
+        *((name, pa.string()) for name in ("model", "task", "trial", "task_text", "exit_status", "difficulty")),
+        *((name, pa.string()) for name in ("category", "benchmark", "header")),
+        *((name, pa.int64()) for name in ("changed", "file_bytes", "step_count", "declared_step_count")),
+        *((name, pa.int64()) for name in ("prompt_tokens", "completion_tokens", "cached_tokens")),
+        *((name, pa.timestamp("us")) for name in ("imported_at", "started_at", "ended_at")),
+        ("solved", pa.bool_()),
+        ("cost_usd", pa.float64()),
+    ]
+)
+_STEP_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("run_id", "kind", "reason", "tool", "branch")),
+        *((name, pa.int32()) for name in ("step_id", "parallel_group")),
+        *((name, pa.int64()) for name in ("exit_code", "action_size", "observation_size", "thought_size")),
+        *((name, pa.bool_()) for name in ("is_message", "executed")),
+        ("timestamp", pa.timestamp("us")),
+    ]
+)
+_EVENT_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("run_id", "field", "value", "source", "annotator", "exposure", "client")),
+        *((name, pa.int64()) for name in ("arrival", "step_id", "pass_number", "sequence")),
+        *((name, pa.timestamp("us")) for name in ("arrived_at", "occurred_at")),
+    ]
+)
+
+
+def put_runs(
+    cursor: duckdb.DuckDBPyConnection, runs: Sequence[tuple[RunRecord, Decisions]], sizes: Sequence[int]
+) -> None:
+    """Write runs and the facts about their steps, in place of what was there."""
+    common = {"changed": last_import(cursor) + 1, "imported_at": _utc(datetime.now(UTC))}
+    rows = [_run_row(*run, size) | common for run, size in zip(runs, sizes, strict=True)]
+    ids = [run["run_id"] for run in rows]
+    cursor.execute("DELETE FROM step WHERE run_id IN (SELECT unnest(?))", [ids])
+    with registered(cursor, pa.Table.from_pylist(rows, schema=_RUN_SCHEMA)) as arriving:
+        kept = ", ".join(f"coalesce(run.{name}, {arriving}.{name}) AS {name}" for name in ("collection", "origin"))
+        cursor.execute(
+            f"INSERT OR REPLACE INTO run BY NAME "
+            f"SELECT {arriving}.* REPLACE ({kept}) FROM {arriving} LEFT JOIN run USING (run_id)"
+        )
+    facts = [
+        _step_row(record.run_id, step, *decided)
+        for record, decisions in runs
+        for step, decided in zip(record.trajectory.steps, decisions, strict=True)
+    ]
+    with registered(cursor, pa.Table.from_pylist(facts, schema=_STEP_SCHEMA)) as arriving:
+        cursor.execute(f"INSERT INTO step BY NAME SELECT * FROM {arriving}")
+
+
+def _run_row(record: RunRecord, decisions: Decisions, file_bytes: int) -> dict[str, Any]:
+    trajectory, usage = record.trajectory, record.trajectory.usage
+    evidence_hash, decisions_hash, declared_step_count, benchmark = identity(record, decisions)
+    facets = record.benchmark or {}
+    return {
+        "run_id": record.run_id,
+        "evidence_hash": evidence_hash,
+        "decisions_hash": decisions_hash,
+        "file": file_name(record.run_id, record.evidence_hash),
+        "file_bytes": file_bytes,
+        "collection": record.collection,
+        "origin": record.origin,
+        **{name: getattr(trajectory, name) for name in _RUN_SCHEMA.names if name in type(trajectory).model_fields},
+        **{name: getattr(usage, name) for name in type(usage).model_fields},
+        "solved": trajectory.outcome.solved,
+        "step_count": trajectory.step_count,
+        "declared_step_count": declared_step_count,
+        "started_at": _utc(trajectory.started_at),
+        "ended_at": _utc(trajectory.ended_at),
+        **{name: facets[name] if isinstance(facets.get(name), str) else None for name in ("difficulty", "category")},
+        "benchmark": benchmark,
+        "header": to_json(trajectory.model_dump(exclude={"steps", "task_text"})),
+    }
+
+
+def _step_row(run_id: str, step: Step, kind: Kind, reason: str) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "step_id": step.step_id,
+        "kind": kind,
+        "reason": clean(reason),
+        "tool": step.tool and step.tool.name,
+        "parallel_group": step.parallel_group,
+        "branch": step.branch,
+        "is_message": step.is_message,
+        "executed": step.executed,
+        "exit_code": step.exit_code,
+        "timestamp": _utc(step.timestamp),
+        **{f"{name}_size": _size(getattr(step, name)) for name in TEXTS},
+    }
+
+
+def _size(text: str | None) -> int | None:
+    return None if text is None else len(text)
+
+
+def put_events(cursor: duckdb.DuckDBPyConnection, events: Sequence[LabelEvent]) -> list[Refused]:
+    """Append the events that can be stored and are not stored yet; return those that cannot."""
+    if not events:
+        return []
+    run_ids = list({event.run_id for event in events if is_text(event.run_id)})
+    found = cursor.execute("SELECT run_id, step_count FROM run WHERE run_id IN (SELECT unnest(?))", [run_ids])
+    step_counts = dict(found.fetchall())
+    last = last_arrival(cursor)
+    arrived_at = _utc(datetime.now(UTC))
+    refused: list[Refused] = []
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    for event in events:
+        reason = _why_not(event, step_counts.get(event.run_id))
+        if reason:
+            refused.append(Refused(event, reason))
+        elif (event.client, event.sequence) not in rows:
+            rows[event.client, event.sequence] = event.model_dump() | {
+                "arrival": last + len(rows) + 1,
+                "arrived_at": arrived_at,
+                "occurred_at": _utc(event.occurred_at),
+                "value": None if event.value is None else json.dumps(event.value),
+            }
+    if rows:
+        columns = ", ".join(_EVENT_SCHEMA.names)
+        with registered(cursor, pa.Table.from_pylist(list(rows.values()), schema=_EVENT_SCHEMA)) as arriving:
+            cursor.execute(
+                f"INSERT INTO label_event ({columns}) SELECT {columns} FROM {arriving} ORDER BY arrival "
+                "ON CONFLICT DO NOTHING"
+            )
+    return refused
+
+
+def _why_not(event: LabelEvent, step_count: int | None) -> str:
+    """Why an event cannot be stored, in words; empty if it can."""
+    if not all(is_text(text) for text in (event.run_id, event.field, event.annotator, event.client)):
+        return "it holds text that is not valid Unicode"
+    if step_count is None:
+        return f"there is no run {event.run_id!r}"
+    if event.step_id is not None and event.step_id > step_count:
+        return f"run {event.run_id!r} has {step_count} steps, there is no step {event.step_id}"
+    if event.sequence >= 2**63 or event.pass_number >= 2**31 or _utc(event.occurred_at) is None:
+        return "it holds a number or a time that is out of range"
+    if event.value is None:
+        return ""
+    if event.field == "verdict":
+        if event.step_id is None:
+            return "a verdict needs a step"
+        return "" if event.value in _VERDICTS else f"{event.value!r} is no verdict ({', '.join(_VERDICTS)})"
+    if event.field == "stages":
+        return _why_no_stages(event.value, step_count)
+    try:
+        json.dumps(event.value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"its value is not JSON ({error})"
+    return ""
+
+
+def _why_no_stages(value: Any, step_count: int) -> str:
+    try:
+        stages = _STAGES.validate_python(value)
+    except ValidationError as error:
+        return f"its value is no list of stages ({error})"
+    for stage in stages:
+        if not stage.start_step_id <= stage.end_step_id <= step_count:
+            covered = f"steps {stage.start_step_id} to {stage.end_step_id}"
+            return f"stage {stage.stage_id} covers {covered} of a run with {step_count} steps"
+    return ""
+
+
+def identity(record: RunRecord, decisions: Decisions) -> tuple[str, str, int | None, str | None]:
+    """What must be equal for a run to be unchanged, as the columns of ``run`` hold it."""
+    decided = hashlib.sha256(to_json([[kind, reason] for kind, reason in decisions]).encode()).hexdigest()
+    return (record.evidence_hash, decided, record.declared_step_count, _benchmark(record))
+
+
+def _benchmark(record: RunRecord) -> str | None:
+    return None if record.benchmark is None else to_json(dict(record.benchmark))
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    """As the TIMESTAMP columns hold it. A time without offset is taken as UTC; one beyond the calendar is None."""
+    if moment is None or moment.tzinfo is None:
+        return moment
+    try:
+        return moment.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        return None

@@ -1,0 +1,139 @@
+"""The tables, as an ordered list of migrations. The only place that creates or alters one."""
+# ruff: noqa: S608 - SQL is put together from this code's own names of columns; values are always parameters
+
+from collections.abc import Callable
+
+import duckdb
+
+from codetracer_core.errors import CodeTracerError
+
+Migration = Callable[[duckdb.DuckDBPyConnection], object]
+
+
+def runs_and_steps(db: duckdb.DuckDBPyConnection) -> None:
+    """Runs and facts about their steps. The text of steps is in parquet files (``run.file``)."""
+    db.execute("""
+        CREATE TABLE run (
+            run_id VARCHAR PRIMARY KEY,
+            changed BIGINT NOT NULL,            -- number of the import that last changed this row
+            evidence_hash VARCHAR NOT NULL,
+            decisions_hash VARCHAR NOT NULL,
+            file VARCHAR NOT NULL,              -- name in the trajectories folder
+            file_bytes BIGINT NOT NULL,
+            imported_at TIMESTAMP NOT NULL,     -- all timestamps are UTC
+            collection VARCHAR NOT NULL,
+            origin VARCHAR NOT NULL,
+            format VARCHAR NOT NULL,
+            view VARCHAR NOT NULL,
+            agent VARCHAR,
+            agent_version VARCHAR,
+            model VARCHAR,
+            task VARCHAR,
+            trial VARCHAR,
+            task_text VARCHAR,
+            solved BOOLEAN,
+            exit_status VARCHAR,
+            step_count INTEGER NOT NULL,
+            declared_step_count BIGINT,
+            cost_usd DOUBLE,
+            prompt_tokens BIGINT,
+            completion_tokens BIGINT,
+            cached_tokens BIGINT,
+            started_at TIMESTAMP,
+            ended_at TIMESTAMP,
+            difficulty VARCHAR,
+            category VARCHAR,
+            benchmark VARCHAR,                  -- JSON: the manifest row
+            header VARCHAR NOT NULL             -- JSON: the trajectory without its steps and task text
+        )""")
+    # No index on step: one made loading slower, and nothing looks up single steps.
+    db.execute("""
+        CREATE TABLE step (
+            run_id VARCHAR NOT NULL,
+            step_id INTEGER NOT NULL,
+            kind VARCHAR NOT NULL,
+            reason VARCHAR NOT NULL,
+            tool VARCHAR,
+            parallel_group INTEGER,
+            branch VARCHAR,
+            is_message BOOLEAN NOT NULL,
+            executed BOOLEAN NOT NULL,
+            exit_code BIGINT,
+            timestamp TIMESTAMP,
+            action_size BIGINT NOT NULL,        -- sizes are in characters
+            observation_size BIGINT,
+            thought_size BIGINT
+        )""")
+
+
+def label_events(db: duckdb.DuckDBPyConnection) -> None:
+    """Acts of labelling: only ever added. ``arrival`` numbers them in the order in which they were stored."""
+    db.execute("""
+        CREATE TABLE label_event (
+            arrival BIGINT NOT NULL,
+            arrived_at TIMESTAMP NOT NULL,
+            run_id VARCHAR NOT NULL,
+            step_id INTEGER,
+            field VARCHAR NOT NULL,
+            value VARCHAR,                      -- JSON; NULL takes the label back
+            source VARCHAR NOT NULL,
+            annotator VARCHAR NOT NULL,
+            pass_number INTEGER NOT NULL,
+            exposure VARCHAR NOT NULL,
+            client VARCHAR NOT NULL,
+            sequence BIGINT NOT NULL,
+            occurred_at TIMESTAMP NOT NULL,
+            UNIQUE (client, sequence)
+        )""")
+
+
+def label_views(db: duckdb.DuckDBPyConnection) -> None:
+    """``label``: what is in force. ``step_labels``: all sources of verdicts on one step side by side."""
+    db.execute("""
+        CREATE VIEW label AS
+        SELECT * FROM (
+            SELECT * FROM label_event
+            QUALIFY row_number() OVER (
+                PARTITION BY run_id, step_id, field, source, annotator, pass_number ORDER BY arrival DESC) = 1)
+        WHERE value IS NOT NULL""")
+    lists = ", ".join(
+        "coalesce(list({'annotator': annotator, 'pass_number': pass_number, 'verdict': trim(value, '\"')}"
+        f" ORDER BY annotator, pass_number) FILTER (source = '{source}'), []) AS {source}"
+        for source in ("human", "model", "ground_truth", "adjudicated")
+    )
+    db.execute(f"""
+        CREATE VIEW step_labels AS
+        SELECT run_id, step_id, {lists}
+        FROM label WHERE field = 'verdict' GROUP BY run_id, step_id""")
+
+
+MIGRATIONS: tuple[Migration, ...] = (runs_and_steps, label_events, label_views)
+"""In the order in which they are applied. Append only; the function's name is its name in the database."""
+
+
+def migrate(connection: duckdb.DuckDBPyConnection, migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
+    """Bring a database, new or old, up to date; each step in one transaction.
+
+    Raises CodeTracerError if the database was made by a newer CodeTracer.
+    """
+    db = connection.cursor()
+    db.execute("CREATE TABLE IF NOT EXISTS migration (name VARCHAR PRIMARY KEY, applied_at TIMESTAMP NOT NULL)")
+    applied = {name for (name,) in db.execute("SELECT name FROM migration").fetchall()}
+    names = [migration.__name__ for migration in migrations]
+    unknown = sorted(applied.difference(names))
+    if unknown:
+        raise CodeTracerError(
+            f"this workspace was written by a newer CodeTracer (it knows {', '.join(unknown)})",
+            remedy="Update CodeTracer, or use another workspace.",
+        )
+    for name, migration in zip(names, migrations, strict=True):
+        if name in applied:
+            continue
+        db.begin()
+        try:
+            migration(db)
+            db.execute("INSERT INTO migration VALUES (?, now() AT TIME ZONE 'UTC')", [name])
+        except BaseException:
+            db.rollback()
+            raise
+        db.commit()

@@ -1,0 +1,279 @@
+"""The live store: one process owns the workspace, writes to it, and keeps a snapshot for the others.
+
+DuckDB lets one process write and, while it does, no other process in. So one process owns the database (``Store``),
+others read the snapshot that it keeps (``Reader``) and leave what they have to say in its inbox (``Inbox``).
+"""
+# ruff: noqa: S608 - SQL is put together from this code's own names of columns; values are always parameters
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from codetracer_core.errors import CodeTracerError, NotFound, StoreLocked, UnreadableFile
+from codetracer_core.models import LabelEvent, RunRecord
+from codetracer_core.store import inbox
+from codetracer_core.store.database import (
+    WRITING,
+    attach_snapshot,
+    connect_to,
+    in_words,
+    revision_of,
+    snapshot_revision,
+    transaction,
+)
+from codetracer_core.store.files import file_name, names_in, storable, write_steps
+from codetracer_core.store.inbox import Inbox
+from codetracer_core.store.reader import Reader
+from codetracer_core.store.results import Added, Decisions, RunStatus, Stored, TakenIn, acknowledge, check_decisions
+from codetracer_core.store.rows import identity, put_events, put_runs
+from codetracer_core.store.schema import migrate
+from codetracer_core.store.workspace import PART, Workspace, announce, sync_folder
+
+_IMPORTING = threading.RLock()
+"""One import, snapshot or clean-up of files at a time; taken before ``WRITING``: labels never wait for files."""
+
+_FILE_THREADS = 4
+_log = logging.getLogger(__name__)
+
+
+class Store(Reader):
+    """The live store: everything that ``Reader`` can, and the verbs that write. Open it with ``Store.open``."""
+
+    def __init__(self, workspace: Workspace, connection: duckdb.DuckDBPyConnection, *, announced: bool) -> None:
+        super().__init__(workspace, connection, as_of=None)
+        self._announced = announced
+        self._snapshot_revision = snapshot_revision(workspace)
+
+    @classmethod
+    def open(cls, workspace: Path | str, *, purpose: str = "", wait: float = 2.0) -> "Store":
+        """Own the workspace (made if need be): migrate, take in the inbox, bring the snapshot up to date, clean up.
+
+        ``purpose`` tells other processes who has it ("dashboard at http://localhost:8501"). A process that gave none
+        only passes through: ``wait`` seconds are granted to it before StoreLocked is raised. Raises UnreadableFile for
+        a damaged database, CodeTracerError for one from a newer version.
+        """
+        place = Workspace(Path(workspace).expanduser().absolute())
+        try:
+            place.trajectories.mkdir(parents=True, exist_ok=True)
+            place.inbox.mkdir(exist_ok=True)
+        except OSError as error:
+            raise CodeTracerError(
+                f"this folder cannot be used as a workspace ({error.strerror})",
+                path=place.folder,
+                remedy="Name another one with --workspace or CODETRACER_WORKSPACE.",
+            ) from error
+        connection = connect_to(place, wait)
+        try:
+            with in_words(place.database), WRITING:
+                migrate(connection)
+            if purpose:
+                announce(place, purpose)
+            store = cls(place, connection, announced=bool(purpose))
+            store.take_inbox()
+            store.write_snapshot()
+            store._clean_up()
+        except BaseException:
+            connection.close()
+            raise
+        return store
+
+    @staticmethod
+    def open_for_reading(workspace: Path | str) -> Reader:
+        """Read the workspace without standing in anybody's way.
+
+        A free database is opened for a moment to bring the snapshot up to date; while another process has it, the
+        snapshot that this process keeps is as old as ``Reader.as_of`` says. Either way only the snapshot stays open.
+        Raises NotFound if there is no workspace, StoreLocked if its owner has not written a snapshot yet.
+        """
+        place = Workspace(Path(workspace).expanduser().absolute())
+        if not place.database.exists():
+            raise NotFound("there is no workspace here yet", path=place.folder, remedy="Import some runs first.")
+        as_of = None
+        try:
+            Store.open(place.folder, wait=0.0 if place.snapshot.exists() else 2.0).close()
+            as_of = datetime.now(UTC)
+        except StoreLocked:
+            if not place.snapshot.exists():
+                raise
+        with in_words(place.snapshot):
+            as_of = as_of or datetime.fromtimestamp(place.snapshot.stat().st_mtime, UTC)
+            return Reader(place, attach_snapshot(place), as_of=as_of)
+
+    def close(self) -> None:
+        """Bring the snapshot up to date and give the database free."""
+        try:
+            self.write_snapshot()
+        finally:
+            if self._announced:
+                self.workspace.owner.unlink(missing_ok=True)
+            super().close()
+
+    def add_runs(
+        self, records: Sequence[RunRecord], *, decisions: Sequence[Decisions], events: Sequence[LabelEvent] = ()
+    ) -> Added:
+        """Take in runs with the kind and reason of each step, and label events about them, in one transaction.
+
+        ``decisions`` holds one sequence per record with one (kind, reason) per step. The status of a record is
+
+        * "added": the run was not known;
+        * "replaced": it was, with other evidence, decisions, benchmark row or declared step count (or its file was
+          damaged). Its labels stay. A benchmark row or declared count that is not known this time (None) stays too;
+        * "unchanged": nothing to do. Collection and origin stay those of the first import.
+
+        Text that no column can hold is replaced and the trajectory's notes say so. Events are stored as in
+        ``add_label_events``; ground truth is best given a ``client`` made from a hash of its manifest row, so that
+        the same row is the same act and a corrected row is a new one.
+        """
+        check_decisions(records, decisions)
+        with _IMPORTING:
+            statuses, changed = self._compare([storable(record) for record in records], decisions)
+            sizes = self._write_files([record for record, _ in changed.values()])
+            with self._transaction() as cursor:
+                if changed:
+                    put_runs(cursor, list(changed.values()), sizes)
+                refused = put_events(cursor, events)
+        return Added(tuple(statuses), tuple(refused))
+
+    def add_label_events(self, events: Sequence[LabelEvent]) -> Stored:
+        """Store acts of labelling; when this returns they are on disk.
+
+        An event whose (client, sequence) is already stored changes nothing, even if its content differs: the first
+        stays. Events that cannot be stored (unknown run or step, a verdict that is none) come back as ``refused``,
+        the others are stored. Among labels of one (run, step, field, source, annotator, pass) the last to arrive is
+        in force; within one call that is the order given.
+        """
+        if not events:
+            return Stored()
+        with self._transaction() as cursor:
+            refused = put_events(cursor, events)
+        return Stored(acknowledge(events), tuple(refused))
+
+    def take_inbox(self) -> list[TakenIn]:
+        """Carry out what other processes left in the inbox, oldest first; a damaged parcel moves to inbox/refused."""
+        taken = []
+        for path in inbox.waiting(self.workspace):
+            try:
+                parcel = inbox.open_parcel(path)
+                added = self.add_runs(parcel.runs, decisions=parcel.decisions, events=parcel.events)
+            except (UnreadableFile, ValueError) as error:
+                inbox.refuse(self.workspace, path, str(error))
+                taken.append(TakenIn(path.name, error=str(error)))
+                continue
+            if added.refused:
+                inbox.keep_refused(self.workspace, path, added.refused)
+            path.unlink(missing_ok=True)
+            taken.append(TakenIn(path.name, added.statuses, added.refused))
+        return taken
+
+    def write_snapshot(self) -> bool:
+        """Bring the snapshot up to date; False if it was. Writers do not wait for it."""
+        with _IMPORTING, self._cursor() as cursor:
+            revision = revision_of(cursor)
+            if revision == self._snapshot_revision and self.workspace.snapshot.exists():
+                return False
+            part = self.workspace.snapshot.with_name(self.workspace.snapshot.name + PART)
+            for leftover in (part, part.with_name(part.name + ".wal")):
+                leftover.unlink(missing_ok=True)
+            cursor.execute("ATTACH ? AS snapshot", [str(part)])
+            try:
+                with transaction(cursor):
+                    revision = revision_of(cursor)
+                    cursor.execute("COPY FROM DATABASE codetracer TO snapshot")
+            finally:
+                cursor.execute("DETACH snapshot")
+            part.replace(self.workspace.snapshot)
+            sync_folder(self.workspace.folder)
+            self._snapshot_revision = revision
+        return True
+
+    @contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with WRITING, self._cursor() as cursor, transaction(cursor):
+            yield cursor
+
+    def _compare(
+        self, records: Sequence[RunRecord], decisions: Sequence[Decisions]
+    ) -> tuple[list[RunStatus], dict[str, tuple[RunRecord, Decisions]]]:
+        """The status of each record, and per run what is to be written."""
+        columns = "run_id, evidence_hash, decisions_hash, declared_step_count, benchmark, file_bytes"
+        with self._cursor() as cursor:
+            rows = cursor.execute(
+                f"SELECT {columns} FROM run WHERE run_id IN (SELECT unnest(?))", [[record.run_id for record in records]]
+            ).fetchall()
+        known = {run_id: tuple(rest) for run_id, *rest in rows}
+        statuses: list[RunStatus] = []
+        changed: dict[str, tuple[RunRecord, Decisions]] = {}
+        for record, decided in zip(records, decisions, strict=True):
+            before = known.get(record.run_id)
+            if before is None:
+                statuses.append("added")
+            else:
+                _, _, declared, benchmark, size = before
+                if record.declared_step_count is None:
+                    record = record.model_copy(update={"declared_step_count": declared})
+                if record.benchmark is None and benchmark is not None:
+                    record = record.model_copy(update={"benchmark": json.loads(benchmark)})
+                path = self.workspace.trajectories / file_name(record.run_id, record.evidence_hash)
+                intact = record.run_id in changed or (path.exists() and path.stat().st_size == size)
+                if intact and identity(record, decided) == before[:4]:
+                    statuses.append("unchanged")
+                    continue
+                statuses.append("replaced")
+            known[record.run_id] = (*identity(record, decided), None)
+            changed[record.run_id] = (record, decided)
+        return statuses, changed
+
+    def _write_files(self, records: Sequence[RunRecord]) -> list[int]:
+        """Step text goes to disk before any row names it: a run in the database always has its file."""
+
+        def write(record: RunRecord) -> int:
+            path = self.workspace.trajectories / file_name(record.run_id, record.evidence_hash)
+            return write_steps(path, record.trajectory.steps)
+
+        with ThreadPoolExecutor(_FILE_THREADS) as threads:
+            return list(threads.map(write, records))
+
+    def _clean_up(self) -> None:
+        """Delete what an import that was killed left behind, and files of evidence that was replaced."""
+        with _IMPORTING:
+            with self._cursor() as cursor:
+                wanted = {name for (name,) in cursor.execute("SELECT file FROM run").fetchall()}
+            for name in names_in(self.workspace.trajectories):
+                if name not in wanted and name.endswith((".parquet", PART)):
+                    (self.workspace.trajectories / name).unlink(missing_ok=True)
+            for part in self.workspace.folder.glob(f"*{PART}"):
+                part.unlink(missing_ok=True)
+            inbox.sweep(self.workspace)
+
+
+def open_for_writing(workspace: Path | str, *, purpose: str = "") -> Store | Inbox:
+    """The store if it is free, else its inbox: both take runs and label events. Raises as ``Store.open`` does."""
+    try:
+        return Store.open(workspace, purpose=purpose)
+    except StoreLocked as error:
+        return Inbox(Workspace(Path(workspace).expanduser().absolute()), why=error.reason)
+
+
+def keep(store: Store, stop: threading.Event, *, interval: float = 1.0) -> None:
+    """The owner's chores until ``stop`` is set: take in the inbox, keep the snapshot fresh. Run it in a daemon thread.
+
+    Looks every ``interval`` seconds. Where the copy is slow it is made less often, so that it takes at most about a
+    twentieth of one core. Trouble (a full disk, say) is logged and tried again.
+    """
+    not_before = 0.0
+    while not stop.wait(interval):
+        try:
+            store.take_inbox()
+            started = time.monotonic()
+            if started >= not_before and store.write_snapshot():
+                not_before = time.monotonic() + 20 * (time.monotonic() - started)
+        except (CodeTracerError, OSError) as error:
+            _log.warning("The workspace could not be kept up to date: %s", error)

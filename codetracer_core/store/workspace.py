@@ -1,0 +1,120 @@
+"""The workspace: one folder that holds everything CodeTracer knows, and who has it open."""
+
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import platformdirs
+
+PART = ".part"
+"""Ending of a file that is still being written. Whoever finds an old one may delete it."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where things lie in a workspace folder. The folder need not exist yet."""
+
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        """The live database.
+
+        Never ``open()`` this file from Python in the process that owns it: closing any handle to a file drops all
+        POSIX locks that the process holds on it, DuckDB's among them, and a second process could then write to it.
+        """
+        return self.folder / "codetracer.duckdb"
+
+    @property
+    def snapshot(self) -> Path:
+        """A consistent copy of the database, for other processes to read."""
+        return self.folder / "snapshot.duckdb"
+
+    @property
+    def trajectories(self) -> Path:
+        """One parquet file of step text per run; the names are hashes."""
+        return self.folder / "trajectories"
+
+    @property
+    def inbox(self) -> Path:
+        """Parcels from processes that could not open the database."""
+        return self.folder / "inbox"
+
+    @property
+    def refused(self) -> Path:
+        """What the owner could not take in from the inbox, each with its reason beside it."""
+        return self.inbox / "refused"
+
+    @property
+    def owner(self) -> Path:
+        """Says in words who has the workspace open. Only a hint: the lock on the database decides."""
+        return self.folder / "owner.json"
+
+
+def default_workspace() -> Path:
+    """The folder named by ``CODETRACER_WORKSPACE``, else one in the user's data directory."""
+    named = os.environ.get("CODETRACER_WORKSPACE")
+    return Path(named).expanduser() if named else platformdirs.user_data_path("codetracer", appauthor=False)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process that has the workspace open."""
+
+    pid: int | None
+    purpose: str = ""
+    """What it told of itself, e.g. "dashboard at http://localhost:8501"; empty: it only passes through."""
+    since: str = ""
+
+    def __str__(self) -> str:
+        process = f"process {self.pid}" if self.pid is not None else "another process"
+        if not self.purpose:
+            return process
+        return f"{self.purpose} ({process}{f', since {self.since}' if self.since else ''})"
+
+
+def announce(workspace: Workspace, purpose: str) -> None:
+    """Leave word of who this is, for processes that meet the lock."""
+    owner = {"pid": os.getpid(), "purpose": purpose, "since": datetime.now(UTC).isoformat(timespec="seconds")}
+    write_durably(workspace.owner, lambda file: file.write(json.dumps(owner).encode()))
+
+
+def owner_in(workspace: Workspace, lock_error: str) -> Owner:
+    """Who holds the lock: the process that DuckDB's message names, in its own words if it left some."""
+    found = re.search(r"\(PID (\d+)\)", lock_error)
+    pid = int(found.group(1)) if found else None
+    try:
+        said = json.loads(workspace.owner.read_text(encoding="utf-8"))
+        owner = Owner(int(said["pid"]), str(said["purpose"]), str(said["since"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Owner(pid)  # a hint that cannot be read is no hint
+    return owner if pid in (None, owner.pid) else Owner(pid)
+
+
+def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> int:
+    """Write a file that is either complete or not there, also after a crash; return its size in bytes."""
+    part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
+    with part.open("wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+        size = file.tell()
+    part.replace(path)
+    sync_folder(path.parent)
+    return size
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in ``folder`` survive a power cut (where the system has a call for that)."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
