@@ -110,14 +110,11 @@ class _Walk:
             self.found.problems.append(UnknownFormat(error.strerror or str(error), path=folder))
             return
         runs = [run for run in runs if not self._is_covered(run)]
-        reason = None if runs else why_unread(artifacts)
-        if reason is not None:
-            self.found.problems.append(UnknownFormat(reason, path=folder))
         for run in runs:
             for claim in (run.claim, *(claim for _, claim in run.other_views)):
                 self.covered.update(folder / name for name in (*claim.files, *claim.covers))
         singles = [run for run in runs if not run.claim.aggregate]
-        position = len(self.found.locations)
+        position, problems = len(self.found.locations), len(self.found.problems)
         self.found.locations.extend(singles)
         if depth < MAX_DEPTH:
             for name in subfolders:
@@ -126,6 +123,9 @@ class _Walk:
                     self.folder(path, depth + 1)
         if len(self.found.locations) == position:
             self.found.locations.extend(run for run in runs if run.claim.aggregate)
+        nothing = (len(self.found.locations), len(self.found.problems)) == (position, problems)
+        if nothing and (reason := why_unread(artifacts)) is not None:
+            self.found.problems.append(UnknownFormat(reason, path=folder))
 
     def _is_covered(self, run: RunLocation) -> bool:
         return all(run.folder / name in self.covered for name in run.claim.files)

@@ -161,7 +161,7 @@ class Trajectory(Frozen):
     task_ref: SourceRef | None = None
     outcome: Outcome = Outcome()
     exit_status: str | None = None
-    """How the agent's own log says it ended ("Submitted", "exit_cost" …): never the outcome."""
+    """How the agent's own log, or else its harness, says it ended ("Submitted", "exit_cost" …): never the outcome."""
     usage: Usage = Usage()
     started_at: datetime | None = None
     ended_at: datetime | None = None

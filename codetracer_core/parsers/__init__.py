@@ -6,6 +6,7 @@ one. Parsers never import each other; what they share is in the modules that beg
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from codetracer_core.errors import AmbiguousFormat, CodeTracerError, UnknownFormat
@@ -89,8 +90,9 @@ def read_run(location: RunLocation, *, declared_step_count: int | None = None) -
     """Read one run. Raises a ``CodeTracerError`` if its files cannot be read as what they claim to be.
 
     Where a harness left two records of the run, both are read: the richer one is used (more tool calls, then more
-    observations, then more steps; the first on a tie), and the trajectory's notes say how they differ. If only one
-    of them can be read, that one is used and the notes say why the other was not.
+    observations, then more steps; on a tie the one in order of time, then the first). Facts that it lacks, such as
+    the task's text, are taken from the other, and the trajectory's notes say how they differ. If only one of them
+    can be read, that one is used and the notes say why the other was not.
     """
     artifacts = Artifacts(location.folder, ceiling=location.ceiling)
     readings: list[Trajectory] = []
@@ -106,13 +108,20 @@ def read_run(location: RunLocation, *, declared_step_count: int | None = None) -
     notes = [f"Another record of this run could not be read: {error}" for error in failures]
     notes += [_difference(best, other) for other in readings if other is not best]
     trajectory = best.model_copy(update={"notes": best.notes + tuple(notes)})
+    for other in readings:
+        trajectory = _trial.completed(trajectory, other)
     return ReadRun(_trial.add_context(trajectory, artifacts), artifacts.evidence_hash(), artifacts.digests)
 
 
-def _richness(reading: Trajectory) -> tuple[int, int, int]:
-    """Tool calls, observations, steps. Messages come last: a record that splits replies has more of them, not more."""
+def _richness(reading: Trajectory) -> tuple[int, int, int, bool]:
+    """Tool calls, observations, steps, and whether the steps are in order of time.
+
+    Steps that are mere messages count last: a record that splits replies has more of them without telling more.
+    """
     calls = sum(not step.is_message for step in reading.steps)
-    return calls, sum(step.observation is not None for step in reading.steps), reading.step_count
+    observations = sum(step.observation is not None for step in reading.steps)
+    times = [step.timestamp for step in reading.steps if step.timestamp is not None and step.branch is None]
+    return calls, observations, reading.step_count, all(before <= after for before, after in pairwise(times))
 
 
 def _difference(used: Trajectory, other: Trajectory) -> str:
@@ -122,7 +131,7 @@ def _difference(used: Trajectory, other: Trajectory) -> str:
     """
     told = []
     for reading in (used, other):
-        calls, observations, steps = _richness(reading)
+        calls, observations, steps, _ = _richness(reading)
         told.append(f"{reading.format} ({reading.view}) {steps} steps, {calls} tool calls, {observations} observations")
     ids, other_ids = (
         Counter(step.tool.call_id for step in reading.steps if step.tool is not None and step.tool.call_id)
