@@ -133,8 +133,8 @@ def registered(cursor: duckdb.DuckDBPyConnection, table: pa.Table) -> Iterator[s
         cursor.unregister("arriving")
 
 
-def revision_of(cursor: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
-    """How many label events, imports and migrations the database has seen."""
+def state_of(cursor: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
+    """Numbers of label events, imports and migrations: they differ whenever what is stored differs."""
     return (last_arrival(cursor), last_import(cursor), one_number(cursor, "SELECT count(*) FROM migration"))
 
 
@@ -151,13 +151,13 @@ def one_number(cursor: duckdb.DuckDBPyConnection, query: str) -> int:
     return int(number)
 
 
-def snapshot_revision(workspace: Workspace) -> tuple[int, int, int] | None:
-    """The revision of the snapshot on disk; None if there is none that can be read."""
+def snapshot_state(workspace: Workspace) -> tuple[int, int, int] | None:
+    """The state of the snapshot on disk; None if there is none that can be read."""
     if not workspace.snapshot.exists():
         return None
     try:
         with closing(attach_snapshot(workspace)) as connection:
             connection.execute("USE snapshot")
-            return revision_of(connection)
+            return state_of(connection)
     except duckdb.Error:
         return None  # from an older version, or damaged: a new one is written

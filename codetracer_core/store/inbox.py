@@ -37,8 +37,8 @@ class Inbox:
     """
 
     workspace: Workspace
-    why: str = ""
-    """Why the inbox stands in, for people: who has the store open."""
+    owner: str = ""
+    """Why the inbox stands in, for people: "… has this workspace open"."""
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from codetracer_core.errors import NotFound, UnreadableFile
 from codetracer_core.models import LabelSource, RunRecord, Stage, Verdict
-from codetracer_core.store.database import in_words, revision_of
+from codetracer_core.store.database import in_words, state_of
 from codetracer_core.store.files import TEXTS, names_in, read_steps
 from codetracer_core.store.results import Mark, OutcomeWord, RunSummary, StepFacts, StepLabels, StoredEvent
 from codetracer_core.store.workspace import Workspace
@@ -79,10 +79,10 @@ class Reader:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def revision(self) -> tuple[int, int, int]:
-        """Numbers (of label events, of imports, of migrations) that differ whenever what is stored differs."""
+    def revision(self) -> tuple[int, int]:
+        """Two numbers (of label events, of imports) that grow when something is stored: keys for caches."""
         with self._cursor() as cursor:
-            return revision_of(cursor)
+            return state_of(cursor)[:2]
 
     def runs(
         self,

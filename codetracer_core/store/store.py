@@ -25,8 +25,8 @@ from codetracer_core.store.database import (
     attach_snapshot,
     connect_to,
     in_words,
-    revision_of,
-    snapshot_revision,
+    snapshot_state,
+    state_of,
     transaction,
 )
 from codetracer_core.store.files import file_name, names_in, storable, write_steps
@@ -50,7 +50,7 @@ class Store(Reader):
     def __init__(self, workspace: Workspace, connection: duckdb.DuckDBPyConnection, *, announced: bool) -> None:
         super().__init__(workspace, connection, as_of=None)
         self._announced = announced
-        self._snapshot_revision = snapshot_revision(workspace)
+        self._snapshot_state = snapshot_state(workspace)
 
     @classmethod
     def open(cls, workspace: Path | str, *, purpose: str = "", wait: float = 2.0) -> "Store":
@@ -176,8 +176,8 @@ class Store(Reader):
     def write_snapshot(self) -> bool:
         """Bring the snapshot up to date; False if it was. Writers do not wait for it."""
         with _IMPORTING, self._cursor() as cursor:
-            revision = revision_of(cursor)
-            if revision == self._snapshot_revision and self.workspace.snapshot.exists():
+            state = state_of(cursor)
+            if state == self._snapshot_state and self.workspace.snapshot.exists():
                 return False
             part = self.workspace.snapshot.with_name(self.workspace.snapshot.name + PART)
             for leftover in (part, part.with_name(part.name + ".wal")):
@@ -185,13 +185,13 @@ class Store(Reader):
             cursor.execute("ATTACH ? AS snapshot", [str(part)])
             try:
                 with transaction(cursor):
-                    revision = revision_of(cursor)
+                    state = state_of(cursor)
                     cursor.execute("COPY FROM DATABASE codetracer TO snapshot")
             finally:
                 cursor.execute("DETACH snapshot")
             part.replace(self.workspace.snapshot)
             sync_folder(self.workspace.folder)
-            self._snapshot_revision = revision
+            self._snapshot_state = state
         return True
 
     @contextmanager
@@ -259,7 +259,7 @@ def open_for_writing(workspace: Path | str, *, purpose: str = "") -> Store | Inb
     try:
         return Store.open(workspace, purpose=purpose)
     except StoreLocked as error:
-        return Inbox(Workspace(Path(workspace).expanduser().absolute()), why=error.reason)
+        return Inbox(Workspace(Path(workspace).expanduser().absolute()), owner=error.reason)
 
 
 def keep(store: Store, stop: threading.Event, *, interval: float = 1.0) -> None:
