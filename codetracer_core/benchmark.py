@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from codetracer_core.discovery import MAX_DEPTH, SKIPPED_FOLDERS
 from codetracer_core.errors import ArchiveRefused, CodeTracerError, ManifestError
-from codetracer_core.models import LabelEvent, Stage, Verdict
+from codetracer_core.models import LabelEvent, RunRecord, Stage, Verdict
 from codetracer_core.parsers._artifacts import Artifacts
 
 ANNOTATOR = "CodeTraceBench"
@@ -299,6 +299,37 @@ def generated_at(row: BenchmarkRow) -> datetime | None:
     except ValueError:
         return None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def row_of(record: RunRecord, verdicts: Mapping[int, str], stages: Sequence[Stage]) -> BenchmarkRow:
+    """A run with labels as a manifest row: the columns that it came with, or what the run tells of itself."""
+    run = record.trajectory
+    known: Mapping[str, Any] = record.benchmark or {
+        "traj_id": record.run_id,
+        "agent": run.agent,
+        "model": run.model,
+        "task_name": run.task,
+        "solved": run.outcome.solved,
+        "step_count": run.step_count,
+        "trial_name": run.trial,
+    }
+    excerpts = {
+        step.step_id: {
+            "action_ref": step.action_ref and step.action_ref.excerpt(step.action),
+            "observation_ref": step.observation_ref and step.observation_ref.excerpt(step.observation),
+        }
+        for step in run.steps
+    }
+    labelled = error_stages(verdicts, stages, excerpts)
+    return BenchmarkRow.model_validate(
+        {
+            **known,
+            "stages": [stage.model_dump() for stage in stages],
+            "stage_count": len(stages),
+            "incorrect_stages": [stage.model_dump() for stage in labelled],
+            "incorrect_error_stage_count": len(labelled),
+        }
+    )
 
 
 def error_stages(

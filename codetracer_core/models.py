@@ -44,6 +44,10 @@ class SourceRef(Frozen):
     kind: Literal["text", "json", "jsonl", "cast"] = "text"
     pointer: str | None = None
 
+    def excerpt(self, text: str | None) -> dict[str, Any]:
+        """The reference with the text that it stands for, as CodeTraceBench and the normalised files write it."""
+        return {"path": self.path, "line_start": self.line_start, "line_end": self.line_end, "content": text}
+
 
 class ToolCall(Frozen):
     """One call of a tool, as the agent wrote it.

@@ -1,0 +1,63 @@
+"""Runs and labels as files for other programs. Pure: text in, text out."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from codetracer_core.models import LabelEvent, Stage, Step, Trajectory
+
+LABEL_COLUMNS = (
+    *("run_id", "agent", "model", "task", "step_id", "verdict", "source", "annotator", "pass_number"),
+    *("exposure", "occurred_at"),
+)
+
+
+def normalised_files(trajectory: Trajectory, tree: str, stages: Sequence[Stage]) -> dict[str, str]:
+    """The run as CodeTracer's normalised files, text by file name; importing them again gives the same steps."""
+    ranges = [stage.model_dump(exclude=set() if stage.name else {"name"}) for stage in stages]
+    return {
+        "steps.json": _indented([_step(step) for step in trajectory.steps]),
+        "task.md": f"{trajectory.task_text or ''}\n",
+        "tree.md": tree if tree.endswith("\n") else f"{tree}\n",
+        "stage_ranges.json": _indented(ranges),
+    }
+
+
+def _indented(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "step_id": step.step_id,
+        "action": step.action,
+        "observation": step.observation,
+        "thinking": step.thought,
+        "parallel_group": step.parallel_group,
+        "tool_type": step.tool.name if step.tool else None,
+        "action_ref": step.action_ref and step.action_ref.excerpt(step.action),
+        "observation_ref": step.observation_ref and step.observation_ref.excerpt(step.observation),
+    }
+
+
+def events_as_jsonl(events: Iterable[LabelEvent]) -> str:
+    """One label event a line, as stored."""
+    return "".join(f"{event.model_dump_json()}\n" for event in events)
+
+
+def verdicts_as_csv(labels: Iterable[tuple[Trajectory, LabelEvent]]) -> str:
+    """One line per verdict in force. Cells that a spreadsheet would run as a formula begin with an apostrophe."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(LABEL_COLUMNS)
+    for run, event in labels:
+        moment = event.occurred_at.isoformat()
+        known = (event.run_id, run.agent, run.model, run.task, event.step_id, event.value, event.source)
+        writer.writerow([_inert(cell) for cell in (*known, event.annotator, event.pass_number, event.exposure, moment)])
+    return text.getvalue()
+
+
+def _inert(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
