@@ -11,18 +11,34 @@ from pathlib import Path
 
 from codetracer_core.errors import AmbiguousFormat, CodeTracerError, UnknownFormat
 from codetracer_core.models import Trajectory
-from codetracer_core.parsers import _trial, atif, claude_code, mini_swe_agent
+from codetracer_core.parsers import (
+    _trial,
+    atif,
+    claude_code,
+    mini_swe_agent,
+    openhands_completions,
+    openhands_events,
+    openhands_sdk,
+)
 from codetracer_core.parsers._artifacts import Artifacts, resolve, strip_ansi
 from codetracer_core.parsers._format import Claim, Format
 
 __all__ = ["PARSERS", "Claim", "Format", "ReadRun", "RunLocation", "claims_in", "read_run", "resolve", "strip_ansi"]
 
-PARSERS: tuple[Format, ...] = (atif.FORMAT, claude_code.FORMAT, mini_swe_agent.FORMAT)
+PARSERS: tuple[Format, ...] = (
+    atif.FORMAT,
+    claude_code.FORMAT,
+    mini_swe_agent.FORMAT,
+    openhands_events.FORMAT,
+    openhands_sdk.FORMAT,
+    openhands_completions.FORMAT,
+)
 
 # Two formats may claim one folder only if they are two records of the same run that its harness writes side by side:
 # Harbor converts what an agent wrote into ATIF and keeps both.
 VIEWS_OF_ONE_RUN: tuple[frozenset[str], ...] = tuple(
-    frozenset({"atif", own}) for own in ("claude-code", "codex", "gemini-cli", "mini-swe-agent", "terminus2")
+    frozenset({"atif", own})
+    for own in ("claude-code", "codex", "gemini-cli", "mini-swe-agent", "openhands", "terminus2")
 )
 
 
