@@ -72,17 +72,23 @@ class ToolCall(Frozen):
         assert isinstance(self.arguments, dict)
         for key in _SPOKEN_ARGUMENTS:
             value = self.arguments.get(key)
+            if (
+                isinstance(value, list) and len(value) == 3 and value[1] in ("-c", "-lc")
+            ):  # Codex: ["bash", "-lc", script]
+                value = value[2]
             if isinstance(value, str) and self.arguments.keys() <= {key} | _SHELL_OPTIONS:
                 return value
         return None
 
 
-_SPOKEN_ARGUMENTS = ("command", "cmd", "keystrokes", "code", "thought")
+_SPOKEN_ARGUMENTS = ("command", "cmd", "keystrokes", "code", "thought", "message")
 # Arguments that say how a command is run, not what it does: the command alone still tells the whole action.
 _SHELL_OPTIONS = {
     *("description", "timeout", "timeout_ms", "duration", "is_input", "is_background", "run_in_background"),
     *("security_risk", "workdir", "cwd", "reset", "dangerouslyDisableSandbox", "thought", "hidden"),
     *("blocking", "confirmation_state", "kernel_init_code", "include_extra", "is_static", "summary"),
+    *("login", "tty", "shell", "yield_time_ms", "max_output_tokens", "with_escalated_permissions", "justification"),
+    *("sandbox_permissions", "prefix_rule", "directory", "dir_path"),
 }
 
 

@@ -36,8 +36,16 @@ def _squeezed(text: str) -> str:
 def _is_quoted(text: str, source: str) -> bool:
     """Every line of ``text`` stands in ``source`` (which may be the JSON of the object that holds the text)."""
     unescaped = _ESCAPE.sub(lambda found: str(json.loads(f'"{found[0]}"')), source)
-    haystack = _squeezed(source) + "\0" + _squeezed(unescaped)
+    haystack = _squeezed(source) + "\0" + _squeezed(unescaped) + "\0" + _squeezed(_plain_json(source))
     return _squeezed(text) in haystack or all(_squeezed(line) in haystack for line in text.splitlines())
+
+
+def _plain_json(source: str) -> str:
+    """JSON text with its letters as they are (agents also write ``\\u00e9``); "" if ``source`` is no JSON."""
+    try:
+        return json.dumps(json.loads(source), ensure_ascii=False)
+    except ValueError:
+        return ""
 
 
 def _hashes(folder: Path) -> dict[str, str]:
