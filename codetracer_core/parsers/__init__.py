@@ -16,9 +16,12 @@ from codetracer_core.parsers import (
     atif,
     claude_code,
     mini_swe_agent,
+    normalised,
     openhands_completions,
     openhands_events,
     openhands_sdk,
+    swe_agent,
+    terminus2,
 )
 from codetracer_core.parsers._artifacts import Artifacts, resolve, strip_ansi
 from codetracer_core.parsers._format import Claim, Format
@@ -29,6 +32,9 @@ PARSERS: tuple[Format, ...] = (
     atif.FORMAT,
     claude_code.FORMAT,
     mini_swe_agent.FORMAT,
+    swe_agent.FORMAT,
+    terminus2.FORMAT,
+    normalised.FORMAT,
     openhands_events.FORMAT,
     openhands_sdk.FORMAT,
     openhands_completions.FORMAT,

@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from codetracer_core.errors import MalformedRun
+from codetracer_core.errors import MalformedRun, UnreadableFile
 from codetracer_core.models import SourceRef, Step, ToolCall, Trajectory, Usage
 from codetracer_core.parsers._artifacts import Artifacts, JsonFile, Pointer, plain_text, strip_ansi
 from codetracer_core.parsers._fields import call_arguments, count_field, number_field, text_field, within
@@ -732,7 +732,11 @@ def _typed_command(artifacts: Artifacts) -> _TypedCommand | None:
     """The command that started the agent, from the harness's list of what it typed (Python lists, one per line)."""
     if not artifacts.has("commands.txt"):
         return None
-    for number, line in enumerate(artifacts.read_text("commands.txt", errors="replace").split("\n"), start=1):
+    try:
+        lines = artifacts.read_text("commands.txt", errors="replace").split("\n")
+    except UnreadableFile:  # it is not the evidence: the run is read without it
+        return None
+    for number, line in enumerate(lines, start=1):
         if not _STARTED.match(line):
             continue
         try:
