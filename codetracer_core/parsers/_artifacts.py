@@ -43,7 +43,7 @@ def strip_ansi(text: str) -> str:
 def plain_text(value: Any) -> str:
     """The text of a message content: a string as it is, a list of parts joined by newlines, else its JSON.
 
-    Of a picture that stands in it as base64 only the kind and the size are told."""
+    Of a picture that stands in it as base64 only the kind and the size are told, of one beside the run its path."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
@@ -55,6 +55,8 @@ def plain_text(value: Any) -> str:
         source = value.get("source")
         if isinstance(source, dict) and source.get("type") == "base64" and isinstance(source.get("data"), str):
             return f"[{source.get('media_type') or value.get('type')}: {len(source['data']):,} characters of base64]"
+        if isinstance(source, dict) and isinstance(source.get("path"), str):
+            return f"[{source.get('media_type') or value.get('type')}: {source['path']}]"
         if value.get("type") in ("image", "image_url"):
             return _pictures(value)
     return "" if value is None else json.dumps(value, ensure_ascii=False)
@@ -90,7 +92,7 @@ def decode_json(data: bytes, path: str, place: str = "") -> Any:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as first:
         try:
-            value = json.loads(data)
+            value = json.loads(data.decode("utf-8-sig"))  # bytes would be taken for UTF-16 where they look like it
         except (ValueError, RecursionError):
             raise UnreadableFile(
                 f"no valid JSON ({first})",
