@@ -72,10 +72,8 @@ class ToolCall(Frozen):
         assert isinstance(self.arguments, dict)
         for key in _SPOKEN_ARGUMENTS:
             value = self.arguments.get(key)
-            if (
-                isinstance(value, list) and len(value) == 3 and value[1] in ("-c", "-lc")
-            ):  # Codex: ["bash", "-lc", script]
-                value = value[2]
+            if isinstance(value, list) and len(value) == 3 and value[1] in ("-c", "-lc"):
+                value = value[2]  # ["bash", "-lc", script], as Codex writes it
             if isinstance(value, str) and self.arguments.keys() <= {key} | _SHELL_OPTIONS:
                 return value
         return None
