@@ -24,6 +24,8 @@ T = TypeVar("T")
 Pointer = tuple[str | int, ...]
 
 LARGEST_FILE = 1 << 30
+HEAD = 4096
+"""Bytes at the beginning of a file that recognising looks at."""
 LFS_MARK = b"version https://git-lfs.github.com/spec/"
 ANSI = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
@@ -208,6 +210,7 @@ class Artifacts:
         self.root = root
         self.ceiling = ceiling.resolve() if ceiling is not None else None
         self._hashes: dict[str, str] = {}
+        self._heads: dict[str, bytes] = {}
 
     @cached_property
     def _entries(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -242,12 +245,19 @@ class Artifacts:
     def size(self, path: str) -> int:
         return (self.root / path).stat().st_size
 
-    def head(self, path: str, size: int = 4096) -> bytes:
-        """The first bytes of a file, b"" if there is no such file; for recognising, not for evidence."""
-        if not self.has(path):
-            return b""
-        with (self.root / path).open("rb") as file:
-            return file.read(size)
+    def head(self, path: str, size: int = HEAD) -> bytes:
+        """The first bytes of a file, b"" if there is no such file; for recognising, not for evidence.
+
+        Heads of the usual size are kept: every parser looks at the same ones."""
+        known = self._heads.get(path)
+        if known is None or size > HEAD:
+            if not self.has(path):
+                return b""
+            with (self.root / path).open("rb") as file:
+                known = file.read(max(size, HEAD))
+            if size <= HEAD:
+                self._heads[path] = known
+        return known[:size]
 
     def is_lfs_pointer(self, path: str) -> bool:
         return self.head(path, len(LFS_MARK)) == LFS_MARK

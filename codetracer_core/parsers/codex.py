@@ -94,13 +94,12 @@ class _Session:
 
 
 def recognise(artifacts: Artifacts) -> list[Claim]:
-    if "agent" in artifacts.folders:
-        return _in_trial(artifacts)
-    return [
+    single = [
         Claim(unit=name, files=(name,), view="rollout")
         for name in artifacts.files
         if name.endswith(".jsonl") and (_NAME.match(name) or _is_rollout(artifacts.head(name)))
     ]
+    return single + (_in_trial(artifacts) if "agent" in artifacts.folders else [])
 
 
 def _in_trial(artifacts: Artifacts) -> list[Claim]:

@@ -88,7 +88,8 @@ def recognise(artifacts: Artifacts) -> list[Claim]:
     if "agent" in artifacts.folders:
         around = artifacts.has("result.json") or artifacts.has("config.json") or "verifier" in artifacts.folders
         own = [f"agent/{name}" for name in _HARBOR_NAMES if around and artifacts.has(f"agent/{name}")]
-        return [Claim(unit=".", files=tuple(own[:1]), view="chat")] if own else []
+        if own:
+            return [Claim(unit=".", files=tuple(own[:1]), view="chat")]
     claims = ((name, _view(artifacts, name)) for name in artifacts.files if name.endswith((".json", ".jsonl")))
     return [Claim(unit=name, files=(name,), view=view) for name, view in claims if view is not None]
 
