@@ -247,3 +247,8 @@ def shown_output(text: str, fields: dict[str, Any]) -> str:
 def counted(names: Iterable[str]) -> str:
     """Names with their numbers, as in "2 message, 1 system"."""
     return ", ".join(f"{count} {name}" for name, count in sorted(Counter(names).items()))
+
+
+def numbered(count: int, thing: str) -> str:
+    """A number with its noun, as in "1 event" or "3 events"."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

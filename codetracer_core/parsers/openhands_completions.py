@@ -10,6 +10,7 @@ real tool calls beside it: ``raw_messages`` (SDK) or ``fncall_messages`` (0.x), 
 """
 
 import re
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +20,7 @@ from codetracer_core.errors import MalformedRun
 from codetracer_core.models import SourceRef, Step, Trajectory, Usage
 from codetracer_core.parsers._artifacts import Artifacts, JsonFile, plain_text
 from codetracer_core.parsers._format import Claim, Format
-from codetracer_core.parsers._openhands import is_broken, mapping, text_or_none, tool_call
+from codetracer_core.parsers._openhands import is_broken, mapping, numbered, text_or_none, tool_call
 from codetracer_core.parsers._time import moment
 
 # The time is a float (time.time()), so that a chat export with a bare date in its name is not taken for a log.
@@ -74,7 +75,7 @@ def _time(file: str) -> float:
 def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None = None) -> Trajectory:
     notes: list[str] = []
     best: dict[str, tuple[int, JsonFile]] = {}
-    counts: list[int] = []
+    counts: dict[str, list[int]] = {key: [] for key in CONVERSATIONS}
     logs: list[_Log] = []
     for name in claim.files:
         source = artifacts.read_json(name)
@@ -84,16 +85,16 @@ def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None = 
             count = _count(getattr(log, key) or [])
             if key not in best or count > best[key][0]:
                 best[key] = (count, source)
-        counts.append(_count(log.messages))
+            counts[key].append(count)
     key = next((key for key in CONVERSATIONS if best[key][0]), "messages")
     _, source = best[key]
     messages = source.value[key]
-    steps = _steps(source, key, messages, notes)
+    steps = _steps(source, key, messages, _reply_times(logs), notes)
     if not steps:
         _refuse_text_calls(source, messages)
     if key != "messages":
         notes.append(f"The model wrote its calls as text; the steps are the tool calls that the logs keep in {key}.")
-    notes += _other_logs(logs, counts, source, claim)
+    notes += _other_logs(logs, counts[key], source)
     task, task_ref = _task(source, key, messages)
     return Trajectory(
         format=FORMAT.name,
@@ -116,7 +117,31 @@ def _count(messages: list[_Message]) -> int:
     return sum(call.function is None or call.function.name != "finish" for call in calls)
 
 
-def _steps(source: JsonFile, key: str, messages: list[dict[str, Any]], notes: list[str]) -> list[Step]:
+def _reply_times(logs: list[_Log]) -> dict[str, datetime]:
+    """When each call was asked for, by its id: the time of the log whose reply holds it. Ids that repeat are left out."""
+    times: dict[str, datetime] = {}
+    repeated: set[str] = set()
+    for log in logs:
+        time = moment(log.timestamp)
+        for call in _reply_calls(log):
+            call_id = text_or_none(mapping(call).get("id"))
+            if call_id in times:
+                repeated.add(call_id)
+            elif call_id is not None and time is not None:
+                times[call_id] = time
+    return {call_id: time for call_id, time in times.items() if call_id not in repeated}
+
+
+def _reply_calls(log: _Log) -> list[Any]:
+    choices = mapping(log.response).get("choices")
+    message = mapping(mapping(choices[0]).get("message")) if isinstance(choices, list) and choices else {}
+    calls = message.get("tool_calls")
+    return calls if isinstance(calls, list) else []
+
+
+def _steps(
+    source: JsonFile, key: str, messages: list[dict[str, Any]], times: dict[str, datetime], notes: list[str]
+) -> list[Step]:
     drafts: list[dict[str, Any]] = []
     open_calls: list[dict[str, Any]] = []
     finished: set[Any] = set()
@@ -133,6 +158,7 @@ def _steps(source: JsonFile, key: str, messages: list[dict[str, Any]], notes: li
             for position, call in calls:
                 draft = _draft(source, (key, index, "tool_calls", position), call)
                 draft["step_id"] = len(drafts) + 1
+                draft["timestamp"] = times.get(draft["call_id"] or "")
                 draft["parallel_group"] = first if len(calls) > 1 else None
                 if draft["step_id"] == first:
                     draft["thought"], draft["thought_ref"] = _thought(source, key, index, message)
@@ -150,7 +176,7 @@ def _steps(source: JsonFile, key: str, messages: list[dict[str, Any]], notes: li
             codes = _EXIT_CODE.findall(answered["observation"])
             answered["exit_code"] = int(codes[-1]) if codes and codes[-1] != "-1" else None
     if unmatched:
-        notes.append(f"{unmatched} results answer no call of the conversation.")
+        notes.append(f"{numbered(unmatched, 'result')} of no call in the conversation: not shown.")
     if open_calls:
         numbers = ", ".join(str(draft["step_id"]) for draft in sorted(open_calls, key=lambda draft: draft["step_id"]))
         notes.append(f"Calls without a result: step {numbers}.")
@@ -190,17 +216,16 @@ def _refuse_text_calls(source: JsonFile, messages: list[dict[str, Any]]) -> None
             )
 
 
-def _other_logs(logs: list[_Log], counts: list[int], view: JsonFile, claim: Claim) -> list[str]:
+def _other_logs(logs: list[_Log], counts: list[int], view: JsonFile) -> list[str]:
     """What the other logs say that the chosen one does not."""
     notes = [f"Read from {view.path}, the fullest of {len(logs)} logs."]
     shorter = sum(after < before for before, after in pairwise(counts))
     if shorter:
         notes.append(
-            f"The history was condensed or begun anew {shorter} times; calls in the other logs only are no steps."
+            f"The history was condensed or begun anew ({numbered(shorter, 'time')}): "
+            "calls that only other logs hold are no steps."
         )
-    choices = mapping(logs[-1].response).get("choices")
-    message = mapping(mapping(choices[0]).get("message")) if isinstance(choices, list) and choices else {}
-    calls = [mapping(mapping(call).get("function")).get("name") for call in message.get("tool_calls") or ()]
+    calls = [mapping(mapping(call).get("function")).get("name") for call in _reply_calls(logs[-1])]
     if pending := [str(name) for name in calls if name != "finish"]:
         notes.append(f"The last reply asks for {', '.join(pending)}; no log shows that it was run: no step.")
     return notes

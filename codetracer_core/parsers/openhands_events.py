@@ -34,6 +34,7 @@ from codetracer_core.parsers._openhands import (
     history_of,
     is_broken,
     mapping,
+    numbered,
     row_claims,
     row_facts,
     shown_output,
@@ -185,21 +186,21 @@ def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None = 
     if records and not any("action" in record.value or "observation" in record.value for record in records):
         raise MalformedRun("no event that is an action or an observation", path=artifacts.shown(claim.files[0]))
     answers = _answers(records, notes)
-    steps = _steps(records, _observed(records, answers), answers)
-    if declared_step_count is not None and len(steps) != declared_step_count:
+    chosen = _observed(records, answers)
+    if declared_step_count is not None and len(chosen) != declared_step_count:
         all_actions = _agent_actions(records)
         if len(all_actions) == declared_step_count:
             notes.append(
                 f"All {declared_step_count} actions of the agent are the steps, because that is the number in the "
-                f"manifest; only {len(steps)} actions got an observation."
+                f"manifest; only {len(chosen)} actions got an observation."
             )
-            steps = _steps(records, all_actions, answers)
+            chosen = all_actions
             view += " (agent actions)"
-    notes += _left_out(records, steps)
+    notes += _left_out(records, set(chosen))
     return Trajectory(
         format=FORMAT.name,
         view=view,
-        steps=tuple(steps),
+        steps=tuple(_steps(records, chosen, answers)),
         notes=tuple(notes),
         **{**_session_facts(records), **facts},
     )
@@ -289,7 +290,9 @@ def _in_order(records: list[Record], notes: list[str]) -> list[Record]:
         else:
             first.setdefault(number, record)
     if repeated := len(records) - len(rest) - len(first):
-        notes.append(f"{repeated} events are stored more than once; the first copy of each is used.")
+        notes.append(
+            f"{numbered(repeated, 'event')} stored again under an id that was read before; the first copy is used."
+        )
     if rest:
         kept = {id(record) for record in first.values()} | {id(record) for record in rest}
         return [record for record in records if id(record) in kept]
@@ -337,7 +340,7 @@ def _answers(records: list[Record], notes: list[str]) -> dict[int, Record]:
         kinds = counted(_observation(record) or "" for record in orphans)
         notes.append(f"Observations that answer no stored action: {kinds} (first: {_name(orphans[0])}).")
     if second:
-        notes.append(f"{second} further observations of actions that already had one are not shown.")
+        notes.append(f"{numbered(second, 'further observation')} of actions that already had one: not shown.")
     return answers
 
 
@@ -358,9 +361,8 @@ def _agent_actions(records: list[Record]) -> list[int]:
     ]
 
 
-def _left_out(records: list[Record], steps: list[Step]) -> list[str]:
-    used = {step.native_ids[:1] for step in steps}
-    left = [record for record in records if _action(record) is not None and (_name(record),) not in used]
+def _left_out(records: list[Record], chosen: set[int]) -> list[str]:
+    left = [record for index, record in enumerate(records) if _action(record) is not None and index not in chosen]
     notes = []
     if plain := [kind for record in left if (kind := _action(record)) in NO_STEPS | _NOTICES]:
         notes.append(f"Actions that are no steps: {counted(plain)}.")
@@ -383,7 +385,7 @@ def _steps(records: list[Record], chosen: list[int], answers: dict[int, Record])
         steps.append(
             Step(
                 step_id=step_id,
-                native_ids=(_name(record), *((tool.call_id,) if tool.call_id else ())),
+                native_ids=tuple(str(native) for native in (_id(record), tool.call_id) if native is not None),
                 action=action,
                 tool=tool,
                 observation=observation,

@@ -27,6 +27,7 @@ from codetracer_core.parsers._openhands import (
     history_of,
     is_broken,
     mapping,
+    numbered,
     row_claims,
     row_facts,
     shown_output,
@@ -153,7 +154,9 @@ def _once(records: list[Record], notes: list[str]) -> list[Record]:
         if event_id is None or first.setdefault(event_id, record) is record:
             kept.append(record)
     if repeated := len(records) - len(kept):
-        notes.append(f"{repeated} events are stored more than once; the first copy of each is used.")
+        notes.append(
+            f"{numbered(repeated, 'event')} stored again under an id that was read before; the first copy is used."
+        )
     return kept
 
 
@@ -184,10 +187,12 @@ def _steps(records: list[Record], notes: list[str]) -> list[Step]:
     ]
     silent = [step.step_id for step in steps if step.observation is None and not step.is_message]
     if silent:
-        notes.append(f"{len(silent)} calls have no observation (first: step {silent[0]}).")
+        notes.append(f"{numbered(len(silent), 'call')} without an observation (first: step {silent[0]}).")
     condensed = sum(_kind(record) == "Condensation" for record in records)
     if condensed:
-        notes.append(f"The agent's history was condensed {condensed} times; the events hold all of it.")
+        notes.append(
+            f"The agent's view of its history was condensed ({numbered(condensed, 'time')}); the events hold all."
+        )
     known = _ANSWERS | _BOOKKEEPING | {"ActionEvent", "MessageEvent", "Condensation", "ConversationErrorEvent"}
     if unread := [_kind(record) for record in records if _kind(record) not in known]:
         notes.append(f"Events of kinds that are not read: {counted(unread)}.")
@@ -224,10 +229,10 @@ def _answers(records: list[Record], notes: list[str]) -> dict[int, Record]:
             open_calls = [call for call in open_calls if call is not target]
     if orphans:
         notes.append(
-            f"{len(orphans)} observations answer no stored action (first: event {orphans[0].value.get('id')})."
+            f"{numbered(len(orphans), 'observation')} of no stored action (first: event {orphans[0].value.get('id')})."
         )
     if second:
-        notes.append(f"{second} further observations of actions that already had one are not shown.")
+        notes.append(f"{numbered(second, 'further observation')} of actions that already had one: not shown.")
     return answers
 
 
