@@ -24,7 +24,7 @@ import msgspec
 
 from codetracer_core.errors import UnreadableFile
 from codetracer_core.models import Branch, SourceRef, Step, ToolCall, Trajectory, Usage
-from codetracer_core.parsers._artifacts import Artifacts, plain_text, pointer_text
+from codetracer_core.parsers._artifacts import HEAD, Artifacts, plain_text, pointer_text
 from codetracer_core.parsers._cast import CastObject, read_cast
 from codetracer_core.parsers._fields import call_arguments, count_field, number_field, text_field, within
 from codetracer_core.parsers._format import Claim, Format
@@ -36,7 +36,6 @@ CAST = "agent.cast"
 
 _HARBOR_STREAM = "agent/claude-code.txt"
 _TRIAL_CAST = "sessions/agent.cast"
-_HEAD = 1 << 16
 _LARGEST_SCAN = 1 << 24
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STARTS_CLAUDE = re.compile(rb"\bclaude\b[^\r\n]*--output-format[ =]stream-json")
@@ -91,7 +90,7 @@ def _jsonl_claims(artifacts: Artifacts) -> list[Claim]:
     for name in artifacts.files:
         if not name.endswith(".jsonl"):
             continue
-        head = artifacts.head(name, _HEAD)
+        head = artifacts.head(name)
         kind = _kind(head) or (SESSION if _is_damaged_session(artifacts, name) else None)
         if kind == STREAM:
             claims.append(Claim(name, (name,), STREAM))
@@ -124,7 +123,7 @@ def _jsonl_claims(artifacts: Artifacts) -> list[Claim]:
 def _kind(head: bytes) -> str | None:
     """Does a JSON-lines file that begins like this hold a session or a stream of Claude Code?"""
     *lines, last = head.split(b"\n")
-    for line in lines if len(head) == _HEAD else (*lines, last):
+    for line in lines if len(head) == HEAD else (*lines, last):
         try:
             record = msgspec.json.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError):
