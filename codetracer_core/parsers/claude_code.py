@@ -36,6 +36,7 @@ CAST = "agent.cast"
 
 _HARBOR_STREAM = "agent/claude-code.txt"
 _TRIAL_CAST = "sessions/agent.cast"
+_LONG_HEAD = 1 << 18
 _LARGEST_SCAN = 1 << 24
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STARTS_CLAUDE = re.compile(rb"\bclaude\b[^\r\n]*--output-format[ =]stream-json")
@@ -43,6 +44,8 @@ _INIT_IN_CAST = re.compile(rb'\{\\"type\\":\\"system\\",\\"subtype\\":\\"init\\"
 # The first line of a session or a stream can be longer than any head; it begins with the fields that tell it.
 _CUT_SESSION = re.compile(rb'^\s*\{(?=.*"isSidechain"\s*:)(?=.*"sessionId"\s*:)', re.DOTALL)
 _CUT_STREAM = re.compile(rb'^\s*\{"type"\s*:\s*"system"\s*,\s*"subtype"\s*:\s*"init"')
+# Summaries, file snapshots and the like can come before the first line that tells.
+_BEGINS_WITH_A_TYPE = re.compile(rb'\s*\{"type"\s*:\s*"[a-z-]+"')
 _SESSION_ID = re.compile(rb'"sessionId"\s*:\s*"([^"\\]+)"')
 _EXIT_CODE = re.compile(r"Exit code (\d{1,3})(?:\n|$)")
 _NOT_FOUND = re.compile(r"\w*sh: .*\bclaude: .*not found")
@@ -91,6 +94,8 @@ def _jsonl_claims(artifacts: Artifacts) -> list[Claim]:
         if not name.endswith(".jsonl"):
             continue
         head = artifacts.head(name)
+        if len(head) == HEAD and _BEGINS_WITH_A_TYPE.match(head):
+            head = artifacts.head(name, _LONG_HEAD)
         kind = _kind(head) or (SESSION if _is_damaged_session(artifacts, name) else None)
         if kind == STREAM:
             claims.append(Claim(name, (name,), STREAM))
@@ -123,7 +128,7 @@ def _jsonl_claims(artifacts: Artifacts) -> list[Claim]:
 def _kind(head: bytes) -> str | None:
     """Does a JSON-lines file that begins like this hold a session or a stream of Claude Code?"""
     *lines, last = head.split(b"\n")
-    for line in lines if len(head) == HEAD else (*lines, last):
+    for line in (*lines, last):
         try:
             record = msgspec.json.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError):
