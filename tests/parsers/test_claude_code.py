@@ -667,6 +667,15 @@ def test_a_first_line_longer_than_any_head_is_recognised(tmp_path: Path, kind: s
     assert read(tmp_path).view == ("session" if kind == "session" else "stream-json")
 
 
+def test_bookkeeping_may_come_before_the_conversation(tmp_path: Path) -> None:
+    session = Session()
+    session.user("Go.")
+    session.reply("m1", text("Done."))
+    before = [{"type": "file-history-snapshot", "messageId": "x", "snapshot": "y" * 9_000}] * 3
+    (tmp_path / "x.jsonl").write_text(lines({"type": "summary", "summary": "s"}, *before, *session.records))
+    assert read(tmp_path).step_count == 1
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
