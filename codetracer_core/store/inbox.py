@@ -78,6 +78,7 @@ class Inbox:
         name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}.json.zst"
         packed = zstandard.compress(to_json(parcel.model_dump()).encode())
         write_durably(self.workspace.inbox / name, lambda file: file.write(packed))
+        sync_folder(self.workspace.inbox)
 
 
 def waiting(workspace: Workspace) -> list[Path]:
@@ -106,6 +107,7 @@ def keep_refused(workspace: Workspace, path: Path, refused: Sequence[Refused]) -
     workspace.refused.mkdir(exist_ok=True)
     listed = to_json([{"reason": one.reason, "event": one.event.model_dump()} for one in refused])
     write_durably(workspace.refused / f"{path.name}.events.json", lambda file: file.write(listed.encode()))
+    sync_folder(workspace.refused)
 
 
 def sweep(workspace: Workspace) -> None:

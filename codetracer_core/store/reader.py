@@ -20,41 +20,35 @@ from codetracer_core.store.workspace import Workspace
 
 _STAGES = TypeAdapter(tuple[Stage, ...])
 
-_COUNTED = ", ".join(
-    [
-        "bool_or(source = 'ground_truth') AS has_ground_truth",
-        *(
-            f"count(DISTINCT step_id) FILTER (source = '{source}' AND field = 'verdict' AND mine) AS {source}_labels"
-            for source in get_args(LabelSource)
-        ),
-        *(
-            f"count(DISTINCT step_id) FILTER (source = 'human' AND field = 'verdict' AND mine AND word = '{verdict}')"
-            f" AS {verdict}"
-            for verdict in get_args(Verdict)
-        ),
-        *(
-            f"count(DISTINCT step_id) FILTER (source = 'ground_truth' AND field = 'verdict' AND word = '{verdict}')"
-            f" AS ground_truth_{verdict}"
-            for verdict in ("incorrect", "unuseful")
-        ),
-        "count(*) FILTER (field = 'verdict' AND step_id > step_count) AS stray_labels",
-    ]
-)
-_COUNTS = RunSummary._fields[RunSummary._fields.index("human_labels") :]
+# What a step must have for a count of ``RunSummary`` to count it.
+_COUNTS = {
+    **{f"{source}_labels": f"source = '{source}'" for source in get_args(LabelSource)},
+    **{verdict: f"source = 'human' AND word = '{verdict}'" for verdict in get_args(Verdict)},
+    **{
+        f"ground_truth_{verdict}": f"source = 'ground_truth' AND word = '{verdict}'"
+        for verdict in ("incorrect", "unuseful")
+    },
+    "stray_labels": "step_id > step_count",
+}
 _RUNS = f"""
-    WITH counted AS (
-        SELECT run_id, {_COUNTED}
-        FROM (
-            SELECT label.*, step_count, trim(value, '"') AS word,
-                source <> 'human' OR $annotator::VARCHAR IS NULL OR annotator = $annotator::VARCHAR AS mine
-            FROM label JOIN run USING (run_id))
-        GROUP BY run_id),
+    WITH marked AS (
+        SELECT run_id, step_id, step_count, source, field, trim(value, '"') AS word
+        FROM label JOIN run USING (run_id)
+        WHERE source <> 'human' OR $annotator::VARCHAR IS NULL OR annotator = $annotator::VARCHAR),
+    labelled_step AS (
+        SELECT run_id, bool_or(source = 'ground_truth') AS has_ground_truth,
+            {", ".join(f"bool_or(field = 'verdict' AND {test}) AS {name}" for name, test in _COUNTS.items())}
+        FROM marked GROUP BY run_id, step_id),
+    labelled_run AS (
+        SELECT run_id, bool_or(has_ground_truth) AS has_ground_truth,
+            {", ".join(f"count(*) FILTER ({name}) AS {name}" for name in _COUNTS)}
+        FROM labelled_step GROUP BY run_id),
     listed AS (
         SELECT run.*, CASE WHEN solved THEN 'solved' WHEN NOT solved THEN 'failed' ELSE 'unknown' END AS outcome,
             coalesce(declared_step_count <> step_count, false) AS misaligned,
             coalesce(has_ground_truth, false) AS has_ground_truth,
             {", ".join(f"coalesce({name}, 0) AS {name}" for name in _COUNTS)}
-        FROM run LEFT JOIN counted USING (run_id))
+        FROM run LEFT JOIN labelled_run USING (run_id))
     SELECT {", ".join(RunSummary._fields)} FROM listed"""
 _RUN_ORDER = "ORDER BY collection, task NULLS LAST, agent NULLS LAST, model NULLS LAST, run_id"
 

@@ -138,7 +138,7 @@ class RunSummary(NamedTuple):
     ground_truth_incorrect: int
     ground_truth_unuseful: int
     stray_labels: int
-    """Verdicts in force on steps beyond the last one: the evidence was replaced by a shorter reading."""
+    """Labelled steps beyond the last one: the evidence was replaced by a shorter reading."""
 
 
 def acknowledge(events: Iterable[LabelEvent]) -> dict[str, int]:

@@ -163,16 +163,16 @@ def _why_not(event: LabelEvent, step_count: int | None) -> str:
         return "it holds a number or a time that is out of range"
     if event.value is None:
         return ""
+    try:
+        json.dumps(event.value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"its value is not JSON ({error})"
     if event.field == "verdict":
         if event.step_id is None:
             return "a verdict needs a step"
         return "" if event.value in _VERDICTS else f"{event.value!r} is no verdict ({', '.join(_VERDICTS)})"
     if event.field == "stages":
         return _why_no_stages(event.value, step_count)
-    try:
-        json.dumps(event.value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        return f"its value is not JSON ({error})"
     return ""
 
 

@@ -158,20 +158,8 @@ class Store(Reader):
 
     def take_inbox(self) -> list[TakenIn]:
         """Carry out what other processes left in the inbox, oldest first; a damaged parcel moves to inbox/refused."""
-        taken = []
-        for path in inbox.waiting(self.workspace):
-            try:
-                parcel = inbox.open_parcel(path)
-                added = self.add_runs(parcel.runs, decisions=parcel.decisions, events=parcel.events)
-            except (UnreadableFile, ValueError) as error:
-                inbox.refuse(self.workspace, path, str(error))
-                taken.append(TakenIn(path.name, error=str(error)))
-                continue
-            if added.refused:
-                inbox.keep_refused(self.workspace, path, added.refused)
-            path.unlink(missing_ok=True)
-            taken.append(TakenIn(path.name, added.statuses, added.refused))
-        return taken
+        with _IMPORTING:
+            return [self._take_in(path) for path in inbox.waiting(self.workspace)]
 
     def write_snapshot(self) -> bool:
         """Bring the snapshot up to date; False if it was. Writers do not wait for it."""
@@ -239,7 +227,21 @@ class Store(Reader):
             return write_steps(path, record.trajectory.steps)
 
         with ThreadPoolExecutor(_FILE_THREADS) as threads:
-            return list(threads.map(write, records))
+            sizes = list(threads.map(write, records))
+        sync_folder(self.workspace.trajectories)
+        return sizes
+
+    def _take_in(self, path: Path) -> TakenIn:
+        try:
+            parcel = inbox.open_parcel(path)
+            added = self.add_runs(parcel.runs, decisions=parcel.decisions, events=parcel.events)
+        except (UnreadableFile, ValueError) as error:
+            inbox.refuse(self.workspace, path, str(error))
+            return TakenIn(path.name, error=str(error))
+        if added.refused:
+            inbox.keep_refused(self.workspace, path, added.refused)
+        path.unlink(missing_ok=True)
+        return TakenIn(path.name, added.statuses, added.refused)
 
     def _clean_up(self) -> None:
         """Delete what an import that was killed left behind, and files of evidence that was replaced."""

@@ -97,7 +97,10 @@ def owner_in(workspace: Workspace, lock_error: str) -> Owner:
 
 
 def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> int:
-    """Write a file that is either complete or not there, also after a crash; return its size in bytes."""
+    """Write a file that is either complete or not there, also after a crash; return its size in bytes.
+
+    That it is there survives a power cut only after ``sync_folder``: one call does for many files.
+    """
     part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
     with part.open("wb") as file:
         write(file)
@@ -105,7 +108,6 @@ def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> int:
         os.fsync(file.fileno())
         size = file.tell()
     part.replace(path)
-    sync_folder(path.parent)
     return size
 
 
