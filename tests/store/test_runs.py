@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -256,7 +257,7 @@ def test_filters(store: Store) -> None:
         make_run("c", agent=None, model=None, task=None, outcome=Outcome(), format="atif", task_text="Play CHESS 100%"),
     )
 
-    def found(**wanted: object) -> list[str]:
+    def found(**wanted: Any) -> list[str]:
         return [summary.run_id for summary in store.runs(**wanted)]
 
     assert found() == ["a", "c", "b"]
