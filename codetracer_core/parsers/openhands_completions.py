@@ -118,7 +118,7 @@ def _count(messages: list[_Message]) -> int:
 
 
 def _reply_times(logs: list[_Log]) -> dict[str, datetime]:
-    """When each call was asked for, by its id: the time of the log whose reply holds it. Ids that repeat are left out."""
+    """When each call was asked for, by its id: the time of the log whose reply holds it. Repeated ids are left out."""
     times: dict[str, datetime] = {}
     repeated: set[str] = set()
     for log in logs:
