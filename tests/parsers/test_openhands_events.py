@@ -322,6 +322,24 @@ def test_a_file_store_without_a_harness_holds_a_run_per_session(tmp_path: Path, 
     assert paths(discover(tmp_path)) == ["openhands:one", "openhands:two"]
 
 
+def test_harbor_keeps_a_converted_record_beside_the_events(tmp_path: Path) -> None:
+    atif_steps = [
+        {"step_id": 1, "source": "user", "message": "Do it."},
+        {"step_id": 2, "source": "agent", "message": "", "tool_calls": [
+            {"tool_call_id": "c", "function_name": "execute_bash", "arguments": {"command": "ls"}}
+        ]},
+    ]  # fmt: skip
+    agent = {"name": "openhands", "version": "0.59.0"}
+    root = tmp_path / "trial__abc"
+    write(root / "result.json", {"trial_name": "trial__abc", "task_name": "t"})
+    write(root / "agent/trajectory.json", {"schema_version": "ATIF-v1.5", "agent": agent, "steps": atif_steps})
+    write_events(root / "agent" / "sessions" / "sid", SESSION)
+    write(root / "agent/completions/m-1769425200.25.json", {"messages": [], "response": {}})
+    (run,) = discover(tmp_path).locations
+    assert {run.format, *(name for name, _ in run.other_views)} == {"openhands", "atif"}
+    assert read_run(run).trajectory.format == "openhands"
+
+
 def test_the_folder_of_events_itself_can_be_named(tmp_path: Path) -> None:
     folder = write_events(tmp_path / "sid", SESSION)
     assert read(folder / "events").step_count == 2
