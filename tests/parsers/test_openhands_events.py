@@ -11,6 +11,7 @@ from codetracer_core.discovery import Discovery, discover, locate
 from codetracer_core.errors import CodeTracerError, MalformedRun, UnknownFormat, UnreadableFile
 from codetracer_core.models import Trajectory
 from codetracer_core.parsers import read_run, resolve
+from codetracer_core.parsers._artifacts import Artifacts
 from tests.conftest import SAMPLE_DATA
 
 SAMPLES = SAMPLE_DATA / "openhands"
@@ -260,6 +261,11 @@ def test_events_sort_by_number_not_by_name(tmp_path: Path) -> None:
     assert actions(read(write_events(tmp_path / "sid", events))) == [f"echo {number}" for number in range(1, 24, 2)]
 
 
+def test_the_order_of_an_export_is_that_of_its_ids(tmp_path: Path) -> None:
+    events = [action(3, "run", command="second"), answer(4, 3), action(1, "run", command="first"), answer(2, 1)]
+    assert actions(read(write(tmp_path / "export.json", events))) == ["first", "second"]
+
+
 def test_missing_event_files_are_told(tmp_path: Path) -> None:
     folder = write_events(tmp_path / "sid", SESSION)
     (folder / "events" / "3.json").unlink()
@@ -362,6 +368,15 @@ def test_one_run_per_row_and_a_damaged_row_costs_only_itself(tmp_path: Path) -> 
     assert read(Path(f"{file}#L5")).task == "d"
     with pytest.raises(CodeTracerError, match="no run that any parser recognises"):
         locate(Path(f"{file}#L9"))
+
+
+def test_a_line_is_read_alone(tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.jsonl", [b'{"a": 1}', b"", b"cut o", b'{"a": 4}'])
+    artifacts = Artifacts(tmp_path)
+    assert [artifacts.read_line("rows.jsonl", number).value for number in (1, 4)] == [{"a": 1}, {"a": 4}]
+    for number in (0, 3, 9):
+        with pytest.raises(UnreadableFile, match=r"rows\.jsonl.*line"):
+            artifacts.read_line("rows.jsonl", number)
 
 
 @pytest.mark.parametrize("missing", [b'{"instance_id": "x", "test_result": {}, "metadata": {}}', b"[1]"])
