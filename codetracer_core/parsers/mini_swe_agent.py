@@ -142,7 +142,7 @@ def _exit_code(observation: str | None) -> int | None:
 
 def _prose_note(unit: str, places: Sequence[int]) -> str:
     replies = counted(len(places), "reply without an action is no step", "replies without an action are no steps")
-    return f"{replies} ({unit} {listed(places)})."
+    return f"{replies} (at {unit} {listed(places)})."
 
 
 def _refused_note(number: int) -> str:
@@ -401,7 +401,7 @@ class _MessageReader:
         if not self.replies:
             notes.append("The agent never took a step: the file holds no reply of the model.")
         if self.prose:
-            notes.append(_prose_note("messages, counted from 0:", self.prose))
+            notes.append(_prose_note("message", self.prose))
         if self.refused:
             notes.append(_refused_note(self.refused))
         if refusals:
@@ -523,6 +523,7 @@ def _time(message: _Message, reply: _ModelReply | None = None) -> datetime | Non
 # The terminal recording
 
 _STARTED = re.compile(r"""^\[['"](?:\w+=\S*\s+)*(?:\S*/)?mini(?:-swe-agent)?\s""", re.MULTILINE)
+_PROMPT = re.compile(r"\S*[#$] (?:\S*/)?mini(?:-swe-agent)? -")
 _BANNER = re.compile(r"This is mini-swe-agent version (\d+(?:\.\w+)*)")
 _MARKER = re.compile(r"mini-swe-agent \(step (\d+), \$(\d+\.\d+)\):")
 _ROLE = re.compile(r"(?:User|System|Tool|Exit):")
@@ -647,18 +648,27 @@ def _parse_log(artifacts: Artifacts, claim: Claim) -> Trajectory:
 
 def _log_notes(shown: list[str], markers: list[int], prose: list[int], refused: int, steps: int) -> Iterator[str]:
     if not markers:
-        yield "The agent never started: its recording shows no step."
+        answer = _terminal_says(shown)
+        says = f" (the terminal says: {answer})" if answer else ""
+        yield f"The agent never started: its recording shows no step{says}."
         return
     yield (
         "Read from a terminal recording: lines that the terminal wrapped are joined again, tabs are blanks, and what "
         "libraries logged between the agent's words is left out."
     )
     if prose:
-        yield _prose_note("lines", prose)
+        yield _prose_note("line", prose)
     if refused:
         yield _refused_note(refused)
     if not any(_SAVED.match(text) for text in shown[markers[-1] :]):
         yield f"The recording ends during or after step {steps} without the agent's last words: it was stopped."
+
+
+def _terminal_says(shown: list[str]) -> str | None:
+    """The first words of the terminal after the command that should have started the agent."""
+    typed = next((i for i in reversed(range(len(shown))) if _PROMPT.match(shown[i])), len(shown))
+    words = (text.strip() for text in shown[typed + 1 :] if not text.startswith("> "))
+    return next((text[:200] for text in words if text), None)
 
 
 def _visible(line: str) -> str:

@@ -93,9 +93,7 @@ def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None) -
         )
     blank = sum(not step.executed for step in steps)
     if blank:
-        notes.append(
-            f"{counted(blank, 'step has', 'steps have')} no action, so nothing was run; the format counts them."
-        )
+        notes.append(f"{counted(blank, 'step has', 'steps have')} no action, so nothing was run.")
     task = next((i for i, item in enumerate(history) if item.role == "user" and not item.is_demo), None)
     info = run.info or {}
     return Trajectory(
