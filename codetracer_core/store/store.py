@@ -251,7 +251,7 @@ class Store(Reader):
             for name in names_in(self.workspace.trajectories):
                 if name not in wanted and name.endswith((".parquet", PART)):
                     (self.workspace.trajectories / name).unlink(missing_ok=True)
-            for part in self.workspace.folder.glob(f"*{PART}"):
+            for part in self.workspace.folder.glob(f"*{PART}*"):
                 part.unlink(missing_ok=True)
             inbox.sweep(self.workspace)
 

@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 import platformdirs
 
+from codetracer_core.errors import CodeTracerError
+
 PART = ".part"
 """Ending of a file that is still being written. Whoever finds an old one may delete it."""
 
@@ -99,15 +101,20 @@ def owner_in(workspace: Workspace, lock_error: str) -> Owner:
 def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> int:
     """Write a file that is either complete or not there, also after a crash; return its size in bytes.
 
-    That it is there survives a power cut only after ``sync_folder``: one call does for many files.
+    That it is there survives a power cut only after ``sync_folder``: one call does for many files. Raises
+    CodeTracerError if it cannot be written (the disk is full, say).
     """
     part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
-    with part.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-        size = file.tell()
-    part.replace(path)
+    try:
+        with part.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise CodeTracerError(f"this file cannot be written ({error.strerror or error})", path=path) from error
     return size
 
 

@@ -60,12 +60,8 @@ def make_run(
     }
     trajectory = Trajectory(**(given | header))
     digest = hashlib.sha256(f"{run_id}{[step.model_dump() for step in taken]}".encode(errors="replace")).hexdigest()
-    return RunRecord(
-        **(
-            {"run_id": run_id, "trajectory": trajectory, "origin": f"runs/{run_id}", "evidence_hash": digest}
-            | (record or {})
-        )
-    )
+    known: dict[str, Any] = {"run_id": run_id, "origin": f"runs/{run_id}", "evidence_hash": digest}
+    return RunRecord(trajectory=trajectory, **(known | (record or {})))
 
 
 def decide(record: RunRecord) -> list[tuple[Kind, str]]:

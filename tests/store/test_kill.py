@@ -3,9 +3,9 @@
 import random
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,16 +25,21 @@ def everything(heard: Connection) -> list[tuple[str, str, int]]:
     try:
         while heard.poll(0):
             said.append(heard.recv())
-    except EOFError:
+    except (EOFError, OSError):  # the end, or the end in the middle of a word
         pass
     return said
 
 
-def kill_in_the_midst(work: Any, workspace: Path, client: str, pause: float) -> list[tuple[str, str, int]]:
+def kill_in_the_midst(
+    work: Callable[..., None], workspace: Path, client: str, moments: random.Random
+) -> list[tuple[str, str, int]]:
+    """Let a child work until it has said a few things, and kill it a moment later; all that it said."""
     with child(work, workspace, client) as (process, heard):
-        assert heard.poll(20), "the child never started"
-        said = [heard.recv()]
-        time.sleep(pause)
+        said = []
+        for _ in range(moments.randrange(1, 25)):
+            assert heard.poll(30), "the child is stuck"
+            said.append(heard.recv())
+        time.sleep(moments.uniform(0, 0.03))
         process.kill()
         process.join()
         return said + everything(heard)
@@ -51,8 +56,7 @@ def check(workspace: Path, labels: set[tuple[str, int]], runs: set[str]) -> None
         for run_id in listed - {"run-1"}:
             assert store.load_run(run_id) == make_run(run_id, 2, text="x" * 5000)
             assert len(store.steps(run_id)) == 2
-        files = [path for path in store.workspace.trajectories.iterdir()]
-        assert len(files) == len(listed)
+        assert len(list(store.workspace.trajectories.iterdir())) == len(listed)
 
 
 def test_killed_while_writing(tmp_path: Path) -> None:
@@ -63,14 +67,14 @@ def test_killed_while_writing(tmp_path: Path) -> None:
     labels: set[tuple[str, int]] = set()
     runs: set[str] = set()
     for number in range(ROUNDS):
-        said = kill_in_the_midst(children.write_until_killed, tmp_path, f"client{number}", moments.uniform(0, 0.2))
+        said = kill_in_the_midst(children.write_until_killed, tmp_path, f"client{number}", moments)
         labels |= {(client, n) for what, client, n in said if what == "label"}
         runs |= {run_id for what, run_id, _ in said if what == "run"}
         if number % 3 == 2:  # in between, the next child alone replays what is there
             check(tmp_path, labels, runs)
     check(tmp_path, labels, runs)
     assert len(labels) > ROUNDS
-    assert len(runs) > ROUNDS / 4
+    assert runs
 
 
 def test_killed_while_leaving_parcels(tmp_path: Path) -> None:
@@ -80,7 +84,7 @@ def test_killed_while_leaving_parcels(tmp_path: Path) -> None:
     moments = random.Random(21)
     said = []
     for number in range(10):
-        said += kill_in_the_midst(children.leave_until_killed, tmp_path, f"client{number}", moments.uniform(0, 0.05))
+        said += kill_in_the_midst(children.leave_until_killed, tmp_path, f"client{number}", moments)
     labels = {(client, n) for what, client, n in said if what == "label"}
     runs = {run_id for what, run_id, _ in said if what == "run"}
     assert len(labels) > 10

@@ -21,7 +21,7 @@ from tests.store.factory import decide, make_label, make_run
 
 # One server process imports everything once and forks each child: a child is there within a few milliseconds.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.store.children"])
+PROCESSES.set_forkserver_preload(["tests.store.children", "pandas"])
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Runs go in and come out as they were, whatever their text holds."""
 
 import shutil
-import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -319,6 +318,15 @@ def test_a_workspace_that_cannot_be(tmp_path: Path) -> None:
         Store.open(tmp_path / "file")
 
 
+def test_a_run_whose_text_cannot_be_written_is_not_stored(store: Store) -> None:
+    shutil.rmtree(store.workspace.trajectories)
+    with pytest.raises(CodeTracerError, match="cannot be written"):
+        add(store, make_run())
+    store.workspace.trajectories.mkdir()
+    assert store.runs() == []
+    assert add(store, make_run()) == ["added"]
+
+
 def test_runs_are_written_and_read_by_many_threads(store: Store) -> None:
     errors: list[Exception] = []
 
@@ -351,7 +359,6 @@ def test_a_lost_database_comes_back_from_the_snapshot(tmp_path: Path) -> None:
         assert len(store.labels("run-1")) == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="file modes")
 def test_a_copied_workspace_is_a_workspace(tmp_path: Path) -> None:
     with Store.open(tmp_path / "a") as store:
         add(store, make_run())
