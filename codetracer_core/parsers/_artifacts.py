@@ -139,7 +139,7 @@ class JsonFile:
                 f"unexpected content ({error})", path=self.shown_path, remedy="This layout never looks like that."
             ) from error
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return msgspec.convert(self.value, as_type)
+            return JsonFile(self.path, msgspec.json.encode(self.value), self.shown_path).decode(as_type)
 
     @cached_property
     def _line_starts(self) -> np.ndarray:
