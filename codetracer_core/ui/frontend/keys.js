@@ -1,0 +1,93 @@
+// The key map, the verdicts and the toggles. The help sheet, the buttons and the key handler all read these lists.
+
+const VERDICTS = [
+  { verdict: "correct", key: "1", mark: "✓", title: "Correct" },
+  { verdict: "incorrect", key: "2", mark: "✗", title: "Incorrect" },
+  { verdict: "unuseful", key: "3", mark: "∅", title: "Unuseful" },
+  { verdict: "uncertain", key: "4", mark: "?", title: "Uncertain" },
+];
+const MARKS = Object.fromEntries(VERDICTS.map(({ verdict, mark }) => [verdict, mark]));
+const KINDS = { e: "explore", c: "change", m: "message" };
+const TOGGLES = [
+  { name: "thought", key: "t", title: "Thought" },
+  { name: "action", key: "a", title: "Action" },
+  { name: "observation", key: "o", title: "Observation" },
+  { name: "facts", key: "m", title: "Metadata" },
+  { name: "wrap", key: "z", title: "Wrap" },
+  { name: "raw", key: "w", title: "Raw" },
+  { name: "advance", key: "v", title: "Auto-advance" },
+];
+const DEFAULTS = {
+  thought: true,
+  action: true,
+  observation: true,
+  facts: false,
+  wrap: true,
+  raw: false,
+  advance: false,
+};
+
+/** Every key that works, in the order of the cheatsheet. The help sheet and the key handler both read this list. */
+const KEYS = [
+  { keys: ["j", "ArrowDown"], group: "Move", title: "Next step", run: (s) => s.move(1) },
+  { keys: ["k", "ArrowUp"], group: "Move", title: "Previous step", run: (s) => s.move(-1) },
+  {
+    keys: ["J", "]"],
+    group: "Move",
+    title: "Next state node (change)",
+    run: (s) => s.seek(1, (i) => s.outline.kind[i] === "c"),
+  },
+  {
+    keys: ["K", "["],
+    group: "Move",
+    title: "Previous state node",
+    run: (s) => s.seek(-1, (i) => s.outline.kind[i] === "c"),
+  },
+  { keys: ["}", "S"], group: "Move", title: "Next stage", run: (s) => s.seek(1, (i) => s.stageStart(i)) },
+  { keys: ["{", "s"], group: "Move", title: "Previous stage", run: (s) => s.seek(-1, (i) => s.stageStart(i)) },
+  { keys: ["p"], group: "Move", title: "Next parallel group", run: (s) => s.seek(1, (i) => s.groupStart(i)) },
+  { keys: ["P"], group: "Move", title: "Previous parallel group", run: (s) => s.seek(-1, (i) => s.groupStart(i)) },
+  { keys: ["f"], group: "Move", title: "First labelled step", run: (s) => s.firstLabelled() },
+  { keys: ["l"], group: "Move", title: "Next labelled step", run: (s) => s.seek(1, (i) => s.isLabelled(i)) },
+  { keys: ["L"], group: "Move", title: "Previous labelled step", run: (s) => s.seek(-1, (i) => s.isLabelled(i)) },
+  {
+    keys: ["u"],
+    group: "Move",
+    title: "Next step without your verdict",
+    run: (s) => s.seek(1, (i) => !s.labels.get(i + 1)),
+  },
+  { keys: ["g"], group: "Move", title: "Jump to a step number", run: (s) => s.focusInput(".jump") },
+  { keys: ["Home"], group: "Move", title: "First step", run: (s) => s.show(0) },
+  { keys: ["End", "G"], group: "Move", title: "Last step", run: (s) => s.show(s.count - 1) },
+  { keys: ["ArrowLeft", "h"], group: "Move", title: "Fold the state node", run: (s) => s.fold(true) },
+  { keys: ["ArrowRight", "e"], group: "Move", title: "Unfold the state node", run: (s) => s.fold(false) },
+  ...VERDICTS.map(({ verdict, key, title }) => ({ keys: [key], group: "Label", title, run: (s) => s.label(verdict) })),
+  { keys: ["0", "Backspace"], group: "Label", title: "Take the verdict back", run: (s) => s.label(null) },
+  { keys: ["/"], group: "Read", title: "Find in this run", run: (s) => s.focusInput(".query") },
+  { keys: ["n"], group: "Read", title: "Next match", run: (s) => s.nextHit(1) },
+  { keys: ["N"], group: "Read", title: "Previous match", run: (s) => s.nextHit(-1) },
+  { keys: [" ", "PageDown"], group: "Read", title: "Scroll down", run: (s) => s.scrollBody(1) },
+  { keys: ["b", "PageUp"], group: "Read", title: "Scroll up", run: (s) => s.scrollBody(-1) },
+  { keys: ["x"], group: "Read", title: "Open all of a cut text", run: (s) => s.openAll() },
+  ...TOGGLES.map(({ name, key, title }) => ({
+    keys: [key],
+    group: "Show",
+    title: `${title} on or off`,
+    run: (s) => s.toggle(name),
+  })),
+  { keys: ["r"], group: "Show", title: "Ground truth on or off", run: (s) => s.reveal() },
+  { keys: ["y"], group: "Show", title: "Copy a link to this step", run: (s) => s.copyLink() },
+  { keys: ["?"], group: "Show", title: "This list", run: (s) => s.help() },
+  { keys: ["Escape"], group: "Show", title: "Close, or leave the find field", run: (s) => s.closeSheets() },
+];
+const KEY_NAMES = {
+  " ": "Space",
+  ArrowDown: "↓",
+  ArrowUp: "↑",
+  ArrowLeft: "←",
+  ArrowRight: "→",
+  PageDown: "PgDn",
+  PageUp: "PgUp",
+  Escape: "Esc",
+  Backspace: "⌫",
+};

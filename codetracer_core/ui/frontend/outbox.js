@@ -1,0 +1,111 @@
+// Labels on their way to the store, and the little that is kept in the browser.
+
+/** What is kept in the browser: small, and never needed for correctness except the outbox of labels. */
+const kept = {
+  read(name, fallback) {
+    try {
+      return JSON.parse(localStorage.getItem(`codetracer.${name}`)) ?? fallback;
+    } catch {
+      return fallback;
+    }
+  },
+  write(name, value) {
+    try {
+      localStorage.setItem(`codetracer.${name}`, JSON.stringify(value));
+    } catch {
+      /* private mode: nothing is remembered */
+    }
+  },
+  remove(name) {
+    try {
+      localStorage.removeItem(`codetracer.${name}`);
+    } catch {
+      /* as above */
+    }
+  },
+  names(prefix) {
+    try {
+      return Object.keys(localStorage)
+        .filter((name) => name.startsWith(`codetracer.${prefix}`))
+        .map((name) => name.slice(11));
+    } catch {
+      return [];
+    }
+  },
+};
+
+function newClientId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// Labels leave through the outbox: everything not yet acknowledged is sent again each time, and is kept in
+// localStorage, so that neither a fast hand, a reload, a dropped connection nor a killed server loses one.
+
+function createOutbox(changed) {
+  const client = newClientId();
+  const batches = new Map();
+  for (const name of kept.names("outbox.")) batches.set(name.slice(7), kept.read(name, []));
+  batches.set(client, []);
+  let sequence = 0,
+    lastSent = 0,
+    tries = 0,
+    refused = [];
+  const waiting = () => [...batches.values()].reduce((sum, ops) => sum + ops.length, 0);
+  const store = (id) => {
+    const ops = batches.get(id);
+    if (ops.length) kept.write(`outbox.${id}`, ops);
+    else kept.remove(`outbox.${id}`);
+  };
+  const outbox = {
+    annotator: "",
+    run: "",
+    get waiting() {
+      return waiting();
+    },
+    get refused() {
+      return refused;
+    },
+    add(op) {
+      batches.get(client).push({ sequence: ++sequence, ...op });
+      store(client);
+      outbox.send();
+    },
+    send() {
+      const pipe = window.codetracerPipes?.outbox;
+      lastSent = performance.now();
+      pipe?.send?.({
+        run: outbox.run,
+        annotator: outbox.annotator,
+        attempt: ++tries,
+        batches: [...batches].filter(([, ops]) => ops.length).map(([id, ops]) => ({ client: id, ops })),
+      });
+      changed();
+    },
+    acknowledge(acknowledged, refusals) {
+      for (const [id, upTo] of Object.entries(acknowledged || {})) {
+        const ops = batches.get(id);
+        if (!ops) continue;
+        batches.set(
+          id,
+          ops.filter((op) => op.sequence > upTo),
+        );
+        store(id);
+      }
+      if (refusals?.length) refused = refusals;
+      changed();
+    },
+    /** Steps of this run whose verdict is on its way: step id → verdict. */
+    pending() {
+      const found = new Map();
+      for (const ops of batches.values())
+        for (const op of ops)
+          if (op.run === outbox.run && op.annotator === outbox.annotator) found.set(op.step, op.verdict);
+      return found;
+    },
+    tick() {
+      if (waiting() && performance.now() - lastSent > RESEND_AFTER) outbox.send();
+    },
+  };
+  return outbox;
+}

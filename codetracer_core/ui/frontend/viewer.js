@@ -1,0 +1,588 @@
+// The step viewer: trace tree, step detail, keys and labels. Moving about happens here, without the server; step text
+// arrives through the "text" pipe in windows, labels leave through the "outbox" pipe and count as saved only when the
+// server has acknowledged their sequence number. See pipe.js for the pipes and text.js for how text becomes DOM.
+
+const AHEAD = 24,
+  BEHIND = 8,
+  TEXTS_KEPT = 600,
+  RESEND_AFTER = 3000;
+
+const instances = new WeakMap();
+
+export default function ({ data, parentElement, setStateValue }) {
+  let viewer = instances.get(parentElement);
+  if (!viewer) {
+    viewer = createViewer(parentElement);
+    instances.set(parentElement, viewer);
+  }
+  viewer.setReveal = (run) => setStateValue("reveal", run);
+  viewer.receive(data);
+  return () => {
+    viewer.destroy();
+    instances.delete(parentElement);
+  };
+}
+
+function createViewer(root) {
+  const $ = (selector) => root.querySelector(selector);
+  const frame = $(".viewer"),
+    list = $(".list"),
+    body = $(".body");
+  const s = {
+    run: null,
+    count: 0,
+    cur: 0,
+    outline: null,
+    stages: [],
+    rows: [],
+    rowOfStep: [],
+    folded: new Set(),
+    labels: new Map(),
+    truth: new Map(),
+    texts: new Map(),
+    asked: new Map(),
+    query: "",
+    hits: null,
+    hit: -1,
+    visible: { ...DEFAULTS, ...kept.read("show", {}) },
+    data: null,
+    opened: new Set(),
+  };
+  const tree = createTree(s, frame),
+    detail = createDetail(s, frame);
+  const outbox = createOutbox(() => paintSaved());
+  let painting = 0,
+    urlTimer = 0,
+    findTimer = 0,
+    asking = 0,
+    pendingVerdict = null;
+
+  // --- what the server says -----------------------------------------------------------------------------------
+
+  s.receive = (data) => {
+    const fresh = data.run !== s.run;
+    if (data === s.data) return;
+    s.data = data;
+    s.run = data.run;
+    s.outline = data.outline;
+    s.count = data.outline.label.length;
+    s.stages = data.stages;
+    s.truth = new Map(Object.entries(data.truth || {}).map(([step, verdict]) => [Number(step), verdict]));
+    outbox.run = data.run;
+    if (fresh) {
+      Object.assign(s, { texts: new Map(), asked: new Map(), hits: null, hit: -1, query: "", labels: new Map() });
+      s.folded.clear();
+      s.opened.clear();
+      $(".query").value = "";
+      $(".hits").textContent = "";
+      outbox.annotator = data.annotator || "";
+      s.cur = Math.max(0, Math.min(s.count - 1, (data.start || 1) - 1));
+      s.goto = data.goto?.nonce;
+    } else if (data.goto && data.goto.nonce !== s.goto) {
+      s.goto = data.goto.nonce;
+      s.cur = Math.max(0, Math.min(s.count - 1, data.goto.step - 1));
+    }
+    tree.layout();
+    $(".total").textContent = s.count;
+    paintRunLine();
+    connect();
+    fit();
+    s.show(s.cur, { center: true });
+    outbox.send();
+  };
+
+  const receiveText = (message) => {
+    if (message.run !== s.run) return;
+    for (const [step, text] of Object.entries(message.steps || {})) {
+      const i = Number(step) - 1;
+      s.texts.set(i, text);
+      s.asked.delete(i);
+      if (i === s.cur) {
+        s.painted = null;
+        detail.paint();
+      }
+    }
+    for (const i of s.texts.keys()) {
+      if (s.texts.size <= TEXTS_KEPT) break;
+      if (Math.abs(i - s.cur) > 60) s.texts.delete(i);
+    }
+    askForText();
+  };
+
+  const receiveOutbox = (message) => {
+    outbox.acknowledge(message.acknowledged, message.refused);
+    if (message.run === s.run && message.annotator === outbox.annotator) {
+      s.labels = new Map(Object.entries(message.labels || {}).map(([step, verdict]) => [Number(step), verdict]));
+      for (const [step, verdict] of outbox.pending())
+        if (verdict) s.labels.set(step, verdict);
+        else s.labels.delete(step);
+      schedule();
+    }
+  };
+
+  const receiveFind = (message) => {
+    if (message.run !== s.run || message.query !== s.query) return;
+    s.hits = message.hits;
+    s.hit = s.hits.findIndex((hit) => hit.step - 1 >= s.cur);
+    if (s.hit < 0 && s.hits.length) s.hit = 0;
+    if (s.hits.length) s.show(s.hits[s.hit].step - 1);
+    else paintHits();
+  };
+
+  /** Listen on the pipes; whichever mounted first, the last message is not missed. */
+  function connect() {
+    const pipes = (window.codetracerPipes ??= {});
+    for (const [channel, receive] of [
+      ["text", receiveText],
+      ["outbox", receiveOutbox],
+      ["find", receiveFind],
+    ]) {
+      const pipe = (pipes[channel] ??= { receive: null, last: null, send: null });
+      if (pipe.receive === receive) continue;
+      pipe.receive = receive;
+      if (pipe.last) receive(pipe.last);
+    }
+  }
+
+  /** Ask for step text that is missing around the current step; the server answers with as many as fit its budget. */
+  function askForText() {
+    const send = window.codetracerPipes?.text?.send;
+    if (!s.count) return;
+    if (!send) {
+      clearTimeout(s.askTimer);
+      s.askTimer = setTimeout(askForText, 60);
+      return;
+    }
+    const now = performance.now(),
+      missing = [];
+    const want = (i) => {
+      if (i >= 0 && i < s.count && !s.texts.has(i)) missing.push(i);
+    };
+    want(s.cur);
+    for (let d = 1; d <= AHEAD; d++) {
+      want(s.cur + d);
+      if (d <= BEHIND) want(s.cur - d);
+    }
+    const near = missing.some((i) => i === s.cur || Math.abs(i - s.cur) <= AHEAD / 2);
+    if (!missing.length || !(near || missing.length > AHEAD / 2)) return;
+    if (missing.every((i) => now - (s.asked.get(i) ?? -1e9) < 1500) && missing[0] !== s.cur) return;
+    if (now - (s.asked.get(missing[0]) ?? -1e9) < 400) return;
+    for (const i of missing) s.asked.set(i, now);
+    send({ run: s.run, steps: missing.map((i) => i + 1), request: ++asking });
+  }
+
+  // --- where we are -------------------------------------------------------------------------------------------
+
+  s.show = (index, { center = false } = {}) => {
+    if (!s.count) {
+      schedule();
+      return;
+    }
+    s.cur = Math.max(0, Math.min(s.count - 1, index));
+    const state = s.outline.state[s.cur];
+    if (s.folded.has(state) && s.outline.kind[s.cur] !== "c") {
+      s.folded.delete(state);
+      tree.layout();
+    }
+    s.center = center;
+    askForText();
+    schedule();
+    clearTimeout(urlTimer);
+    urlTimer = setTimeout(rememberInUrl, 200);
+  };
+  s.move = (by) => {
+    let next = s.cur + by;
+    while (next > 0 && next < s.count - 1 && s.rowOfStep[next] === undefined) next += by;
+    if (s.rowOfStep[next] !== undefined) s.show(next);
+  };
+  s.seek = (by, wanted) => {
+    for (let i = s.cur + by; i >= 0 && i < s.count; i += by)
+      if (wanted(i)) {
+        s.show(i);
+        return;
+      }
+    flash(by > 0 ? "none further on" : "none before");
+  };
+  s.stageStart = (i) => s.stages.some((stage) => stage.start === i + 1);
+  s.groupStart = (i) => s.outline.group[i] === i + 1;
+  s.isLabelled = (i) => s.labels.has(i + 1) || s.truth.has(i + 1);
+  s.firstLabelled = () => {
+    for (let i = 0; i < s.count; i++)
+      if (s.isLabelled(i)) {
+        s.show(i);
+        return;
+      }
+    flash("no labelled step");
+  };
+  s.fold = (folded) => {
+    const state = s.outline.state[s.cur];
+    if (folded) {
+      s.folded.add(state);
+      if (s.outline.kind[s.cur] !== "c") {
+        const head = s.outline.state.findIndex((other, i) => other === state && s.outline.kind[i] === "c");
+        if (head >= 0) s.cur = head;
+        else s.folded.delete(state);
+      }
+    } else s.folded.delete(state);
+    tree.layout();
+    s.show(s.cur);
+  };
+  s.scrollBody = (by) => body.scrollBy({ top: by * body.clientHeight * 0.85 });
+  s.openAll = () => {
+    const text = s.texts.get(s.cur);
+    if (!text || !["thought", "action", "observation"].some((field) => text[field]?.cut)) {
+      flash("nothing is cut here");
+      return;
+    }
+    s.opened.add(s.cur);
+    window.codetracerPipes?.text?.send?.({ run: s.run, full: s.cur + 1, request: ++asking });
+    flash("opening …");
+  };
+  s.copyLink = () => {
+    const url = new URL(location.href);
+    url.searchParams.set("traj", s.run);
+    url.searchParams.set("step", s.cur + 1);
+    (navigator.clipboard?.writeText(url.href) ?? Promise.reject()).then(
+      () => flash("link copied"),
+      () => flash(url.search),
+    );
+  };
+  function rememberInUrl() {
+    const url = new URL(location.href);
+    if (url.searchParams.get("traj") !== s.run || url.searchParams.get("step") === String(s.cur + 1)) return;
+    url.searchParams.set("step", s.cur + 1);
+    history.replaceState(history.state, "", url);
+  }
+
+  // --- labels -------------------------------------------------------------------------------------------------
+
+  s.label = (verdict) => {
+    if (!s.count) return;
+    if (!outbox.annotator) {
+      pendingVerdict = { step: s.cur + 1, verdict };
+      askName();
+      return;
+    }
+    record(s.cur + 1, verdict);
+    if (s.visible.advance && verdict) s.move(1);
+  };
+  function record(step, verdict) {
+    if (verdict) s.labels.set(step, verdict);
+    else s.labels.delete(step);
+    outbox.add({ run: s.run, step, verdict, annotator: outbox.annotator, at: new Date().toISOString() });
+    schedule();
+  }
+  function askName() {
+    const form = $(".sheet.name");
+    $(".nameinput").value = outbox.annotator;
+    form.hidden = false;
+    $(".nameinput").focus();
+  }
+  function setName(name) {
+    outbox.annotator = name;
+    document.cookie = `codetracer_annotator=${encodeURIComponent(name)}; path=/; max-age=31536000; samesite=strict`;
+    s.labels = new Map();
+    outbox.send();
+    if (pendingVerdict) {
+      const { step, verdict } = pendingVerdict;
+      pendingVerdict = null;
+      record(step, verdict);
+    }
+    schedule();
+  }
+
+  // --- find ---------------------------------------------------------------------------------------------------
+
+  function find(query) {
+    s.query = query;
+    s.hits = null;
+    s.hit = -1;
+    if (!query) {
+      paintHits();
+      detail.paint();
+      return;
+    }
+    $(".hits").textContent = "…";
+    window.codetracerPipes?.find?.send?.({ run: s.run, query });
+    detail.paint();
+  }
+  s.nextHit = (by) => {
+    if (!s.hits?.length) {
+      flash("no matches");
+      return;
+    }
+    s.hit = (s.hit + by + s.hits.length) % s.hits.length;
+    s.show(s.hits[s.hit].step - 1);
+  };
+  function paintHits() {
+    const output = $(".hits");
+    if (!s.query) output.textContent = "";
+    else if (s.hits) {
+      const total = s.hits.reduce((sum, hit) => sum + hit.count, 0);
+      output.textContent = s.hits.length ? `${s.hit + 1} of ${s.hits.length} steps · ${total} matches` : "no match";
+    }
+  }
+  // --- painting -----------------------------------------------------------------------------------------------
+
+  function paintRunLine() {
+    const { data } = s,
+      { title, hasTruth } = data;
+    for (const name of ["task", "agent", "outcome", "misaligned"]) {
+      const node = $(`.runline .${name}`);
+      node.textContent = "";
+      appendVisible(node, title[name]);
+    }
+    $(".runline .outcome").dataset.outcome = title.outcome;
+    $(".reveal").hidden = !hasTruth;
+    $(".reveal").setAttribute("aria-pressed", String(data.truthShown));
+  }
+
+  function schedule() {
+    if (!painting)
+      painting = requestAnimationFrame(() => {
+        painting = 0;
+        paint();
+      });
+  }
+
+  function paint() {
+    if (!s.outline) return;
+    frame.classList.toggle("nowrap", !s.visible.wrap);
+    tree.paint();
+    detail.paint();
+    paintSaved();
+    paintHits();
+    if (document.activeElement !== $(".jump") && root.activeElement !== $(".jump"))
+      $(".jump").value = s.count ? s.cur + 1 : "";
+  }
+
+  function paintSaved() {
+    const saved = $(".saved"),
+      waiting = outbox.waiting;
+    saved.className = `saved ${waiting ? "waiting" : outbox.refused.length ? "bad" : "ok"}`;
+    if (waiting) saved.textContent = `saving ${waiting} …`;
+    else if (outbox.refused.length) saved.textContent = `${outbox.refused.length} refused: ${outbox.refused[0]}`;
+    else saved.textContent = outbox.annotator ? "saved" : "";
+    $(".who").textContent = outbox.annotator ? `as ${outbox.annotator}` : "set your name";
+    frame.dataset.waiting = waiting;
+  }
+
+  let flashTimer = 0;
+  function flash(message) {
+    const saved = $(".saved");
+    saved.className = "saved note";
+    saved.textContent = message;
+    clearTimeout(flashTimer);
+    flashTimer = setTimeout(paintSaved, 1500);
+  }
+
+  // --- controls -----------------------------------------------------------------------------------------------
+
+  s.toggle = (name) => {
+    s.visible[name] = !s.visible[name];
+    kept.write("show", s.visible);
+    paintToggles();
+    schedule();
+  };
+  function paintToggles() {
+    $(".toggles").replaceChildren(
+      ...TOGGLES.map(({ name, key, title }) => {
+        const button = element("button", "", title);
+        button.type = "button";
+        button.dataset.toggle = name;
+        button.title = `${title} (${key})`;
+        button.setAttribute("aria-pressed", String(s.visible[name]));
+        return button;
+      }),
+    );
+  }
+  s.reveal = () => {
+    if (!s.data.hasTruth) flash("this run has no ground truth");
+    else s.setReveal(s.data.truthShown ? null : s.run);
+  };
+  s.focusInput = (selector) => {
+    const input = $(selector);
+    input.focus();
+    input.select();
+  };
+  s.help = () => {
+    const sheet = $(".sheet.help");
+    if (!sheet.hidden) {
+      sheet.hidden = true;
+      return;
+    }
+    const columns = [...new Set(KEYS.map(({ group }) => group))].map((group) => {
+      const column = element("section");
+      column.append(element("h2", "", group));
+      for (const { keys, title } of KEYS.filter((entry) => entry.group === group)) {
+        const line = element("div", "shortcut"),
+          names = element("span", "keys");
+        keys.forEach((key) => names.append(element("kbd", "", KEY_NAMES[key] || key)));
+        line.append(names, element("span", "", title));
+        column.append(line);
+      }
+      return column;
+    });
+    const close = element("button", "", "Close (Esc)");
+    close.type = "button";
+    close.dataset.do = "close";
+    sheet.replaceChildren(...columns, close);
+    sheet.hidden = false;
+    close.focus();
+  };
+  s.closeSheets = () => {
+    for (const sheet of root.querySelectorAll(".sheet")) sheet.hidden = true;
+    pendingVerdict = null;
+    root.activeElement?.blur?.();
+    list.focus({ preventScroll: true });
+  };
+
+  const BUTTONS = {
+    reveal: () => s.reveal(),
+    previous: () => s.move(-1),
+    next: () => s.move(1),
+    help: () => s.help(),
+    name: askName,
+    close: s.closeSheets,
+    openall: () => s.openAll(),
+  };
+  const KEY_TABLE = new Map(KEYS.flatMap((entry) => entry.keys.map((key) => [key, entry])));
+  const typing = (event) => {
+    const target = event.composedPath()[0];
+    return target?.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target?.tagName || "");
+  };
+
+  function onKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (!frame.isConnected || !frame.checkVisibility()) return;
+    if (document.querySelector('[role="dialog"], [data-testid="stDialog"]')) return;
+    const inside = event.composedPath().includes(frame);
+    if (typing(event)) {
+      if (inside && event.key === "Escape") {
+        s.closeSheets();
+        event.preventDefault();
+        event.stopPropagation();
+      }
+      return;
+    }
+    // Space and Enter belong to a focused button; the arrow keys to other widgets of the page.
+    const target = event.composedPath()[0];
+    if ((event.key === " " || event.key === "Enter") && target?.tagName === "BUTTON") return;
+    if (!inside && target !== document.body && /^(Arrow|Page|Home|End| )/.test(event.key)) return;
+    if (target?.classList?.contains("splitter")) return;
+    const entry = KEY_TABLE.get(event.key);
+    if (!entry) return;
+    if (!$(".sheet.name").hidden && event.key !== "Escape") return;
+    entry.run(s);
+    event.preventDefault();
+    event.stopPropagation();
+  }
+  window.addEventListener("keydown", onKey, true);
+
+  frame.addEventListener("click", (event) => {
+    const button = event.target.closest("button, [data-fold]");
+    if (button?.dataset.do) {
+      BUTTONS[button.dataset.do]();
+      return;
+    }
+    if (button?.dataset.toggle) {
+      s.toggle(button.dataset.toggle);
+      return;
+    }
+    if (button?.dataset.verdict) {
+      s.label(s.labels.get(s.cur + 1) === button.dataset.verdict ? null : button.dataset.verdict);
+      return;
+    }
+    const row = event.target.closest(".row.step");
+    if (!row) return;
+    if (button?.dataset.fold) {
+      s.cur = Number(row.dataset.step);
+      s.fold(!s.folded.has(Number(button.dataset.fold)));
+      return;
+    }
+    s.show(Number(row.dataset.step));
+  });
+  $(".jump").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    const number = parseInt(event.target.value, 10);
+    event.target.blur();
+    list.focus({ preventScroll: true });
+    if (number >= 1 && number <= s.count) s.show(number - 1);
+    else {
+      flash(`steps are 1 to ${s.count}`);
+      schedule();
+    }
+  });
+  $(".query").addEventListener("input", () => {
+    clearTimeout(findTimer);
+    findTimer = setTimeout(() => find($(".query").value), 180);
+  });
+  $(".query").addEventListener("keydown", (event) => {
+    if (event.key === "Enter") {
+      event.preventDefault();
+      if (s.hits) s.nextHit(event.shiftKey ? -1 : 1);
+    }
+  });
+  $(".sheet.name").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const name = $(".nameinput").value.trim();
+    if (!name) return;
+    $(".sheet.name").hidden = true;
+    setName(name);
+    list.focus({ preventScroll: true });
+  });
+
+  // the width of the tree, by mouse or by arrow keys on the splitter
+  const splitter = $(".splitter");
+  const setTree = (width) => {
+    const clamped = Math.max(220, Math.min(width, frame.clientWidth - 360));
+    frame.style.setProperty("--tree", `${clamped}px`);
+    kept.write("tree", clamped);
+    schedule();
+  };
+  splitter.addEventListener("pointerdown", (event) => {
+    splitter.setPointerCapture(event.pointerId);
+    const move = (moved) => setTree(moved.clientX - frame.getBoundingClientRect().left);
+    splitter.addEventListener("pointermove", move);
+    splitter.addEventListener("pointerup", () => splitter.removeEventListener("pointermove", move), { once: true });
+  });
+  splitter.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -24, ArrowRight: 24 }[event.key];
+    if (by) {
+      setTree($(".side").clientWidth + by);
+      event.preventDefault();
+    }
+  });
+
+  /** The viewer fills the window below where it begins. */
+  function fit() {
+    const top = frame.getBoundingClientRect().top + document.documentElement.scrollTop;
+    frame.style.setProperty("--height", `${Math.max(420, window.innerHeight - Math.max(60, top) - 20)}px`);
+    schedule();
+  }
+  window.addEventListener("resize", fit);
+  const ticking = setInterval(() => {
+    outbox.tick();
+    if (s.count && !s.texts.has(s.cur)) askForText();
+  }, 500);
+
+  const treeWidth = kept.read("tree", null);
+  if (treeWidth) frame.style.setProperty("--tree", `${treeWidth}px`);
+  paintToggles();
+
+  s.destroy = () => {
+    window.removeEventListener("keydown", onKey, true);
+    window.removeEventListener("resize", fit);
+    clearInterval(ticking);
+    for (const receive of [
+      ["text", receiveText],
+      ["outbox", receiveOutbox],
+      ["find", receiveFind],
+    ]) {
+      const pipe = window.codetracerPipes?.[receive[0]];
+      if (pipe?.receive === receive[1]) pipe.receive = null;
+    }
+    CSS.highlights?.delete("codetracer-find");
+  };
+  return s;
+}

@@ -1,0 +1,85 @@
+"""The import panel of the library: by path or by upload, with progress and a report."""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from codetracer_core.ui.workspace import open_store
+from codetracer_core.workflow import ImportReport, import_runs
+
+UPLOAD_TYPES = ["zip", "zst", "gz", "tar", "traj", "json", "jsonl", "log", "txt", "cast", "parquet"]
+
+
+def import_panel() -> None:
+    """Fields to import runs, and the report of the last import."""
+    by_path, by_upload = st.columns(2, gap="large")
+    with by_path, st.form("import_path", border=False):
+        path = st.text_input("Folder, file or archive on this machine", placeholder="~/runs/swe-bench")
+        manifest = st.text_input("CodeTraceBench manifest (optional)", placeholder="~/bench_manifest.verified.jsonl")
+        if st.form_submit_button("Import from path", type="primary") and path.strip():
+            _import([_as_path(path)], _as_path(manifest) if manifest.strip() else None)
+    with by_upload, st.form("import_upload", border=False, clear_on_submit=True):
+        files = st.file_uploader("Files or archives (.zip, .tar.zst)", type=UPLOAD_TYPES, accept_multiple_files=True)
+        if st.form_submit_button("Import uploads") and files:
+            with tempfile.TemporaryDirectory(prefix="codetracer-upload-") as folder:
+                _import([_kept(Path(folder), i, file) for i, file in enumerate(files)], None)
+    if report := st.session_state.get("import_report"):
+        show_report(report)
+
+
+def _as_path(text: str) -> Path:
+    return Path(text.strip()).expanduser()
+
+
+def _kept(folder: Path, number: int, file: UploadedFile) -> Path:
+    """The upload as a file. Its own name is kept, for formats are told by it, but never as a path."""
+    place = folder / f"upload-{number + 1}"
+    place.mkdir()
+    path = place / (Path(file.name.replace("\\", "/")).name or "upload")
+    path.write_bytes(file.getbuffer())
+    return path
+
+
+def _import(paths: Sequence[Path], manifest: Path | None) -> None:
+    bar = st.progress(0.0, text="Looking for runs …")
+
+    def progress(done: int, total: int, path: str) -> None:
+        if total:
+            bar.progress(done / total, text=f"{done} of {total} runs read")
+        else:
+            bar.progress(0.0, text=f"Looking for runs … {done} folders")
+
+    st.session_state["import_report"] = import_runs(paths, store=open_store(), manifest=manifest, progress=progress)
+    bar.empty()
+
+
+def show_report(report: ImportReport) -> None:
+    """What became of each run: counts, a table with the reasons, and the same as JSON to keep."""
+    counts = report.counts
+    st.text(" · ".join(f"{counts[status]} {status}" for status in ("imported", "skipped", "misaligned", "failed")))
+    table = pd.DataFrame(
+        [
+            {
+                "Status": item.status,
+                "Path": item.path,
+                "Steps": item.step_count,
+                "In manifest": item.declared_step_count,
+                "Format": item.format,
+                "Reason": item.reason,
+                "What to do": item.remedy,
+            }
+            for item in sorted(report.items, key=lambda item: _URGENCY.index(item.status))
+        ]
+    )
+    st.dataframe(table, hide_index=True, height=min(320, 38 + 35 * len(table)))
+    st.download_button(
+        "Report as JSON", json.dumps(report.as_json(), indent=1), "import-report.json", on_click="ignore"
+    )
+
+
+_URGENCY = ("failed", "misaligned", "skipped", "imported")

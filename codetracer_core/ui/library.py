@@ -1,0 +1,65 @@
+"""The table of runs on the library page."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+import streamlit as st
+
+from codetracer_core.store import Reader, RunSummary
+from codetracer_core.ui import components
+
+# name of the field, title, how it is written, width (CSS grid), offered as a filter
+_COLUMNS: tuple[tuple[str, str, str, str, bool], ...] = (
+    ("task", "Task", "text", "minmax(170px, 2.2fr)", False),
+    ("agent", "Agent", "text", "minmax(100px, 1fr)", True),
+    ("model", "Model", "text", "minmax(120px, 1.4fr)", True),
+    ("outcome", "Outcome", "text", "84px", True),
+    ("step_count", "Steps", "number", "62px", False),
+    ("human_labels", "My labels", "number", "84px", False),
+    ("has_ground_truth", "Ground truth", "flag", "104px", True),
+    ("misaligned", "Misaligned", "flag", "92px", True),
+    ("cost_usd", "Cost, USD", "money", "88px", False),
+    ("collection", "Collection", "text", "minmax(84px, 0.8fr)", True),
+    ("format", "Format", "text", "minmax(92px, 0.8fr)", True),
+    ("imported_at", "Imported", "time", "128px", False),
+)
+
+
+def runs_table(runs: Sequence[RunSummary], store: Reader) -> str | None:
+    """Show the runs; returns the id of the run that was just opened, by click or by Enter."""
+    state = cast(Mapping[str, Any], st.session_state.get("runs") or {})
+    query = str(state.get("deep") or "")
+    result = components.runs()(
+        key="runs",
+        data={
+            "columns": [
+                {"name": name, "title": title, "type": kind, "width": width, "facet": facet}
+                for name, title, kind, width, facet in _COLUMNS
+            ],
+            "runs": [run.run_id for run in runs],
+            "rows": [run_cells(run) for run in runs],
+            "deep": query,
+            "hits": text_hits(store, query) if query else None,
+        },
+        default={"deep": ""},
+        on_deep_change=_nothing,
+        on_open_change=_nothing,
+    )
+    return cast("str | None", result.open)
+
+
+def run_cells(run: RunSummary) -> list[Any]:
+    """The run's cells in column order; None where its files do not say."""
+    values = [getattr(run, name) for name, *_ in _COLUMNS]
+    return [value.strftime("%Y-%m-%d %H:%M") if isinstance(value, datetime) else value for value in values]
+
+
+def text_hits(store: Reader, query: str) -> dict[str, int]:
+    """Runs whose task or steps hold the text → in how many steps it stands (0: only in the task)."""
+    in_task = {run.run_id: 0 for run in store.runs(text=query)}
+    return in_task | store.search_text(query)
+
+
+def _nothing() -> None:
+    """The table's state is read when the page re-runs; Streamlit only wants to see a callback."""

@@ -1,0 +1,62 @@
+"""The dashboard's hold on its workspace: one open store per server, and the runs that were opened lately."""
+
+import threading
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import streamlit as st
+
+from codetracer_core.models import RunRecord, Stage
+from codetracer_core.stages import offline_stages
+from codetracer_core.store import Store, default_workspace, keep
+from codetracer_core.tree import TraceTree, build_tree
+from codetracer_core.workflow import import_samples_if_empty
+
+ANNOTATOR_COOKIE = "codetracer_annotator"
+
+
+@st.cache_resource(show_spinner="Opening the workspace …")
+def open_store() -> Store:
+    """The workspace's store, opened once per server; an empty workspace gets the sample runs.
+
+    A thread takes in what the command line leaves in the inbox, and keeps the snapshot that it reads up to date.
+    """
+    store = Store.open(default_workspace(), purpose="the dashboard")
+    import_samples_if_empty(store)
+    threading.Thread(target=keep, args=(store, threading.Event()), name="codetracer-keep", daemon=True).start()
+    return store
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run with what is derived from it for display."""
+
+    record: RunRecord
+    tree: TraceTree
+    stages: tuple[Stage, ...]
+    stage_rule: str
+    """Where the stages come from: the benchmark, or the rule of the offline split."""
+
+
+def open_run(run_id: str) -> OpenRun:
+    """The run with its tree and stages; raises NotFound. Runs opened lately are kept in memory."""
+    _, imports = open_store().revision()
+    return _open_run(run_id, imports)
+
+
+@st.cache_resource(max_entries=48, show_spinner=False)
+def _open_run(run_id: str, imports: int) -> OpenRun:
+    store = open_store()
+    record = store.load_run(run_id)
+    tree = build_tree(record.trajectory)
+    annotated = store.stages(run_id)
+    if annotated:
+        return OpenRun(record, tree, annotated, "from the benchmark's annotation")
+    split = offline_stages(record.trajectory, tree)
+    return OpenRun(record, tree, split.stages, f"split offline: {split.rule}")
+
+
+def annotator() -> str:
+    """Who labels in this browser: as told in this session, else as remembered in its cookie, else ""."""
+    remembered = unquote(st.context.cookies.get(ANNOTATOR_COOKIE, ""))
+    return str(st.session_state.get("annotator") or remembered)

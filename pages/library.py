@@ -1,0 +1,16 @@
+"""All runs: import, search, filter, open."""
+
+import streamlit as st
+
+from codetracer_core.ui import shell
+from codetracer_core.ui.importing import import_panel
+from codetracer_core.ui.library import runs_table
+from codetracer_core.ui.workspace import annotator, open_store
+
+store = open_store()
+panel = st.expander("Import runs", expanded=not store.runs())
+with panel:
+    import_panel()
+opened = runs_table(store.runs(annotator=annotator()), store)
+if opened:
+    st.switch_page(shell.pages()["trajectory"], query_params={"traj": opened})

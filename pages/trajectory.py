@@ -1,0 +1,90 @@
+"""One run: its trace tree, stage bands and steps to read and label; its shape and facts in the overview."""
+
+import time
+
+import pandas as pd
+import streamlit as st
+
+from codetracer_core.errors import CodeTracerError
+from codetracer_core.ui import components, shell
+from codetracer_core.ui.overview import run_facts, tree_figure
+from codetracer_core.ui.viewer import step_viewer, truth_is_shown, verdicts_in_force
+from codetracer_core.ui.workspace import OpenRun, annotator, open_run, open_store
+
+
+def start_step() -> int:
+    """The step in the address, 1 if there is none."""
+    text = st.query_params.get("step", "1")
+    return int(text) if text.isdecimal() else 1
+
+
+def jump_to_clicked_point() -> None:
+    """A click on a point of the overview shows that step. Clicking it again deselects it: that changes nothing."""
+    points = st.session_state["overview"]["selection"]["points"]
+    if points and points[0].get("customdata") is not None:
+        st.session_state["goto"] = {"step": int(points[0]["customdata"]), "nonce": time.time_ns() // 1_000_000}
+        st.session_state["view"] = "Steps"
+
+
+def overview(run: OpenRun, run_id: str, truth: dict[int, str]) -> None:
+    trajectory = run.record.trajectory
+    name = annotator()
+    verdicts = verdicts_in_force(open_store(), run_id, source="human", annotator=name) if name else {}
+    picture, facts = st.columns([2, 1])
+    with picture:
+        choices = ["kind", "verdict", "stage", *(["ground truth"] if truth else [])]
+        with st.container(horizontal=True):
+            colour_by = st.segmented_control("Colour by", choices, default="kind", required=True)
+            size_by = st.segmented_control("Size by", ["text", "time"], default="text", required=True)
+        figure = tree_figure(
+            trajectory,
+            run.tree,
+            stages=run.stages,
+            verdicts=verdicts,
+            truth=truth,
+            colour_by=colour_by or "kind",
+            size_by=size_by or "text",
+        )
+        st.plotly_chart(figure, key="overview", on_select=jump_to_clicked_point, selection_mode="points")
+        st.caption(
+            "Each column is a state node with what was explored in that state below it. Click a step to read it."
+        )
+    with facts:
+        notes = [("Note", note) for note in trajectory.notes]
+        components.facts()(key="facts", data=[*run_facts(trajectory), ("Stages", run.stage_rule), *notes])
+        if trajectory.tests:
+            tests = pd.DataFrame([(test.name, test.status) for test in trajectory.tests], columns=["Test", "Result"])
+            st.dataframe(tests, hide_index=True)
+        with st.expander("Task text"):
+            st.text(trajectory.task_text or "The run's files hold no task text.")
+
+
+run_id = st.query_params.get("traj", "")
+if not run_id:
+    st.info("No run is open. Choose one in the library.")
+    st.page_link(shell.pages()["library"], label="Open the library")
+    st.stop()
+try:
+    run = open_run(run_id)
+except CodeTracerError as error:
+    st.error("This run cannot be opened.")
+    st.text(str(error))
+    st.page_link(shell.pages()["library"], label="Open the library")
+    st.stop()
+
+truth = verdicts_in_force(open_store(), run_id, source="ground_truth")
+steps_tab, overview_tab = st.tabs(["Steps", "Overview"], key="view", on_change="rerun")
+with steps_tab:
+    step_viewer(
+        record=run.record,
+        tree=run.tree,
+        stages=run.stages,
+        store=open_store(),
+        annotator=annotator(),
+        start=start_step(),
+        has_truth=run.record.benchmark is not None,
+        goto=st.session_state.get("goto"),
+    )
+if overview_tab.open:
+    with overview_tab:
+        overview(run, run_id, truth if truth_is_shown(run_id) else {})
