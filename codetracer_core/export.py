@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from codetracer_core.models import LabelEvent, Stage, Step, Trajectory
@@ -47,15 +47,20 @@ def events_as_jsonl(events: Iterable[LabelEvent]) -> str:
     return "".join(f"{event.model_dump_json()}\n" for event in events)
 
 
-def verdicts_as_csv(labels: Iterable[tuple[Trajectory, LabelEvent]]) -> str:
-    """One line per verdict in force. Cells that a spreadsheet would run as a formula begin with an apostrophe."""
+def verdicts_as_csv(
+    labels: Iterable[LabelEvent], facts: Mapping[str, tuple[str | None, str | None, str | None]]
+) -> str:
+    """One line per verdict; ``facts`` gives each run's agent, model and task.
+
+    Cells that a spreadsheet would run as a formula begin with an apostrophe.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(LABEL_COLUMNS)
-    for run, event in labels:
+    for event in labels:
+        cells = (event.run_id, *facts[event.run_id], event.step_id, event.value, event.source, event.annotator)
         moment = event.occurred_at.isoformat()
-        known = (event.run_id, run.agent, run.model, run.task, event.step_id, event.value, event.source)
-        writer.writerow([_inert(cell) for cell in (*known, event.annotator, event.pass_number, event.exposure, moment)])
+        writer.writerow([_inert(cell) for cell in (*cells, event.pass_number, event.exposure, moment)])
     return text.getvalue()
 
 

@@ -1,0 +1,505 @@
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codetracer_core import __version__, cli
+from codetracer_core.cli import batch, main
+from codetracer_core.store import Store
+from tests.conftest import REPOSITORY, SAMPLE_DATA
+from tests.small_runs import ACTIONS, manifest_row, write_manifest, write_run
+
+COMMANDS = ("import", "list", "inspect", "tree", "label", "export", "dashboard", "doctor")
+
+
+class Said:
+    """What a command printed, and how it ended."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def codetracer(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs a command in this process, on a workspace of its own."""
+    monkeypatch.setenv("CODETRACER_WORKSPACE", str(tmp_path / "workspace"))
+
+    def run(*words: str | Path, entry: Any = main) -> Said:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            entry([str(word) for word in words])
+        captured = capsys.readouterr()
+        return Said(int(left.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+def process(*words: str, env: Mapping[str, str] | None = None, code: str = "main") -> subprocess.CompletedProcess[str]:
+    """The same as a process of its own."""
+    starter = f"from codetracer_core.cli import {code}; {code}()"
+    return subprocess.run(
+        [sys.executable, "-c", starter, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+        env={**os.environ, **(env or {})},
+    )
+
+
+@pytest.fixture
+def run_id(codetracer: Any, tmp_path: Path) -> str:
+    """An imported run of ``ACTIONS``."""
+    return str(codetracer("import", write_run(tmp_path / "runs" / "one.traj"), "--json").json["items"][0]["run_id"])
+
+
+# --- help
+
+
+def test_help_teaches_every_command(codetracer: Any) -> None:
+    listed = codetracer("--help")
+    assert listed.code == 0
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} +\w", listed.out, re.MULTILINE)
+        told = codetracer(name, "--help")
+        assert told.code == 0
+        assert "Example" in told.out
+        assert f"codetracer {name}" in told.out.split("Example", 1)[1]
+    told = codetracer("--help", entry=batch)
+    assert "codetracer-batch --manifest" in told.out
+
+
+def test_examples_of_the_help_name_real_options(codetracer: Any) -> None:
+    for name in COMMANDS:
+        told = codetracer(name, "--help").out
+        described, _, options = told.partition("Options:")
+        for option in set(re.findall(r"--[a-z-]+", described)):
+            assert option in options
+
+
+def test_help_and_version_load_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom codetracer_core.cli import main\n"
+        "try: main(['inspect', '--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'streamlit', 'pandas', 'plotly', 'networkx', 'duckdb', 'pyarrow', 'numpy', 'rich'}\n"
+        "print(sorted(heavy & sys.modules.keys()), file=sys.stderr)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert found.stderr == "[]\n"
+
+
+def test_reading_a_run_loads_no_dashboard() -> None:
+    code = (
+        "import sys\nfrom codetracer_core.cli import main\n"
+        "try: main(['doctor', '--json'])\nexcept SystemExit: pass\n"
+        "import codetracer_core.workflow\n"
+        "print(sorted({'streamlit', 'plotly'} & sys.modules.keys()), file=sys.stderr)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert found.stderr == "[]\n"
+
+
+def test_version(codetracer: Any) -> None:
+    assert codetracer("--version").out == f"codetracer {__version__}\n"
+
+
+# --- how commands end
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["frobnicate"],
+        ["import"],
+        ["import", "--frobnicate", "x"],
+        ["inspect"],
+        ["inspect", "x", "--step", "0"],
+        ["inspect", "x", "--step", "1", "--from", "2"],
+        ["label", "x", "--step", "1"],
+        ["label", "x", "--step", "1", "--verdict", "nice"],
+        ["export", "--to", "csv"],
+        ["export", "x", "--all", "--to", "csv"],
+        ["export", "x", "--to", "steps"],
+        ["export", "x", "--to", "xml"],
+        ["dashboard", "--port", "99999"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_ends_with_2(codetracer: Any, words: list[str]) -> None:
+    said = codetracer(*words)
+    assert said.code == 2
+    assert said.err
+    assert not said.out
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["list"], "no workspace here yet"),
+        (["inspect", "nothing-like-it"], "neither a path nor an imported run"),
+        (["tree", "nothing-like-it"], "neither a path nor an imported run"),
+        (["label", "x", "--step", "1", "--verdict", "correct"], "no workspace here yet"),
+        (["export", "--all", "--to", "csv"], "no workspace here yet"),
+        (["import", "nothing-like-it"], "nothing was imported: nothing-like-it: there is nothing here"),
+        (["import", ".", "--format", "morse"], "no format 'morse'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_errors_are_words_on_stderr_and_1(
+    codetracer: Any, words: list[str], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = codetracer(*words)
+    assert said.code == 1
+    assert reason in said.err
+    assert "Traceback" not in said.err
+    assert not (words[0] != "import" and said.out)
+
+
+def test_an_error_in_a_process_of_its_own(tmp_path: Path) -> None:
+    ended = process("inspect", str(tmp_path))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"{tmp_path}: no run that any parser recognises")
+
+
+def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "long.traj", ["echo " + "x" * 300] * 3000)
+    command = f"{sys.executable} -c 'from codetracer_core.cli import main; main()' inspect {path} | head -1"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    assert ended.stderr == ""
+    assert ended.stdout.startswith("path")
+
+
+# --- import and list
+
+
+def test_import_as_json_is_json_and_nothing_else(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "one.traj")
+    (tmp_path / "runs" / "bad.traj").write_text('{"trajectory": [')
+    ended = process(
+        "import", str(tmp_path / "runs"), "--json", env={"CODETRACER_WORKSPACE": str(tmp_path / "workspace")}
+    )
+    assert ended.returncode == 0
+    assert ended.stderr == ""
+    report = json.loads(ended.stdout)
+    assert report["counts"] == {"imported": 1, "skipped": 0, "misaligned": 0, "failed": 1}
+    good = next(item for item in report["items"] if item["status"] == "imported")
+    assert {"path", "status", "reason", "run_id", "format", "view", "step_count", "declared_step_count"} <= good.keys()
+    assert (good["format"], good["step_count"]) == ("swe-agent", 6)
+
+
+def test_progress_goes_to_a_terminal_on_stderr(tmp_path: Path) -> None:
+    for number in range(3):
+        write_run(tmp_path / "runs" / f"{number}.traj", ACTIONS[: number + 1])
+    master, slave = pty.openpty()
+    ended = subprocess.run(
+        [sys.executable, "-c", "from codetracer_core.cli import main; main()", "import", tmp_path / "runs", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=slave,
+        check=True,
+        cwd=REPOSITORY,
+        env={**os.environ, "CODETRACER_WORKSPACE": str(tmp_path / "workspace"), "TERM": "xterm"},
+    )
+    os.close(slave)
+    seen = os.read(master, 100_000).decode()
+    os.close(master)
+    assert "Reading runs" in seen
+    assert "3/3" in seen
+    assert json.loads(ended.stdout)["counts"]["imported"] == 3
+
+
+def test_import_in_words(codetracer: Any, tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "one.traj")
+    (tmp_path / "runs" / "bad.traj").write_text('{"trajectory": [')
+    said = codetracer("import", tmp_path / "runs")
+    assert said.code == 0
+    assert said.out.splitlines()[-1] == "1 imported, 0 skipped, 0 misaligned, 1 failed"
+    assert f"failed: {tmp_path / 'runs' / 'bad.traj'}: " in said.out
+    again = codetracer("import", tmp_path / "runs" / "one.traj")
+    assert again.code == 0
+    assert "already imported, unchanged" in again.out
+
+
+def test_batch(codetracer: Any, tmp_path: Path) -> None:
+    write_run(tmp_path / "bench" / "first" / "run.traj")
+    manifest = write_manifest(tmp_path / "m.jsonl", [manifest_row("first"), manifest_row("lost", artifact_path=None)])
+    said = codetracer("--manifest", manifest, tmp_path / "bench", entry=batch)
+    assert said.code == 0
+    assert said.json["counts"] == {"imported": 1, "skipped": 1, "misaligned": 0, "failed": 0}
+    assert codetracer("--manifest", manifest, tmp_path / "bench", entry=batch).json["counts"]["skipped"] == 2
+    assert codetracer(entry=batch).code == 2
+    missing = codetracer("--manifest", tmp_path / "nothing.jsonl", entry=batch)
+    assert missing.code == 1
+    assert "nothing.jsonl" in missing.err
+
+
+def test_list(codetracer: Any, run_id: str) -> None:
+    (row,) = codetracer("list", "--json").json
+    assert row == {
+        "run_id": run_id,
+        "agent": "SWE-agent",
+        "model": None,
+        "task": "one",
+        "format": "swe-agent",
+        "step_count": 6,
+        "outcome": "unknown",
+        "labels": 0,
+        "labels_by_source": {"human": 0, "model": 0, "ground_truth": 0, "adjudicated": 0},
+        "misaligned": False,
+        "declared_step_count": None,
+        "collection": "runs",
+    }
+    header, line = codetracer("list").out.splitlines()
+    assert header.split() == ["run_id", "agent", "model", "outcome", "labels", "steps"]
+    assert line.split() == [run_id, "SWE-agent", "unknown", "0", "6"]
+
+
+def test_the_workspace_option_wins(codetracer: Any, run_id: str, tmp_path: Path) -> None:
+    assert codetracer("list", "--workspace", tmp_path / "other").code == 1
+    codetracer("import", write_run(tmp_path / "two.traj", ["ls"]), "--workspace", tmp_path / "other")
+    assert [row["task"] for row in codetracer("list", "-w", tmp_path / "other", "--json").json] == ["two"]
+    assert [row["task"] for row in codetracer("list", "--json").json] == ["one"]
+
+
+# --- inspect and tree
+
+
+def test_inspect_a_path(codetracer: Any, tmp_path: Path) -> None:
+    path = write_run(tmp_path / "one.traj")
+    run = codetracer("inspect", path, "--json").json
+    assert (run["format"], run["step_count"], run["run_id"]) == ("swe-agent", 6, None)
+    assert run["outcome"] == {"solved": None, "reason": "no result file", "source": None}
+    assert run["usage"]["cost_usd"] == 0.25
+    assert {"view", "agent", "model", "task", "trial", "usage", "tests", "notes", "exit_status"} <= run.keys()
+    step = run["steps"][2]
+    assert step["step_id"] == 3
+    assert (step["action"], step["observation"], step["thought"]) == (ACTIONS[2], "saw 3", "I do 3")
+    assert (step["kind"], step["executed"], step["parallel_group"]) == ("change", True, None)
+    assert step["reason"]
+    assert step["action_ref"]["path"] == "one.traj"
+    assert {"tool_name", "tool_arguments", "exit_code", "timestamp", "branch", "native_ids"} <= step.keys()
+    assert not (tmp_path / "workspace").exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["one.traj"]
+
+
+def test_inspect_some_steps(codetracer: Any, run_id: str) -> None:
+    def ids(*options: str) -> list[int]:
+        return [step["step_id"] for step in codetracer("inspect", run_id, "--json", *options).json["steps"]]
+
+    assert ids("--step", "2") == [2]
+    assert ids("--from", "3", "--to", "5") == [3, 4, 5]
+    assert ids("--from", "5") == [5, 6]
+    assert ids("--to", "2") == [1, 2]
+    assert ids() == [1, 2, 3, 4, 5, 6]
+    missing = codetracer("inspect", run_id, "--step", "7")
+    assert missing.code == 1
+    assert "there is no step 7: the run has 6 steps" in missing.err
+
+
+def test_inspect_in_words(codetracer: Any, run_id: str) -> None:
+    told = codetracer("inspect", run_id).out
+    assert re.search(r"^outcome +unknown: no result file", told, re.MULTILINE)
+    assert re.search(r"^ +3 change +sed -i s/a/b/ app.py", told, re.MULTILINE)
+    step = codetracer("inspect", run_id, "--step", "3").out
+    assert step.startswith("step 3 · change: ")
+    assert re.search(r"^--- action \(one.traj, line \d+\)\nsed -i s/a/b/ app.py$", step, re.MULTILINE)
+    assert re.search(r"^--- observation .*\nsaw 3$", step, re.MULTILINE)
+
+
+def test_inspect_and_tree_print_the_same_tree(codetracer: Any, run_id: str, tmp_path: Path) -> None:
+    told = codetracer("tree", run_id)
+    assert told.code == 0
+    assert "sed -i" in told.out
+    assert codetracer("inspect", run_id, "--tree").out == told.out
+    assert codetracer("tree", tmp_path / "runs" / "one.traj").out == told.out
+    assert codetracer("inspect", run_id, "--tree", "--json").json["tree"].strip() == told.out.strip()
+
+
+def test_one_of_several_runs_must_be_named(codetracer: Any, tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "one.traj")
+    write_run(tmp_path / "runs" / "two.traj")
+    said = codetracer("inspect", tmp_path / "runs")
+    assert said.code == 1
+    assert "2 runs lie here" in said.err
+    assert "two.traj" in said.err
+
+
+def test_text_of_a_run_does_not_steer_the_terminal(codetracer: Any, tmp_path: Path) -> None:
+    hostile = "\x1b]0;owned\x07\x1b[2Jecho \x9b31mred\r\x08\x00 [bold]x[/bold]"
+    path = write_run(tmp_path / "hostile.traj", [hostile])
+    for words in (["inspect", path], ["inspect", path, "--step", "1"], ["tree", path]):
+        told = codetracer(*words)
+        assert told.code == 0
+        assert not set(told.out) & (set(map(chr, range(32))) - {"\n", "\t"})
+        assert "\x9b" not in told.out
+    assert "[bold]x[/bold]" in codetracer("inspect", path).out
+    raw = codetracer("inspect", path, "--json")
+    assert raw.json["steps"][0]["action"] == hostile
+    assert raw.out.isascii()
+
+
+def test_inspect_every_real_run(codetracer: Any, real: Path) -> None:
+    """One import, then a look at runs of each format by id: no text makes a command stumble."""
+    report = codetracer("import", real / "trajectories", "--json").json
+    one_per_format = {item["format"]: item["run_id"] for item in report["items"] if item["run_id"]}
+    assert len(one_per_format) >= 5
+    for run in one_per_format.values():
+        told = codetracer("inspect", run, "--json").json
+        assert told["step_count"] == len(told["steps"])
+        assert codetracer("inspect", run).code == 0
+        assert codetracer("tree", run).code == 0
+
+
+# --- labels
+
+
+def test_label(codetracer: Any, run_id: str, tmp_path: Path) -> None:
+    said = codetracer("label", run_id, "--step", "3", "--verdict", "incorrect", "--annotator", "ana")
+    assert said.out == f"{run_id}, step 3: incorrect, by ana\n"
+    assert codetracer("list", "--json").json[0]["labels"] == 1
+    codetracer("label", run_id, "--step", "3", "--verdict", "unlabelled", "--annotator", "ana")
+    assert codetracer("list", "--json").json[0]["labels"] == 0
+    wrong = codetracer("label", run_id, "--step", "9", "--verdict", "correct")
+    assert wrong.code == 1
+    assert "no step 9" in wrong.err
+
+
+def test_label_while_the_dashboard_has_the_workspace(codetracer: Any, run_id: str, tmp_path: Path) -> None:
+    place = tmp_path / "workspace"
+    words = ("label", run_id, "--step", "3", "--verdict", "unuseful", "--annotator", "ben")
+    with Store.open(place, purpose="the dashboard") as store:
+        ended = process(*words, env={"CODETRACER_WORKSPACE": str(place)})
+        assert ended.returncode == 0, ended.stderr
+        assert "waits in the inbox, because the dashboard" in ended.stdout
+        store.take_inbox()
+        assert store.step_labels(run_id)[3].human[0].verdict == "unuseful"
+        listed = process("list", "--json", env={"CODETRACER_WORKSPACE": str(place)})
+        assert json.loads(listed.stdout)[0]["run_id"] == run_id
+        second = process("dashboard", "--no-browser", env={"CODETRACER_WORKSPACE": str(place)})
+        assert second.returncode == 1
+        assert "the dashboard" in second.stderr
+        assert "has this workspace open" in second.stderr
+
+
+# --- export
+
+
+def test_export(codetracer: Any, run_id: str, tmp_path: Path) -> None:
+    codetracer("label", run_id, "--step", "3", "--verdict", "incorrect", "--annotator", "ana")
+    table = codetracer("export", run_id, "--to", "csv").out.splitlines()
+    assert table[1].startswith(f"{run_id},SWE-agent,,one,3,incorrect,human,ana,1,none,")
+    assert json.loads(codetracer("export", "--all", "--to", "jsonl").out)["value"] == "incorrect"
+    row = codetracer("export", run_id, "--to", "codetracebench", "--source", "human").json
+    assert row["incorrect_stages"][0]["incorrect_step_ids"] == [3]
+    none = codetracer("export", run_id, "--to", "codetracebench")
+    assert none.code == 1
+    assert "no ground_truth labels" in none.err
+    everyone = codetracer("export", "--all", "--to", "codetracebench")
+    assert (everyone.code, everyone.out) == (0, "")
+    assert "left out, without ground_truth labels" in everyone.err
+    out = tmp_path / "new" / "labels.csv"
+    assert codetracer("export", run_id, "--to", "csv", "--out", out).out == ""
+    assert len(out.read_text().splitlines()) == 2
+
+
+def test_export_steps(codetracer: Any, run_id: str, tmp_path: Path) -> None:
+    said = codetracer("export", run_id, "--to", "steps", "--out", tmp_path / "out")
+    assert said.out == f"{tmp_path / 'out'}\n"
+    assert [step["step_id"] for step in json.loads((tmp_path / "out" / "steps.json").read_text())] == [1, 2, 3, 4, 5, 6]
+    codetracer("export", "--all", "--to", "steps", "--out", tmp_path / "all")
+    assert (tmp_path / "all" / run_id / "steps.json").is_file()
+
+
+# --- doctor and dashboard
+
+
+def test_doctor(codetracer: Any, run_id: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    said = codetracer("doctor", "--json")
+    told = said.json
+    assert told["keys"]["OPENAI_API_KEY"] == "set"
+    assert told["keys"]["ANTHROPIC_API_KEY"] == "not set"
+    assert "sk-very-secret" not in said.out
+    assert told["versions"]["codetracer"] == __version__
+    assert "missing" not in told["versions"].values()
+    assert told["workspace"]["folder"] == str(tmp_path / "workspace")
+    assert told["workspace"]["step text"].startswith("1 files")
+    assert told["workspace"]["open in"] == "no process"
+    assert "swe-agent" in told["formats"]
+    plain = codetracer("doctor").out
+    assert "sk-very-secret" not in plain
+    assert re.search(r"^  OPENAI_API_KEY +set$", plain, re.MULTILINE)
+
+
+def test_doctor_makes_no_workspace(codetracer: Any, tmp_path: Path) -> None:
+    assert codetracer("doctor").code == 0
+    assert not (tmp_path / "workspace").exists()
+
+
+def test_dashboard_starts_and_stops(tmp_path: Path, unused_tcp_port: int) -> None:
+    words = ["dashboard", "--no-browser", "--workspace", "mine", "--port", str(unused_tcp_port)]
+    running = subprocess.Popen(
+        [sys.executable, "-c", "from codetracer_core.cli import main; main()", *words],
+        cwd=tmp_path,
+        env={**os.environ, "CODETRACER_WORKSPACE": str(tmp_path / "other"), "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert _answers(f"http://127.0.0.1:{unused_tcp_port}/_stcore/health", running)
+        taken = process("dashboard", "--no-browser", "--port", str(unused_tcp_port))
+        assert taken.returncode == 1
+        assert "Traceback" not in taken.stderr
+        running.send_signal(signal.SIGINT)
+        said, _ = running.communicate(timeout=20)
+    finally:
+        running.kill()
+    assert running.returncode == 0
+    assert "Traceback" not in said
+    assert not (tmp_path / "other").exists()
+
+
+def _answers(address: str, running: "subprocess.Popen[str]") -> bool:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and running.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.2)
+    return False
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    import socket
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def test_sample_data_as_the_readme_has_it(codetracer: Any) -> None:
+    assert codetracer("import", SAMPLE_DATA).code == 0
+    assert codetracer("list").code == 0
+
+
+def test_key_names_are_names() -> None:
+    assert all(re.fullmatch(r"[A-Z_]+", name) for name in cli._KEYS)
