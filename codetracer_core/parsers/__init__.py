@@ -92,7 +92,8 @@ def claims_in(folder: Path, *, format: str | None = None, ceiling: Path | None =
     locations = []
     for (unit, _), candidates in sorted(found.items()):
         names = [name for name, _ in candidates]
-        if len(names) > 1 and frozenset(names) not in VIEWS_OF_ONE_RUN:
+        records = {claim.files[0] for _, claim in candidates}
+        if len(names) > 1 and (frozenset(names) not in VIEWS_OF_ONE_RUN or len(records) < len(names)):
             raise AmbiguousFormat(
                 f"several parsers recognise this run: {', '.join(names)}",
                 path=folder / unit,
