@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from codetracer_core.errors import CodeTracerError, StoreLocked, UnreadableFile
-from codetracer_core.store.workspace import PART, Owner, Workspace, owner_in
+from codetracer_core.store.workspace import PART, Owner, Workspace, owner_in, workspace_at
 
 WRITING = threading.RLock()
 """One writer at a time in this process, for one transaction: concurrent writers to one key lose rows."""
@@ -59,7 +59,7 @@ def attach_snapshot(place: Workspace) -> duckdb.DuckDBPyConnection:
 
 def lock_holder(workspace: Path | str) -> Owner | None:
     """Which other process has the workspace open now; None: nobody, or there is no workspace."""
-    place = Workspace(Path(workspace).expanduser().absolute())
+    place = workspace_at(workspace)
     if not place.database.exists():
         return None
     try:

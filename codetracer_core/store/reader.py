@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self, get_args
 
 import duckdb
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from codetracer_core.errors import NotFound, UnreadableFile
 from codetracer_core.models import LabelSource, RunRecord, Stage, Verdict
@@ -135,17 +135,24 @@ class Reader:
             row = newer
             steps = read_steps(self.workspace.trajectories / row["file"])
         benchmark = row["benchmark"]
-        return RunRecord.model_validate(
-            {
-                "run_id": run_id,
-                "trajectory": {**json.loads(row["header"]), "task_text": row["task_text"], "steps": steps},
-                "origin": row["origin"],
-                "collection": row["collection"],
-                "evidence_hash": row["evidence_hash"],
-                "declared_step_count": row["declared_step_count"],
-                "benchmark": None if benchmark is None else json.loads(benchmark),
-            }
-        )
+        try:
+            return RunRecord.model_validate(
+                {
+                    "run_id": run_id,
+                    "trajectory": {**json.loads(row["header"]), "task_text": row["task_text"], "steps": steps},
+                    "origin": row["origin"],
+                    "collection": row["collection"],
+                    "evidence_hash": row["evidence_hash"],
+                    "declared_step_count": row["declared_step_count"],
+                    "benchmark": None if benchmark is None else json.loads(benchmark),
+                }
+            )
+        except ValidationError as error:
+            raise UnreadableFile(
+                f"this run was stored by another version ({error.errors()[0]['msg']})",
+                path=self.workspace.trajectories / row["file"],
+                remedy="Import the run again.",
+            ) from error
 
     def steps(self, run_id: str | None = None) -> list[StepFacts]:
         """Facts about the steps of one run, or of all runs, in step order. Raises NotFound for an unknown run."""

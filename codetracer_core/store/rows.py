@@ -170,7 +170,7 @@ def _why_not(event: LabelEvent, step_count: int | None) -> str:
     if event.field == "verdict":
         if event.step_id is None:
             return "a verdict needs a step"
-        return "" if event.value in _VERDICTS else f"{event.value!r} is no verdict ({', '.join(_VERDICTS)})"
+        return "" if event.value in _VERDICTS else f"{str(event.value)[:40]!r} is no verdict ({', '.join(_VERDICTS)})"
     if event.field == "stages":
         return _why_no_stages(event.value, step_count)
     return ""
@@ -180,7 +180,7 @@ def _why_no_stages(value: Any, step_count: int) -> str:
     try:
         stages = _STAGES.validate_python(value)
     except ValidationError as error:
-        return f"its value is no list of stages ({error})"
+        return f"its value is no list of stages ({error.errors()[0]['msg']})"
     for stage in stages:
         if not stage.start_step_id <= stage.end_step_id <= step_count:
             covered = f"steps {stage.start_step_id} to {stage.end_step_id}"

@@ -35,7 +35,7 @@ from codetracer_core.store.reader import Reader
 from codetracer_core.store.results import Added, Decisions, RunStatus, Stored, TakenIn, acknowledge, check_decisions
 from codetracer_core.store.rows import identity, put_events, put_runs
 from codetracer_core.store.schema import migrate
-from codetracer_core.store.workspace import PART, Workspace, announce, sync_folder
+from codetracer_core.store.workspace import PART, Workspace, announce, sync_folder, workspace_at
 
 _IMPORTING = threading.RLock()
 """One import, snapshot or clean-up of files at a time; taken before ``WRITING``: labels never wait for files."""
@@ -60,7 +60,7 @@ class Store(Reader):
         only passes through: ``wait`` seconds are granted to it before StoreLocked is raised. Raises UnreadableFile for
         a damaged database, CodeTracerError for one from a newer version.
         """
-        place = Workspace(Path(workspace).expanduser().absolute())
+        place = workspace_at(workspace)
         try:
             place.trajectories.mkdir(parents=True, exist_ok=True)
             place.inbox.mkdir(exist_ok=True)
@@ -77,7 +77,10 @@ class Store(Reader):
             if purpose:
                 announce(place, purpose)
             store = cls(place, connection, announced=bool(purpose))
-            store.take_inbox()
+            try:
+                store.take_inbox()
+            except (CodeTracerError, OSError) as error:  # no reason to keep the workspace shut; it is tried again
+                _log.warning("The inbox could not be taken in: %s", error)
             store.write_snapshot()
             store._clean_up()
         except BaseException:
@@ -93,7 +96,7 @@ class Store(Reader):
         snapshot that this process keeps is as old as ``Reader.as_of`` says. Either way only the snapshot stays open.
         Raises NotFound if there is no workspace, StoreLocked if its owner has not written a snapshot yet.
         """
-        place = Workspace(Path(workspace).expanduser().absolute())
+        place = workspace_at(workspace)
         if not place.database.exists():
             raise NotFound("there is no workspace here yet", path=place.folder, remedy="Import some runs first.")
         as_of = None
@@ -162,7 +165,7 @@ class Store(Reader):
             return [self._take_in(path) for path in inbox.waiting(self.workspace)]
 
     def write_snapshot(self) -> bool:
-        """Bring the snapshot up to date; False if it was. Writers do not wait for it."""
+        """Bring the snapshot up to date; False if it was. Labels do not wait for it, imports do."""
         with _IMPORTING, self._cursor() as cursor:
             state = state_of(cursor)
             if state == self._snapshot_state and self.workspace.snapshot.exists():
@@ -261,7 +264,7 @@ def open_for_writing(workspace: Path | str, *, purpose: str = "") -> Store | Inb
     try:
         return Store.open(workspace, purpose=purpose)
     except StoreLocked as error:
-        return Inbox(Workspace(Path(workspace).expanduser().absolute()), owner=error.reason)
+        return Inbox(workspace_at(workspace), owner=error.reason)
 
 
 def keep(store: Store, stop: threading.Event, *, interval: float = 1.0) -> None:

@@ -58,6 +58,11 @@ class Workspace:
         return self.folder / "owner.json"
 
 
+def workspace_at(folder: Path | str) -> Workspace:
+    """The workspace in ``folder``. Links are followed: one process must know one database by one name only."""
+    return Workspace(Path(folder).expanduser().resolve())
+
+
 def default_workspace() -> Path:
     """The folder named by ``CODETRACER_WORKSPACE``, else one in the user's data directory."""
     named = os.environ.get("CODETRACER_WORKSPACE")

@@ -207,6 +207,20 @@ def test_a_damaged_parcel_is_moved_aside_with_its_reason(workspace: Path) -> Non
         assert (store.workspace.inbox / "0-more.json.zst.77.part").exists()
 
 
+def test_an_inbox_in_trouble_does_not_keep_the_workspace_shut(
+    workspace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Store.open(workspace) as store:
+        seed(store)
+    Inbox(store.workspace).add_label_events([make_label(4, step_id=99)])
+    store.workspace.refused.write_text("a file where the folder should be")
+    with Store.open(workspace) as store:
+        assert "inbox could not be taken in" in caplog.text
+        assert len(list(store.workspace.inbox.glob("*.zst"))) == 1
+        store.workspace.refused.unlink()
+        assert len(store.take_inbox()) == 1
+
+
 def test_a_parcel_taken_in_twice_changes_nothing(workspace: Path) -> None:
     with Store.open(workspace) as store:
         seed(store)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from codetracer_core.errors import CodeTracerError, NotFound, UnreadableFile
@@ -303,6 +304,23 @@ def test_a_workspace_may_have_any_name(tmp_path: Path, name: str) -> None:
         assert store.search_text("step 1") == {"run-1": 1}
     with Store.open_for_reading(tmp_path / name) as reader:
         assert reader.load_run("run-1") == make_run()
+
+
+def test_one_workspace_under_two_names_is_one(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with Store.open(tmp_path / "real") as store, Store.open(tmp_path / "link") as same:
+        add(store, make_run())
+        assert same.load_run("run-1") == make_run()
+
+
+def test_a_run_from_another_version_is_named(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        add(store, make_run())
+    with duckdb.connect(str(store.workspace.database)) as connection:
+        connection.execute('UPDATE run SET header = \'{"format": "atif", "view": "", "colour": 3}\'')
+    with Store.open(tmp_path) as store, pytest.raises(UnreadableFile, match=r"another version.*Import the run again"):
+        store.load_run("run-1")
 
 
 def test_the_default_workspace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
