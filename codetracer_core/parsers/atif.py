@@ -305,6 +305,14 @@ class _Reading:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Quote:
+    """A text of a document's step, and where it stands."""
+
+    text: str
+    place: tuple[str, int, str]
+
+
 _Delegated = tuple[_Document, _Reference, int | None]
 """A sub-agent reference: the document it stands in, itself, and the step whose observation holds it."""
 
@@ -477,16 +485,13 @@ def _add_reply(reading: _Reading, document: _Document, reply: list[int], branch:
         branch = chain if branch is None else f"{branch}/{chain}"
         if branch not in reading.branches:
             reading.branches[branch] = Branch(branch_id=branch)
-    said = [("steps", position, "message") for position in reply if steps[position].text]
-    texts = [steps[position].text for position in reply if steps[position].text]
+    said = [_Quote(steps[at].text, ("steps", at, "message")) for at in reply if steps[at].text]
     # Every part of a split reply repeats the reasoning: take it from where the text stands, if it stands there.
-    thinking = [position for position in sorted(reply, key=lambda at: not steps[at].text) if steps[position].reasoning]
-    reasoning = [steps[position].reasoning for position in thinking[:1]]
-    reasoned = [("steps", position, "reasoning_content") for position in thinking[:1]]
-    if not any(steps[position].calls for position in reply):
-        return _add_message(reading, document, reply, branch, (texts, said), (reasoning, reasoned))
-    thought = "\n\n".join(dict.fromkeys(reasoning + texts)) or None
-    thought_ref = _common_ref(document, reasoned + said) if thought else None
+    thinking = [at for at in sorted(reply, key=lambda at: not steps[at].text) if steps[at].reasoning][:1]
+    reasoned = [_Quote(steps[at].reasoning, ("steps", at, "reasoning_content")) for at in thinking]
+    if not any(steps[at].calls for at in reply):
+        return _add_message(reading, document, reply, branch, said, reasoned)
+    thought, thought_ref = _together(document, reasoned + said)
     first_id = len(reading.steps) + 1
     count = sum(len(steps[position].calls) for position in reply)
     delegated: list[_Delegated] = []
@@ -526,19 +531,20 @@ def _add_reply(reading: _Reading, document: _Document, reply: list[int], branch:
     return delegated
 
 
-_Quoted = tuple[list[str], list[tuple[str, int, str]]]
-"""Texts, and where they stand in their document."""
-
-
 def _add_message(
-    reading: _Reading, document: _Document, reply: list[int], branch: str | None, said: _Quoted, reasoned: _Quoted
+    reading: _Reading,
+    document: _Document,
+    reply: list[int],
+    branch: str | None,
+    said: list[_Quote],
+    reasoned: list[_Quote],
 ) -> list[_Delegated]:
     first = document.steps[reply[0]]
     results = [(position, index) for position in reply for index in range(len(document.steps[position].results))]
     references = [ref for at, index in results for ref in document.steps[at].results[index].references]
-    texts, places = said
-    if not texts:
-        reading.counts["only thoughts" if reasoned[0] else "empty replies"] += 1
+    action, action_ref = _together(document, said)
+    if action is None:
+        reading.counts["only thoughts" if reasoned else "empty replies"] += 1
         if any(document.steps[at].results[index].content is not None for at, index in results):
             reading.counts["observations of nothing"] += 1
         return [(document, reference, None) for reference in references]
@@ -546,7 +552,7 @@ def _add_message(
     observation, observation_ref = (
         _observed(document, observed[0], range(len(document.steps[observed[0]].results))) if observed else (None, None)
     )
-    action = "\n\n".join(texts)
+    thought, thought_ref = _together(document, reasoned)
     written_calls = _WRITTEN_CALL.search(action) is not None
     if written_calls:
         reading.counts["written calls"] += 1
@@ -557,15 +563,15 @@ def _add_message(
             native_ids=(str(first.step_id),) if first.step_id is not None else (),
             action=action,
             observation=observation,
-            thought=reasoned[0][0] if reasoned[0] else None,
+            thought=thought,
             branch=branch,
             is_message=not written_calls,
             executed=not (observation or "").startswith(_REFUSED),
             exit_code=_stated_exit_code(observation) if written_calls else None,
             timestamp=moment(first.timestamp),
-            action_ref=_common_ref(document, places),
+            action_ref=action_ref,
             observation_ref=observation_ref,
-            thought_ref=_common_ref(document, reasoned[1]) if reasoned[0] else None,
+            thought_ref=thought_ref,
         )
     )
     return [(document, reference, step_id) for reference in references]
@@ -617,15 +623,20 @@ def _action_ref(document: _Document, position: int, index: int, tool: ToolCall) 
     return document.ref(*here)
 
 
-def _common_ref(document: _Document, places: list[tuple[str, int, str]]) -> SourceRef:
-    """One reference for texts of one reply: the text itself, the step around them, or the lines from first to last."""
+def _together(document: _Document, quotes: list[_Quote]) -> tuple[str | None, SourceRef | None]:
+    """Texts of one reply (a repeated one once) and one reference for all: the text itself, the step around them, or
+    the lines from the first to the last."""
+    if not quotes:
+        return None, None
+    text = "\n\n".join(dict.fromkeys(quote.text for quote in quotes))
+    places = [quote.place for quote in quotes]
     if len(places) == 1:
-        return document.ref(*places[0])
+        return text, document.ref(*places[0])
     if len({position for _, position, _ in places}) == 1:
-        return document.ref(*places[0][:2])
+        return text, document.ref(*places[0][:2])
     refs = [document.ref(*place) for place in places]
     first, last = min(ref.line_start for ref in refs), max(ref.line_end for ref in refs)
-    return SourceRef(path=document.file.path, line_start=first, line_end=last)
+    return text, SourceRef(path=document.file.path, line_start=first, line_end=last)
 
 
 def _exit_code(step: _Step, call: _Call, answers: list[int], observation: str | None) -> int | None:

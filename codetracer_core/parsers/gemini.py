@@ -322,6 +322,7 @@ def _read_history(artifacts: Artifacts, path: str) -> _Session:
         role = str(entry.get("role"))
         if role == "model" and _PRETENDED.match(plain_text(entry["parts"])):
             session.counts["pretended"] += 1
+            role = "user"
         elif role == "model":
             # The API knows no two replies in a row: entries that follow each other are parts of one.
             if former != "model":

@@ -139,12 +139,12 @@ def test_a_history_pairs_by_id_or_by_name(history: Callable[..., Trajectory], tm
         ("user", [{"text": "<session_context>\n</session_context>"}]),
         ("user", [{"text": "<state_snapshot>x</state_snapshot>"}]),
         ("model", [{"text": "Got it. Thanks for the additional context!"}]),
-        ("user", [{"text": "Fix it."}]),
         ("model", [{"text": "Hm.", "thought": True}]),
         ("model", [{"text": "I look."}, spoken("f", "2", q="a"), spoken("f", "1", q="b")]),
         ("user", [answered("f", "1", output="one"), answered("f", "2", output="two"), answered("g", output="?")]),
         ("model", [spoken("f", q="c"), spoken("h", q="d")]),
         ("user", [answered("h", error="no"), answered("f", output="three")]),
+        ("user", [{"text": "Fix it."}]),
         ("model", [{"text": "Done."}]),
         ("model", [{"text": " and out."}]),
     )
