@@ -12,7 +12,9 @@ from codetracer_core.store import Store
 from tests.conftest import SAMPLE_DATA, real_data
 
 
-@pytest.mark.parametrize("root", [SAMPLE_DATA, *([real / "trajectories"] if (real := real_data()) else [])], ids=lambda root: root.name)
+@pytest.mark.parametrize(
+    "root", [SAMPLE_DATA, *([real / "trajectories"] if (real := real_data()) else [])], ids=lambda root: root.name
+)
 def test_every_run_comes_back_as_it_was_read(root: Path, tmp_path: Path) -> None:
     records = []
     for number, location in enumerate(discover(root).locations):
