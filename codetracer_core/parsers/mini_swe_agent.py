@@ -1,8 +1,8 @@
 """mini-SWE-agent: ``*.traj.json`` of versions 1 and 2, bare message lists, and terminal recordings of it.
 
 A step is an action, not a message. Version 1 writes one ```` ```bash ```` block into each reply: every reply that
-opens one is a step. A reply with two or more blocks, or with one that never closes, is refused by the agent and is
-a step that was not executed; a reply that only talks is no step (the notes count them). Version 2 lists the actions
+opens one is a step. A reply with two or more blocks, or with only one that never closes, is refused by the agent and
+is a step that was not executed; a reply that only talks is no step (the notes count them). Version 2 lists the actions
 of a reply; each of them is a step, and those of one reply form a parallel group.
 
 ``sessions/agent.log`` is the screen of a terminal-bench trial. It is read only where no ``.traj.json`` exists:
@@ -41,6 +41,8 @@ _ATIF = re.compile(rb'"schema_version"\s*:\s*"ATIF')
 # Version 1 in ``bash``; version 2 without tool calls in ``mswea_bash_command``.
 _FENCE = re.compile(r"```(?:bash|mswea_bash_command)\s*\n")
 _RETURNCODE = re.compile(r"\s*(?:<exception>.*?</exception>\s*)?<returncode>(-?\d+)</returncode>", re.DOTALL)
+# What a person who watches the agent (version 1) answers for a command that may not run.
+_REJECTED = re.compile(r"\s*Commands? not executed\b")
 
 
 def recognise(artifacts: Artifacts) -> list[Claim]:
@@ -121,17 +123,16 @@ class _Reply:
 
 
 def _read_reply(text: str) -> _Reply | None:
-    """The action in a reply; None if the reply only talks."""
-    blocks, unclosed = _bash_blocks(text)
-    everything = [*blocks, unclosed] if unclosed else blocks
-    if not everything:
+    """The action in a reply; None if the reply only talks. A block that never closes counts only if it is alone."""
+    closed, unclosed = _bash_blocks(text)
+    blocks = closed or ([unclosed] if unclosed else [])
+    if not blocks:
         return None
-    commands = (text[block.start : block.end].strip() for block in everything)
     return _Reply(
-        action="\n\n".join(commands),
-        thought=_outside(text, everything),
-        well_formed=len(blocks) == 1,
-        span=(everything[0].start, everything[-1].end),
+        action="\n\n".join(text[block.start : block.end].strip() for block in blocks),
+        thought=_outside(text, blocks),
+        well_formed=len(closed) == 1,
+        span=(blocks[0].start, blocks[-1].end),
     )
 
 
@@ -147,7 +148,7 @@ def _prose_note(unit: str, places: Sequence[int]) -> str:
 
 def _refused_note(number: int) -> str:
     replies = counted(number, "reply was", "replies were")
-    return f"{replies} refused for the format; the steps are marked as not executed."
+    return f"{replies} refused; the steps are marked as not executed."
 
 
 # The JSON file
@@ -229,7 +230,7 @@ def _parse_messages(artifacts: Artifacts, claim: Claim) -> Trajectory:
         model=text_field(info.config, "model", "model_name"),
         task=text_field(run.instance_id) or _task_name(path, artifacts.root.name),
         task_text=plain_text(messages[task].content) if task is not None else None,
-        task_ref=file.ref(*base, task, "content") if task is not None else None,
+        task_ref=reader.field_ref(task, "content") if task is not None else None,
         exit_status=text_field(info.exit_status),
         usage=_usage(info, reader.replies),
         started_at=min(times, default=None),
@@ -280,7 +281,7 @@ class _MessageReader:
         if answer is not None:
             self.answered.add(answer)
         exit_code = _exit_code(observation)
-        if reply is None:
+        if reply is None or (answer is not None and _refuses(self.messages[answer])):
             if exit_code is not None:
                 raise MalformedRun(
                     "the environment ran something that this reply does not show as a bash block",
@@ -290,7 +291,7 @@ class _MessageReader:
                 )
             self.prose.append(index)
             return
-        executed = reply.well_formed or exit_code is not None
+        executed = exit_code is not None or (reply.well_formed and not _REJECTED.match(observation or ""))
         self.refused += not executed
         self.unanswered += observation is None
         thought, thought_ref = self._thought(index, reply.thought)
@@ -305,7 +306,7 @@ class _MessageReader:
                 exit_code=exit_code,
                 timestamp=_time(self.messages[index], self.replies[index]),
                 action_ref=self.file.ref(*self.base, index, "content"),
-                observation_ref=self.file.ref(*self.base, answer, "content") if answer is not None else None,
+                observation_ref=self.field_ref(answer, "content") if answer is not None else None,
                 thought_ref=thought_ref,
             )
         )
@@ -366,7 +367,7 @@ class _MessageReader:
             return None, None
         message = self.messages[answer]
         key = "output" if message.type == "function_call_output" else "content"
-        return plain_text(getattr(message, key)), self.file.ref(*self.base, answer, key)
+        return plain_text(getattr(message, key)), self.field_ref(answer, key)
 
     def _thought(self, index: int, said: str) -> tuple[str | None, SourceRef | None]:
         """Hidden reasoning, where the provider sent it, and what the reply says besides its action."""
@@ -383,6 +384,11 @@ class _MessageReader:
             where = ("content",)
         return text, self.file.ref(*self.base, index, *where)
 
+    def field_ref(self, index: int, key: str) -> SourceRef:
+        """Reference to a field of a message; to the message if it lacks the field."""
+        there = getattr(self.messages[index], key) is not None
+        return self.file.ref(*self.base, index, *((key,) if there else ()))
+
     def _native_ids(self, index: int) -> tuple[str, ...]:
         reply = self.replies[index]
         return (reply.id,) if reply is not None and isinstance(reply.id, str) else ()
@@ -390,12 +396,12 @@ class _MessageReader:
     def _notes(self) -> list[str]:
         first = next(iter(self.replies), len(self.messages))
         rest = [
-            message.extra or _Extra()
+            message
             for index, message in enumerate(self.messages)
             if index > first and index not in self.answered and message.role in ("user", "tool")
         ]
-        refusals = sum(extra.interrupt_type == "FormatError" for extra in rest)
-        by_hand = sum(bool(extra.actions) for extra in rest)
+        refusals = sum(map(_refuses, rest))
+        by_hand = sum(message.extra is not None and bool(message.extra.actions) for message in rest)
         others = len(rest) - refusals - by_hand
         notes = []
         if not self.replies:
@@ -431,6 +437,7 @@ def _actions(message: _Message) -> list[_Action]:
     """The actions that version 2 lists for a reply, else its tool calls (files that were cut down keep only those)."""
     listed_actions = message.extra.actions if message.extra is not None else None
     found: list[_Action] = []
+    pointer: Pointer
     for position, action in enumerate(listed_actions if isinstance(listed_actions, list) else ()):
         command = within(action, "command")
         if isinstance(command, str):
@@ -446,7 +453,7 @@ def _actions(message: _Message) -> list[_Action]:
             arguments=call_arguments(arguments),
             call_id=text_field(call, "id"),
         )
-        pointer = ("tool_calls", position, "function", "arguments")
+        pointer = ("tool_calls", position, *(("function", "arguments") if arguments is not None else ()))
         found.append(_Action(tool.text(), pointer, tool.call_id, tool))
     return found
 
@@ -460,6 +467,11 @@ def _is_answer(message: _Message) -> bool:
     if message.role == "tool" or message.type == "function_call_output":
         return True
     return message.role == "user" and message.extra is not None and message.extra.returncode is not None
+
+
+def _refuses(message: _Message) -> bool:
+    """Version 2 marks a refusal of the format; the reply was no action to it."""
+    return message.extra is not None and message.extra.interrupt_type == "FormatError"
 
 
 def _answer_id(message: _Message) -> Any:
@@ -607,7 +619,7 @@ def _parse_log(artifacts: Artifacts, claim: Claim) -> Trajectory:
         )
         observation = heard.text if heard is not None else None
         exit_code = _exit_code(observation)
-        executed = reply.well_formed or exit_code is not None
+        executed = exit_code is not None or (reply.well_formed and not _REJECTED.match(observation or ""))
         refused += not executed
         steps.append(
             Step(

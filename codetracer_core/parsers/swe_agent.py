@@ -104,7 +104,7 @@ def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None) -
         model=_model(run.replay_config) or _model_of_batch(artifacts),
         task=name.removesuffix(".traj"),
         task_text=plain_text(history[task].content) if task is not None else None,
-        task_ref=file.ref("history", task, "content") if task is not None else None,
+        task_ref=_ref(file, history[task].content, "history", task, "content") if task is not None else None,
         exit_status=text_field(info, "exit_status"),
         usage=Usage(
             cost_usd=number_field(info, "model_stats", "instance_cost"),
@@ -174,7 +174,9 @@ def _demonstrated(file: JsonFile, history: list[_HistoryItem]) -> list[Step]:
                 thought=thought or None,
                 executed=bool(plain_text(item.action).strip()),
                 action_ref=file.ref("history", index, "action"),
-                observation_ref=file.ref("history", answer, "content") if answer is not None else None,
+                observation_ref=(
+                    _ref(file, history[answer].content, "history", answer, "content") if answer is not None else None
+                ),
                 thought_ref=file.ref("history", index, key) if thought else None,
             )
         )

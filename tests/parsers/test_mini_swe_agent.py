@@ -100,6 +100,7 @@ def test_a_bare_list_of_messages_is_a_run(read: Callable[..., Trajectory]) -> No
         (f"{block('a')}\nand\n{block('b')}", "a\n\nb", False),
         ("```bash\ncat > f <<'E'\ncut off", "cat > f <<'E'\ncut off", False),
         (f"{block('a')}\n```python\nb\n```", "a", True),
+        (f"{block('a')}\n```bash\ncut off", "a", True),
         ("```bash \n\n  a\n```", "a", True),
         # What the agent does with a block inside a block: it takes everything up to the first closing fence.
         ("```bash\ncat > r <<'E'\nRun:\n```bash\nx\n```\nE\n```", "cat > r <<'E'\nRun:", True),
@@ -128,6 +129,11 @@ def test_something_that_ran_without_a_visible_block_is_an_error(read: Callable[.
     with pytest.raises(MalformedRun, match="does not show as a bash block") as error:
         read(assistant("<bash_code>ls</bash_code>"), ran("a.py\n"))
     assert error.value.place == "/messages/2"
+
+
+def test_a_command_that_a_person_rejected_was_not_executed(read: Callable[..., Trajectory]) -> None:
+    run = read(assistant(block("rm -r x")), user("Command not executed. The user rejected it: no."))
+    assert [step.executed for step in run.steps] == [False]
 
 
 def test_two_blocks_that_ran_all_the_same_are_executed(read: Callable[..., Trajectory]) -> None:
@@ -211,6 +217,12 @@ def test_refusals_of_version_2_hold_no_reply(read: Callable[..., Trajectory]) ->
     assert run.notes == (
         "2 replies were refused for the format; the file keeps only the refusals, so they are no steps.",
     )
+
+
+def test_a_refused_reply_that_version_2_kept_is_no_step(read: Callable[..., Trajectory]) -> None:
+    run = read(calls("a"), answer("c0", "1"), assistant(block("ls")), user("No tool.", interrupt_type="FormatError"))
+    assert actions(run) == ["a"]
+    assert run.notes == ("1 reply without an action is no step (at message 4).",)
 
 
 def test_the_submission_is_what_came_back_from_the_last_command(read: Callable[..., Trajectory]) -> None:
