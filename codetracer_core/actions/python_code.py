@@ -1,0 +1,267 @@
+"""What a piece of Python does, judged from its syntax tree and never by running it.
+
+Code is *exploration* if nothing in it is known to write, start a program or run other code: imports,
+computing and printing only read. Calls into code that the text does not show are trusted unless their name
+says otherwise, so the reason speaks only of what is seen.
+"""
+
+import ast
+import re
+import shlex
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+from codetracer_core.actions.effects import Effect, changes, combined, explores, shown
+from codetracer_core.actions.options import names
+
+Shell = Callable[[str], Effect]
+"""Judges a command line that the code hands to a shell."""
+
+_READS_OF_OS = names(
+    "access chdir cpu_count fspath fsdecode fsencode fstat get_terminal_size getcwd getenv getgid getlogin getloadavg"
+    " getpgid getpid getppid getuid isatty listdir listxattr lstat nice pathconf read readlink scandir stat statvfs"
+    " strerror sysconf uname urandom walk fwalk cpu_affinity sched_getaffinity getcwdb getgroups geteuid getegid"
+    " times waitpid WEXITSTATUS close"
+)
+_READS_OF_SHUTIL = frozenset({"which", "disk_usage", "get_terminal_size", "ignore_patterns"})
+_STARTERS = names(
+    "subprocess.run subprocess.call subprocess.check_output subprocess.check_call subprocess.Popen"
+    " subprocess.getoutput subprocess.getstatusoutput os.system os.popen asyncio.create_subprocess_shell"
+    " asyncio.create_subprocess_exec pexpect.spawn pexpect.run"
+)
+_OPENERS = names(
+    "open io.open codecs.open gzip.open bz2.open lzma.open tarfile.open zipfile.ZipFile os.fdopen h5py.File"
+    " numpy.memmap tarfile.TarFile gzip.GzipFile zipfile.PyZipFile wave.open netCDF4.Dataset io.FileIO"
+)
+_CODE_RUNNERS = names(
+    "exec eval execfile __import__ runpy.run_path runpy.run_module pip.main pip._internal.main"
+    " pip._internal.cli.main.main django.core.management.call_command"
+    " django.core.management.execute_from_command_line"
+)
+_WRITING_FUNCTIONS = names(
+    "urllib.request.urlretrieve shelve.open pickle.Pickler numpy.save numpy.savez numpy.savez_compressed"
+    " numpy.savetxt torch.save joblib.dump cv2.imwrite imageio.imwrite scipy.io.savemat wget.download"
+    " nltk.download py_compile.compile compileall.compile_dir compileall.compile_file"
+)
+_WRITING_MODULES = frozenset({"smtplib", "ftplib", "paramiko", "telnetlib", "fabric", "boto3"})
+_TEST_RUNNERS = frozenset({"pytest.main", "unittest.main", "nose.main", "nose.run", "doctest.testmod", "sympy.test"})
+_HTTP = frozenset({"requests", "httpx", "aiohttp"})
+# Methods whose name alone tells that they write, whatever object they belong to.
+_WRITING_METHODS = names(
+    "write_text write_bytes mkdir touch unlink rmdir symlink_to hardlink_to link_to chmod lchmod savefig imsave"
+    " to_pickle to_parquet to_feather to_hdf to_sql to_excel extractall bulk_create executescript commit"
+    " save save_pretrained push_to_hub sendall sendto makedirs create_all drop_all write_image write_html"
+    " terminate kill send_signal copy_into move_into"
+)
+# These return text when they are given no place to write to.
+_WRITING_METHODS_WITH_A_PLACE = names("to_csv to_json to_html to_markdown to_latex to_xml tofile")
+_MODE = re.compile(r"[rwaxbtU+]{1,4}(?:[:|](?:gz|bz2|xz|\*)?)?")
+_SHELL_VARIABLE = re.compile(r"\$(?:\{\w+\}|\w+)")
+_MAGIC = re.compile(r"^[ \t]*(?P<mark>!|%%?)(?P<rest>.*)$", re.MULTILINE)
+_WORD = re.compile(r"[A-Za-z]+")
+_WARNING_FILTERS = threading.Lock()
+_LARGEST = 400_000
+
+
+def judge_python(code: str, shell: Shell) -> Effect:
+    """The effect of ``code``; ``shell`` judges command lines in it. Code that cannot be parsed counts as change."""
+    found: list[Effect] = []
+    if "!" in code or "%" in code:
+        code, found = _without_magics(code, shell)
+    tree = _parsed(code) or _parsed(_SHELL_VARIABLE.sub("_", code))
+    if tree is None:
+        return combined([*found, changes("Python that cannot be parsed counts as change")])
+    found += _Reader(tree, shell).effects()
+    if not found:
+        return explores("Python without a call that writes")
+    return combined(found)
+
+
+@lru_cache(maxsize=512)
+def _parsed(code: str) -> ast.Module | None:
+    if len(code) > _LARGEST:
+        return None
+    # A warning about a doubtful escape in the agent's code is none of ours. The filters are global, hence the lock.
+    with _WARNING_FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(code)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+
+
+def _without_magics(code: str, shell: Shell) -> tuple[str, list[Effect]]:
+    """Notebook lines (``!command``, ``%magic``) judged and blanked, if the code is no plain Python as it stands."""
+    if _parsed(code) is not None:
+        return code, []
+    found: list[Effect] = []
+
+    def judged(match: re.Match[str]) -> str:
+        mark, rest = match["mark"], match["rest"].strip()
+        if mark == "!":
+            found.append(shell(rest.lstrip("!")))
+        elif rest.startswith(("pip ", "conda ", "mamba ", "sh ", "bash ")):
+            found.append(shell(rest))
+        elif rest.split(" ")[0] in ("run", "writefile", "bash", "sh", "script", "system", "sx", "save", "logstart"):
+            found.append(changes(f"notebook magic %{shown(rest, 30)} counts as change"))
+        return "pass" if mark == "!" else ""
+
+    return _MAGIC.sub(judged, code), found
+
+
+class _Reader:
+    """One pass over a syntax tree: which known names are called, and with what."""
+
+    def __init__(self, tree: ast.Module, shell: Shell) -> None:
+        self._nodes = list(ast.walk(tree))
+        self._shell = shell
+        self._names: dict[str, str] = {}
+        """Imported names and what they stand for."""
+        self._values: dict[str, ast.expr] = {}
+        """Variables and what was assigned to them, only to name files; the last assignment wins."""
+        for node in self._nodes:
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    root = alias.name.partition(".")[0]
+                    self._names[alias.asname or root] = alias.name if alias.asname else root
+            elif isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    self._names[alias.asname or alias.name] = f"{node.module or '.'}.{alias.name}"
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                self._values[node.targets[0].id] = node.value
+
+    def effects(self) -> list[Effect]:
+        return [effect for node in self._nodes if isinstance(node, ast.Call) for effect in self._call(node)]
+
+    def _dotted(self, node: ast.expr) -> str:
+        """The full name of what is called; a leading "." where it is the method of something computed."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        root = self._names.get(node.id, node.id) if isinstance(node, ast.Name) else ""
+        return ".".join([root, *reversed(parts)])
+
+    def _path(self, node: ast.expr | None) -> str:
+        """The path that an expression stands for, as far as it is written down: "x", Path("x"), or such a variable."""
+        if isinstance(node, ast.Name):
+            node = self._values.get(node.id)
+        if isinstance(node, ast.Call) and node.args and self._dotted(node.func).endswith("Path"):
+            node = node.args[0]
+        return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+    def _writes(self, node: ast.expr | None, verb: str = "writes") -> Effect:
+        path = self._path(node)
+        return changes(f"Python {verb} {shown(path) or 'a file'}", "edit", [path] if path else [])
+
+    def _call(self, call: ast.Call) -> Iterator[Effect]:
+        name = self._dotted(call.func)
+        root, method = name.partition(".")[0], name.rpartition(".")[2]
+        first = call.args[0] if call.args else None
+        if name in _OPENERS:
+            yield from self._opened(call, _mode(call, 1), first)
+        elif name in _STARTERS:
+            line = _command_line(call)
+            yield self._shell(line) if line else changes(f"Python starts a program that is not seen ({name})")
+        elif name in _CODE_RUNNERS:
+            yield changes(f"Python {method}() runs code that is not seen")
+        elif name in _TEST_RUNNERS:
+            yield explores(f"runs tests ({name})", "test")
+        elif (name == f"os.{method}" and method not in _READS_OF_OS) or (
+            root == "shutil" and method not in _READS_OF_SHUTIL
+        ):
+            path = self._path(first)
+            yield changes(f"Python calls {name}({shown(path)})", "edit", [path] if path else [])
+        elif name in _WRITING_FUNCTIONS:
+            yield changes(f"Python calls {name}()", "edit", _texts(call.args[:1]))
+        elif root in _WRITING_MODULES or (root in _HTTP and method in ("post", "put", "patch", "delete")):
+            yield changes(f"Python sends data ({shown(name)})", "network")
+        elif name in ("urllib.request.urlopen", "urllib.request.Request"):
+            if len(call.args) > 1 or any(word.arg == "data" for word in call.keywords):
+                yield changes("Python sends data (urlopen)", "network")
+        elif method == "main" and (root in self._names.values() or self._names.get(root, root) != root):
+            yield changes(f"Python runs {shown(name)}(), which may do anything")
+        elif isinstance(call.func, ast.Attribute):
+            yield from self._method(call, call.func, first)
+
+    def _opened(self, call: ast.Call, mode: ast.expr | None, path: ast.expr | None) -> Iterator[Effect]:
+        if mode is None:
+            return
+        if isinstance(mode, ast.Constant):
+            if isinstance(mode.value, str) and set(mode.value) & set("wax+"):
+                yield self._writes(path)
+        else:
+            yield self._writes(path, "opens, in a mode that is not seen,")
+
+    def _method(self, call: ast.Call, func: ast.Attribute, first: ast.expr | None) -> Iterator[Effect]:
+        method = func.attr
+        if method == "open":
+            # ``Image.open("x.png")``: the argument of a method named open need not be a mode.
+            mode = _mode(call, 0 if len(call.args) == 1 else 1)
+            if isinstance(mode, ast.Constant) and _MODE.fullmatch(str(mode.value)):
+                yield from self._opened(call, mode, func.value if len(call.args) == 1 else first)
+        elif method in _WRITING_METHODS:
+            path = self._path(func.value) or self._path(first)
+            yield changes(
+                f"Python calls .{method}()" + (f" on {shown(path)}" if path else ""), "edit", [path] * bool(path)
+            )
+        elif method in _WRITING_METHODS_WITH_A_PLACE and first is not None:
+            yield self._writes(first)
+        elif method in ("rename", "replace"):
+            # str.replace takes two arguments, DataFrame.rename named ones: one plain argument is a path's new place.
+            if len(call.args) == 1 and not call.keywords and not isinstance(first, (ast.Dict, ast.Lambda)):
+                yield self._writes(func.value, "renames")
+        elif method in ("execute", "executemany") and first is not None:
+            text = self._path(first)
+            yield judge_sql([text] if text else [])
+        elif method == "create" and isinstance(func.value, ast.Attribute) and func.value.attr == "objects":
+            yield changes("Python creates a database row (.objects.create)", "edit")
+
+
+def _mode(call: ast.Call, position: int) -> ast.expr | None:
+    named = next((word.value for word in call.keywords if word.arg == "mode"), None)
+    return named if named is not None else (call.args[position] if len(call.args) > position else None)
+
+
+def _command_line(call: ast.Call) -> str:
+    """The command line that is started, "" if it is not written down."""
+    first = call.args[0] if call.args else None
+    if isinstance(first, ast.Constant) and isinstance(first.value, str):
+        return first.value
+    if not isinstance(first, (ast.List, ast.Tuple)) or not first.elts:
+        return ""
+    head, *rest = first.elts
+    is_python = isinstance(head, ast.Attribute) and head.attr == "executable"  # sys.executable
+    program = ["python"] if is_python else _texts([head])
+    # A computed argument is not seen, but the program that it goes to is.
+    words = [(_texts([node]) or ["_"])[0] for node in rest]
+    return shlex.join(program + words) if program else ""
+
+
+def _texts(nodes: list[ast.expr]) -> list[str]:
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+_SQL_READS = names("select explain show describe desc values table use set begin end")
+_SQL_PRAGMA_WRITE = re.compile(r"=|wal_checkpoint|incremental_vacuum|optimize", re.IGNORECASE)
+_SQL_CHANGE_WITHIN = re.compile(r"\b(?:insert\s+into|update\s+\S+\s+set|delete\s+from|into\s+outfile)\b", re.IGNORECASE)
+_SQL_NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", re.DOTALL)
+
+
+def judge_sql(texts: list[str]) -> Effect:
+    """SQL text: only statements that read are exploration; no text at all is SQL that is not seen."""
+    if not texts:
+        return changes("runs SQL that is not seen")
+    for statement in _SQL_NOISE.sub(" ", "\n".join(texts)).split(";"):
+        words = _WORD.findall(statement[:200])
+        word = words[0].lower() if words else "select"
+        reads = (
+            word in _SQL_READS
+            or (word == "with" and not _SQL_CHANGE_WITHIN.search(statement))
+            or (word == "pragma" and not _SQL_PRAGMA_WRITE.search(statement))
+        )
+        if not reads or _SQL_CHANGE_WITHIN.search(statement):
+            return changes(f"SQL {shown(word.upper(), 20)}", "edit")
+    return explores("SQL that only reads")
