@@ -174,7 +174,7 @@ class _Extra(msgspec.Struct):
 
 
 class _Message(msgspec.Struct):
-    role: Any = None
+    role: str | None = None
     content: Any = None
     tool_calls: Any = None
     tool_call_id: Any = None

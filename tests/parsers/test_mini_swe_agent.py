@@ -322,6 +322,7 @@ def test_runs_in_their_usual_places(tmp_path: Path) -> None:
         (b'{"steps": []}', MalformedRun, "no messages"),
         (b'{"messages": [{"text": "hello"}]}', MalformedRun, "no messages"),
         (b"[1, 2]", UnreadableFile, "unexpected content"),
+        (b'[{"role": {}}]', UnreadableFile, "unexpected content"),
         (b'{"messages": {"0": {}}}', UnreadableFile, "unexpected content"),
     ],
 )
