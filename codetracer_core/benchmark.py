@@ -153,7 +153,7 @@ def read_manifest(path: Path) -> Manifest:
 
 def is_manifest(path: Path) -> bool:
     """Does the file look like a manifest: ``*manifest*.jsonl`` or ``.parquet`` whose first row has a ``traj_id``?"""
-    if "manifest" not in path.name.lower() or path.suffix.lower() not in (".jsonl", ".parquet"):
+    if "manifest" not in path.name or path.suffix not in (".jsonl", ".parquet") or not path.is_file():
         return False
     try:
         _, record = next(_records(path), ("", ""))
@@ -164,9 +164,9 @@ def is_manifest(path: Path) -> bool:
 
 def _records(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
     """(place, record) for every row; in place of a record that cannot be decoded, the reason as text."""
-    if path.suffix.lower() == ".parquet":
+    if path.suffix == ".parquet":
         yield from _parquet_records(path)
-    elif path.suffix.lower() == ".jsonl":
+    elif path.suffix == ".jsonl":
         yield from _jsonl_records(path)
     else:
         raise ManifestError("neither .jsonl nor .parquet", path=path, remedy="Give bench_manifest.*.jsonl or .parquet.")

@@ -80,7 +80,7 @@ def _run(command: typer.Typer, name: str, arguments: Sequence[str] | None) -> No
 def import_(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="PATH…", help="Folders, files, archives (.zip, .tar.zst, .tar.gz).", show_default=False),
+        typer.Argument(metavar="PATH", help="Folders, files, archives (.zip, .tar.zst, .tar.gz).", show_default=False),
     ] = None,
     manifest: Annotated[
         Path | None,
@@ -113,7 +113,7 @@ def import_benchmark(
     manifest: Annotated[Path, typer.Option(help="CodeTraceBench manifest (.jsonl or .parquet).", show_default=False)],
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PATH…]", help="Where its artifacts lie, if not beside it.", show_default=False),
+        typer.Argument(metavar="PATH", help="Where its artifacts lie, if not beside it.", show_default=False),
     ] = None,
     workspace: Workspace = None,
 ) -> None:
@@ -254,7 +254,7 @@ def inspect(
 
 @app.command()
 def tree(run: Run, workspace: Workspace = None, format: Format = None) -> None:
-    """Print a run's trace tree: each state change opens a node, what was only looked at hangs below it.
+    """Print a run's trace tree. Each change of state opens a node; what only looked around hangs below it.
 
     \b
     Example:
@@ -365,7 +365,7 @@ def label(
     ] = None,
     workspace: Workspace = None,
 ) -> None:
-    """Label one step, also while the dashboard has the workspace open.
+    """Label one step. Works while the dashboard has the workspace open, too.
 
     \b
     Example:
@@ -390,7 +390,7 @@ def label(
 def export(
     to: Annotated[Target, typer.Option("--to", help="What to write.", show_default=False)],
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="A run's id (for steps also its path).", show_default=False)
+        str | None, typer.Argument(metavar="RUN", help="A run's id (for steps also its path).", show_default=False)
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every imported run.")] = False,
     out: Annotated[
@@ -483,9 +483,10 @@ def dashboard(
 
 @app.command()
 def doctor(workspace: Workspace = None, as_json: AsJson = False) -> None:
-    """Tell how this installation is doing: versions, workspace, who has it open, formats, browser, keys.
+    """Tell how this installation is doing.
 
-    Of keys only the names are told, and whether they are set.
+    Versions, the workspace and who has it open, the formats that can be read, a browser for the tests, and which
+    keys of model providers are set (never what they are).
 
     \b
     Example:

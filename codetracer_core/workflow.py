@@ -5,6 +5,7 @@ Everything that can go wrong with one run ends as an item of the ``ImportReport`
 
 import hashlib
 import json
+import os
 import re
 import tempfile
 from collections import Counter
@@ -174,12 +175,16 @@ def _plan(paths: Sequence[Path], manifest: Path | None, place: _Place, progress:
 
 
 def _manifests_below(folder: Path, depth: int = 0) -> Iterator[Path]:
-    entries = sorted(folder.iterdir())
-    yield from (entry for entry in entries if entry.is_file() and is_manifest(entry))
+    try:
+        with os.scandir(folder) as scanned:
+            entries = sorted(scanned, key=lambda entry: entry.name)
+    except OSError:  # discovery meets it, too, and tells
+        return
+    yield from (Path(entry.path) for entry in entries if "manifest" in entry.name and is_manifest(Path(entry.path)))
     if depth < _MANIFEST_DEPTH:
         for entry in entries:
-            if entry.is_dir() and not entry.is_symlink() and entry.name not in SKIPPED_FOLDERS:
-                yield from _manifests_below(entry, depth + 1)
+            if entry.is_dir(follow_symlinks=False) and entry.name not in SKIPPED_FOLDERS:
+                yield from _manifests_below(Path(entry.path), depth + 1)
 
 
 def _plan_rows(file: Path, roots: Sequence[Path], place: _Place, plan: _Plan) -> set[Path]:
