@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.conftest import SAMPLE_DATA, real_data
+
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
@@ -36,6 +38,8 @@ class Dashboard:
     workspace: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    runs: dict[str, str] = field(default_factory=dict)
+    """Run ids by the name of the folder or file that holds the run."""
 
     @property
     def url(self) -> str:
@@ -107,11 +111,22 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+LONG, HUGE = 300, 1_200_000
+"""Steps of the run "long"; characters of each observation of the run "huge"."""
+
+
 @pytest.fixture(scope="session")
 def dashboard(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Dashboard]:
-    """One dashboard for all tests that only read or use runs of their own; it starts on the sample data."""
+    """One dashboard for all tests: the sample runs, a long run, a huge one, and the real runs where there are some."""
     folder = tmp_path_factory.mktemp("dashboard")
+    write_run(folder / "runs" / "long", LONG, 4_000, name="long")
+    write_run(folder / "runs" / "huge", 5, HUGE, name="huge")
     running = Dashboard(folder / "workspace")
+    roots = [folder / "runs", SAMPLE_DATA, *([real / "trajectories"] if (real := real_data()) else [])]
+    imported = cli("import", *map(str, roots), "--json", workspace=running.workspace)
+    assert imported.returncode == 0, imported.stderr
+    items = json.loads(imported.stdout)["items"]
+    running.runs = {Path(item["path"].partition("#")[0]).name: item["run_id"] for item in items if item["run_id"]}
     running.start()
     yield running
     running.kill()

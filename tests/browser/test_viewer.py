@@ -1,0 +1,263 @@
+"""Reading and labelling a run in a real browser."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from codetracer_core.store import Store
+from tests.browser.conftest import HUGE, LONG, Dashboard, cli
+from tests.browser.steps import name_annotator, open_run, press, see_saved, see_step
+
+pytestmark = pytest.mark.browser
+
+
+def verdicts(dashboard: Dashboard, run: str, annotator: str) -> dict[int, str]:
+    """What is in DuckDB, read by a second process as any other program would."""
+    with Store.open_for_reading(dashboard.workspace) as store:
+        labels = store.labels(dashboard.runs[run], source="human", annotator=annotator)
+    return {label.step_id: label.value for label in labels if label.step_id is not None}
+
+
+def wait_for_verdicts(page: Page, dashboard: Dashboard, run: str, annotator: str, count: int) -> dict[int, str]:
+    """Readers see the snapshot, which follows within a second or two."""
+    for _ in range(100):
+        found = verdicts(dashboard, run, annotator)
+        if len(found) >= count:
+            return found
+        page.wait_for_timeout(100)
+    return found
+
+
+def test_150_fast_presses_move_150_steps(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"])
+    press(page, *["j"] * 150)
+    see_step(page, 151)
+    press(page, *["k"] * 50)
+    see_step(page, 101)
+    expect(page.locator(".title")).to_have_text(f"Step 101 of {LONG}")
+    expect(page.locator(".part.observation")).to_contain_text("observation of step 101")
+
+
+def test_a_burst_of_30_labels_is_stored_whole(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"])
+    press(page, "1")
+    name_annotator(page, "Burst")
+    press(page, "j", *["2", "j"] * 14, *["3", "j"] * 15)
+    see_saved(page)
+    expected = {1: "correct"} | dict.fromkeys(range(2, 16), "incorrect") | dict.fromkeys(range(16, 31), "unuseful")
+    assert wait_for_verdicts(page, dashboard, "long", "Burst", 30) == expected
+
+
+def test_labels_survive_kill_9_and_reload(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"], step=40)
+    press(page, "2")
+    name_annotator(page, "Survivor")
+    press(page, "j", "3", "j", "4")
+    see_saved(page)
+    dashboard.kill()
+    # The server is gone: what is pressed now waits in the browser.
+    press(page, "j", "1")
+    page.wait_for_selector('.viewer[data-waiting="1"]')
+    dashboard.start()
+    page.reload()
+    see_step(page, 43)
+    see_saved(page)
+    labelled = {40: "incorrect", 41: "unuseful", 42: "uncertain", 43: "correct"}
+    for step, verdict in labelled.items():
+        expect(page.locator(f"#step-{step} .dot.{verdict}")).to_be_visible()
+    assert wait_for_verdicts(page, dashboard, "long", "Survivor", 4) == labelled
+
+
+def test_a_verdict_can_be_taken_back(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"], step=3)
+    press(page, "2")
+    name_annotator(page, "Undecided")
+    see_saved(page)
+    press(page, "0")
+    see_saved(page)
+    expect(page.locator("#step-3 .dot")).to_have_count(0)
+    page.reload()
+    see_step(page, 3)
+    expect(page.locator("#step-3 .dot")).to_have_count(0)
+
+
+def test_people_see_only_their_own_labels(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"], step=60)
+    press(page, "2")
+    name_annotator(page, "First person")
+    see_saved(page)
+    page.get_by_role("button", name="Annotator").click()
+    page.get_by_label("Your name").locator("input").fill("Second person")
+    press(page, "Enter")
+    expect(page.locator(".who")).to_have_text("as Second person")
+    expect(page.locator("#step-60 .dot")).to_have_count(0)
+
+
+def test_an_observation_over_a_megabyte_is_cut_and_opens_on_demand(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["huge"])
+    observation = page.locator(".part.observation")
+    expect(observation.locator(".openall")).to_contain_text("first 100,000 characters")
+    press(page, "j")
+    see_step(page, 2)
+    press(page, "x")
+    expect(observation.locator(".openall")).to_have_count(0)
+    assert len(observation.locator(".pre").evaluate("node => node.textContent")) > HUGE * 0.99
+    press(page, "j")
+    see_step(page, 3)
+
+
+def test_a_link_opens_its_step_and_the_address_follows(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"], step=77)
+    expect(page.locator(".row.current .number")).to_have_text("77")
+    press(page, "j", "j")
+    see_step(page, 79)
+    page.wait_for_url("**step=79*")
+    page.reload()
+    see_step(page, 79)
+
+
+def test_moving_by_state_node_stage_and_number(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"])
+    press(page, "J")
+    see_step(page, 3)
+    press(page, "J")
+    see_step(page, 6)
+    press(page, "K")
+    see_step(page, 3)
+    press(page, "S")
+    expect(page.locator(".row.stage + .row.current")).to_be_visible()
+    press(page, "g")
+    page.keyboard.type("123")
+    press(page, "Enter")
+    see_step(page, 123)
+    press(page, "End")
+    see_step(page, LONG)
+    press(page, "Home")
+    see_step(page, 1)
+
+
+def test_folding_hides_what_was_explored_in_a_state(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"], step=4)
+    press(page, "ArrowLeft")
+    see_step(page, 3)
+    expect(page.locator("#step-4")).to_have_count(0)
+    press(page, "j")
+    see_step(page, 6)
+    press(page, "k", "ArrowRight", "j")
+    see_step(page, 4)
+
+
+def test_find_counts_marks_and_moves_also_where_the_text_is_not_loaded(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"])
+    press(page, "/")
+    page.keyboard.type("Observation of step 25")
+    expect(page.locator(".hits")).to_have_text("1 of 11 steps · 11 matches")
+    see_step(page, 25)
+    press(page, "Escape", "n")
+    see_step(page, 250)
+    assert page.evaluate("CSS.highlights.get('codetracer-find').size") == 1
+
+
+def test_toggles_are_remembered(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"])
+    expect(page.locator(".part.thought .pre")).to_be_visible()
+    press(page, "t", "m")
+    expect(page.locator(".part.thought .pre")).to_have_count(0)
+    expect(page.locator(".part.metadata")).to_contain_text("steps.json, line")
+    page.reload()
+    see_step(page, 1)
+    expect(page.locator(".part.thought .pre")).to_have_count(0)
+    expect(page.locator(".part.metadata")).to_be_visible()
+
+
+SIGNATURE = """
+() => {
+  const root = [...document.querySelectorAll("*")].map((e) => e.shadowRoot).find((r) => r?.querySelector(".viewer"));
+  const viewer = root.querySelector(".viewer");
+  const focused = root.activeElement?.className ?? "";
+  return [viewer.outerHTML, root.querySelector(".body").scrollTop, focused].join("|");
+}
+"""
+# What has to be so before the key can do anything: the keys that bring it about.
+PREPARED = {
+  "n": ["/", "#line", "Escape"],
+  "N": ["/", "#line", "Escape"],
+  "0": ["1"],
+  "Backspace": ["1"],
+  "ArrowRight": ["h"],
+  "e": ["h"],
+  "b": [" "],
+  "PageUp": [" "],
+  "Escape": ["?"],
+}
+SYMBOLS = {"Space": " ", "↓": "ArrowDown", "↑": "ArrowUp", "←": "ArrowLeft", "→": "ArrowRight", "PgDn": "PageDown"}
+SYMBOLS |= {"PgUp": "PageUp", "Esc": "Escape", "⌫": "Backspace"}
+
+
+def test_every_key_on_the_cheatsheet_has_an_effect(page: Page, dashboard: Dashboard) -> None:
+    cookie = {"name": "codetracer_annotator", "value": "Key%20presser", "url": dashboard.url}
+    page.context.add_cookies([cookie])  # type: ignore[list-item]
+    open_run(page, dashboard, dashboard.runs["long"], step=50)
+    press(page, "?")
+    sheet = page.get_by_role("dialog", name="Keyboard shortcuts")
+    advertised = [SYMBOLS.get(text, text) for text in sheet.locator("kbd").all_inner_texts()]
+    press(page, "Escape")
+    expect(sheet).to_be_hidden()
+    assert len(advertised) == len(set(advertised)) > 40
+    without_effect = []
+    for key in advertised:
+        open_run(page, dashboard, dashboard.runs["long"], step=50)
+        for before in PREPARED.get(key, []):
+            page.keyboard.type(before[1:]) if before.startswith("#") else press(page, before)
+            page.wait_for_timeout(400)
+        before = page.evaluate(SIGNATURE)
+        press(page, key)
+        page.wait_for_timeout(120)
+        if page.evaluate(SIGNATURE) == before:
+            without_effect.append(key)
+        press(page, key) if key in "taomzwv" else None  # the toggles are remembered: set them back
+    assert without_effect == []
+
+
+def test_keyboard_and_screen_reader_can_use_the_tree(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"], step=5)
+    tree = page.get_by_role("tree", name="Trace tree")
+    expect(tree).to_have_attribute("aria-activedescendant", "step-5")
+    item = tree.get_by_role("treeitem", selected=True)
+    expect(item).to_have_attribute("aria-posinset", "5")
+    expect(item).to_have_attribute("aria-setsize", str(LONG))
+    expect(item).to_have_attribute("aria-label", re.compile("^Step 5, explore, "))
+    expect(page.get_by_role("group", name="Verdict").get_by_role("button")).to_have_count(4)
+
+
+def test_ground_truth_reaches_the_browser_only_when_asked_for(page: Page, dashboard: Dashboard) -> None:
+    listed: list[dict[str, Any]] = json.loads(cli("list", "--json", workspace=dashboard.workspace).stdout)
+    with_truth = next(run for run in listed if run["labels_by_source"]["ground_truth"])
+    with Store.open_for_reading(dashboard.workspace) as store:
+        labels = store.labels(with_truth["run_id"], source="ground_truth")
+    labelled = next(label for label in labels if label.field == "verdict")
+    open_run(page, dashboard, with_truth["run_id"])
+    sent = "() => JSON.stringify(window.codetracerPipes)"
+    assert labelled.annotator not in page.evaluate(sent)
+    expect(page.locator(".dot.truth")).to_have_count(0)
+    press(page, "r")
+    expect(page.locator(".reveal")).to_have_attribute("aria-pressed", "true")
+    press(page, "f")
+    see_step(page, labelled.step_id or 0)
+    expect(page.locator(".chip.truth")).to_have_text(f"ground truth: {labelled.value}")
+
+
+def test_the_overview_shows_the_run_and_a_click_jumps(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"], step=9)
+    page.get_by_role("tab", name="Overview").click()
+    points = page.locator(".scatterlayer .points path")
+    expect(points).to_have_count(LONG)
+    expect(page.locator("dl")).to_contain_text("no result file")
+    points.nth(30).click(force=True)
+    expect(page.get_by_role("tab", name="Steps")).to_have_attribute("aria-selected", "true")
+    page.wait_for_function(
+        "[...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('.viewer[data-shown]:not([data-shown=\"9\"])'))"
+    )
