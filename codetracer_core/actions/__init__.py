@@ -11,8 +11,7 @@ is not known counts as change, and the reason says so. Reading, searching, listi
 from dataclasses import dataclass
 
 from codetracer_core.actions.effects import Purpose, shown
-from codetracer_core.actions.shell import judge_shell
-from codetracer_core.actions.tools import judge_tool
+from codetracer_core.actions.tools import judge_text, judge_tool
 from codetracer_core.models import Kind, Step
 
 __all__ = ["ACTIONS_VERSION", "Decision", "Purpose", "classify", "shown"]
@@ -42,7 +41,7 @@ def classify(step: Step) -> Decision:
     if not step.executed:
         return Decision("explore", "was not executed", "wait")
     if step.tool is None:
-        effect = judge_shell(step.action)
+        effect = judge_text(step.action)
     else:
         effect = judge_tool(step.tool.name, step.tool.arguments, step.action)
     return Decision("change" if effect.change else "explore", effect.reason, effect.purpose, effect.targets)

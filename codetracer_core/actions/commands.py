@@ -193,7 +193,7 @@ CHANGERS: dict[str, Verb] = {
         Verb("changes the system's setup", "install", "program"),
     ),
     **_each(
-        "nginx apache2 httpd apachectl sshd redis-server mysqld postgres pg_ctl mongod gunicorn uvicorn hypercorn"
+        "redis-server mysqld postgres pg_ctl mongod gunicorn uvicorn hypercorn"
         " flask streamlit jupyter supervisord dockerd memcached caddy php-fpm nodemon pm2",
         Verb("starts or controls a server", "run", "program"),
     ),
@@ -307,6 +307,10 @@ HANDLERS: dict[str, Handler] = {
             does="edits files",
             looks=explores(programs.CHECKS, "test"),
         ),
+    ),
+    **_each(
+        "nginx apache2 httpd apachectl sshd haproxy",
+        programs.reads_with("-t", "-T", "configtest", otherwise="starts or controls a server", purpose="run"),
     ),
     "playwright": programs.reads_with("test", otherwise="installs or records", purpose="install"),
     "patch": programs.patch,

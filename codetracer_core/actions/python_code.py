@@ -6,11 +6,13 @@ says otherwise, so the reason speaks only of what is seen.
 """
 
 import ast
+import builtins
 import re
 import shlex
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 
 from codetracer_core.actions.effects import Effect, changes, combined, explores, shown
@@ -55,6 +57,8 @@ _WRITING_METHODS = names(
     " save save_pretrained push_to_hub sendall sendto makedirs create_all drop_all write_image write_html"
     " terminate kill send_signal copy_into move_into"
 )
+_CHANGING_VERBS = names("write save delete remove drop install uninstall upload deploy migrate publish")
+_TOOL_VERBS = names("edit insert append create replace update apply execute run send set add")
 # These return text when they are given no place to write to.
 _WRITING_METHODS_WITH_A_PLACE = names("to_csv to_json to_html to_markdown to_latex to_xml tofile")
 _MODE = re.compile(r"[rwaxbtU+]{1,4}(?:[:|](?:gz|bz2|xz|\*)?)?")
@@ -121,6 +125,7 @@ class _Reader:
         """Imported names and what they stand for."""
         self._values: dict[str, ast.expr] = {}
         """Variables and what was assigned to them, only to name files; the last assignment wins."""
+        self._defined: set[str] = set()
         for node in self._nodes:
             if isinstance(node, ast.Import):
                 for alias in node.names:
@@ -129,6 +134,8 @@ class _Reader:
             elif isinstance(node, ast.ImportFrom):
                 for alias in node.names:
                     self._names[alias.asname or alias.name] = f"{node.module or '.'}.{alias.name}"
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                self._defined.add(node.name)
             elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 self._values[node.targets[0].id] = node.value
 
@@ -185,6 +192,21 @@ class _Reader:
             yield changes(f"Python runs {shown(name)}(), which may do anything")
         elif isinstance(call.func, ast.Attribute):
             yield from self._method(call, call.func, first)
+        elif self._may_change(call.func):
+            yield replace(self._writes(first), reason=f"Python calls {shown(method)}(), a change judging by its name")
+
+    def _may_change(self, func: ast.expr) -> bool:
+        """Does a function tell by its name that it changes something? Those that the code defines are read anyway.
+
+        A name that comes from nowhere is a tool of the notebook (OpenHands: ``edit_file_by_replace``), where more
+        verbs tell than among imported functions (``create_engine`` creates nothing).
+        """
+        if not isinstance(func, ast.Name) or func.id in self._defined or hasattr(builtins, func.id):
+            return False
+        verb = func.id.partition("_")[0]
+        return verb in _CHANGING_VERBS or (
+            verb in _TOOL_VERBS and func.id not in self._names and "*" not in self._names
+        )
 
     def _opened(self, call: ast.Call, mode: ast.expr | None, path: ast.expr | None) -> Iterator[Effect]:
         if mode is None:

@@ -287,7 +287,7 @@ def _purpose_of_redirect(node: Node) -> Purpose:
     while statement is not None and statement.type not in ("redirected_statement", "command"):
         statement = statement.parent
     body = statement.child_by_field_name("body") if statement is not None else None
-    if body is not None and body.type == "pipeline" and body.named_children:
+    while body is not None and body.type in ("pipeline", "list") and body.named_children:
         body = body.named_children[-1]
     command = body if body is not None else statement
     name = command.child_by_field_name("name") if command is not None and command.type == "command" else None

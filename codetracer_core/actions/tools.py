@@ -4,12 +4,13 @@ A tool is known by its name without case and punctuation, and without the server
 that no table knows counts as change unless its own name says that it only reads.
 """
 
+import json
 import re
 import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from codetracer_core.actions.effects import Effect, changes, explores, shown
+from codetracer_core.actions.effects import Effect, changes, combined, explores, shown
 from codetracer_core.actions.options import names
 from codetracer_core.actions.programs import judge_editor, judge_patch
 from codetracer_core.actions.python_code import judge_python
@@ -40,11 +41,39 @@ def judge_tool(name: str, arguments: Arguments | str, action: str) -> Effect:
         )
         return Effect(known.change, f"{known.reason} {shown(told)}".rstrip(), known.purpose, (path,) if path else ())
     words = _name_words(name)
+    if words[:1] == ["git"] and len(words) > 1:
+        return judge_shell(f"git {'-'.join(words[1:])}")
     if words and words[0] in _READING_WORDS and not _WRITING_WORDS.intersection(words):
         return explores(f"{shown(name, 40)} only reads, judging by its name")
     if words and words[-1] in ("search", "lookup", "query") and not _WRITING_WORDS.intersection(words):
         return explores(f"{shown(name, 40)} only reads, judging by its name", "search")
     return changes(f"unknown tool {shown(name, 40)} counts as change")
+
+
+_WRITTEN_CALL = re.compile(r"\s*<function=(?P<name>[\w.-]+)>(?P<body>.*?)(?:</function>\s*)?", re.DOTALL)
+_WRITTEN_ARGUMENT = re.compile(r"<parameter=(?P<key>[\w.-]+)>(?P<value>.*?)</parameter>", re.DOTALL)
+
+
+def judge_text(action: str) -> Effect:
+    """An action that is no tool call: a command line, or a call written out as text.
+
+    ``<function=…>`` is how models without tool calls are asked to write, an object with ``commands`` is a reply to
+    Terminus.
+    """
+    if (call := _WRITTEN_CALL.fullmatch(action)) is not None:
+        arguments = {found["key"]: found["value"].strip("\n") for found in _WRITTEN_ARGUMENT.finditer(call["body"])}
+        return judge_tool(call["name"], arguments, action)
+    if action.lstrip().startswith("{") and '"commands"' in action:
+        try:
+            reply = json.loads(action)
+        except (ValueError, RecursionError):
+            return judge_shell(action)
+        commands = reply.get("commands") if isinstance(reply, dict) else None
+        if isinstance(commands, list):
+            keys = (entry.get("keystrokes") if isinstance(entry, dict) else entry for entry in commands)
+            ending = [explores("ends the run", "submit")] if reply.get("task_complete") is True else []
+            return combined([*(judge_keystrokes(str(typed)) for typed in keys), *ending])
+    return judge_shell(action)
 
 
 def _key(name: str) -> str:
@@ -198,7 +227,9 @@ _ALWAYS: dict[str, Effect] = {
         explores("the agent's own bookkeeping", "plan"),
     ),
     **dict.fromkeys(
-        names("multiedit notebookedit replace searchreplace editfile strreplace insertline applydiff fileedit"),
+        names(
+            "insert append multiedit notebookedit replace searchreplace editfile strreplace insertline applydiff fileedit"
+        ),
         changes("edits", "edit"),
     ),
     **dict.fromkeys(
@@ -227,7 +258,7 @@ def _openhands_edit(values: Arguments, action: str) -> Effect:
     """OpenHands' ``edit`` event carries the editor's command; without one (and for others' Edit) it edits."""
     path = _first_text(values, *_PATH_ARGUMENTS)
     command = _first_text(values, "command")
-    return judge_editor(command or "edit", path)
+    return judge_editor(command or "edit", path) if path else changes("edits the open file", "edit")
 
 
 def _python(values: Arguments, action: str) -> Effect:
