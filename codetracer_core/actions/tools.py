@@ -227,9 +227,7 @@ _ALWAYS: dict[str, Effect] = {
         explores("the agent's own bookkeeping", "plan"),
     ),
     **dict.fromkeys(
-        names(
-            "insert append multiedit notebookedit replace searchreplace editfile strreplace insertline applydiff fileedit"
-        ),
+        names("insert append multiedit notebookedit replace searchreplace editfile strreplace applydiff fileedit"),
         changes("edits", "edit"),
     ),
     **dict.fromkeys(
