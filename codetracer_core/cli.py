@@ -325,8 +325,8 @@ def _print_overview(view: "RunView") -> None:
             typer.echo(f"{name:8} {_one_line(str(value), 300)}")
     for note in run.notes:
         typer.echo(f"note     {_one_line(note, 500)}")
-    for step, row in zip(run.steps, view.tree.rows, strict=True):
-        typer.echo(f"{step.step_id:5} {row.kind:8} {_one_line(step.action, 100)}")
+    for row in view.tree.rows:
+        typer.echo(f"{row.step_id:5} {row.kind:8} {row.label}")
 
 
 def _print_step(view: "RunView", step: "Step") -> None:

@@ -38,7 +38,7 @@ from codetracer_core.errors import AmbiguousFormat, CodeTracerError, NotFound, S
 from codetracer_core.export import events_as_jsonl, normalised_files, verdicts_as_csv
 from codetracer_core.models import Kind, LabelEvent, LabelSource, Outcome, RunRecord, Stage, Trajectory, Verdict
 from codetracer_core.parsers import ReadRun, RunLocation, read_run
-from codetracer_core.stages import offline_stages
+from codetracer_core.stages import offline_stages, validate_stages
 from codetracer_core.store import Inbox, Reader, RunStatus, Store, open_for_writing
 from codetracer_core.tree import TraceTree, build_tree, render_text
 
@@ -133,8 +133,18 @@ class _Task:
 
 @dataclass(frozen=True)
 class _Plan:
-    tasks: list[_Task]
-    items: list[ImportItem]
+    tasks: list[_Task] = field(default_factory=list)
+    items: list[ImportItem] = field(default_factory=list)
+    joined: set[Path] = field(default_factory=set)
+    """Resolved places of runs that belong to a manifest row."""
+    rows: dict[str, str] = field(default_factory=dict)
+    """Rows that have their run: the manifest by ``traj_id``."""
+
+    def has_joined(self, place: Path) -> bool:
+        if not self.joined:
+            return False
+        place = place.resolve()
+        return place in self.joined or any(parent in self.joined for parent in place.parents)
 
 
 def _failed(path: str, error: Exception, place: _Place) -> ImportItem:
@@ -154,24 +164,31 @@ _REPORT_IT = "This is a fault of CodeTracer; please report it."
 
 def _plan(paths: Sequence[Path], manifest: Path | None, place: _Place, progress: Progress | None) -> _Plan:
     """What to read, in path order, and what can be told without reading."""
-    plan = _Plan([], [])
+    plan = _Plan()
     paths = list({path.resolve(): path for path in paths}.values())
-    manifests = [manifest] if manifest else []
-    manifests += [path for path in paths if path.is_file() and path != manifest and is_manifest(path)]
-    given = [path for path in paths if path not in manifests]
-    joined: set[Path] = set()
-    for file in manifests:
-        joined |= _plan_rows(file, [*given, file.parent], place.named(file), plan)
+    listed = [path for path in paths if path.is_file() and is_manifest(path)]
+    given = [path for path in paths if path not in listed]
+    if manifest is not None:
+        _plan_rows(read_manifest(manifest), [*given, manifest.parent], place.named(manifest), plan)
+    for file in listed:
+        _plan_found_manifest(file, [*given, file.parent], place.named(file), plan)
     for path in given:
         named = place.named(path)
         try:
             if manifest is None and path.is_dir():
                 for file in _manifests_below(path):
-                    joined |= _plan_rows(file, [path], named, plan)
-            _plan_path(path, joined, named, plan, progress)
+                    _plan_found_manifest(file, [path], named, plan)
+            _plan_path(path, manifest is not None, named, plan, progress)
         except Exception as error:  # noqa: BLE001 - one bad path never stops the others; it becomes a failed item
             plan.items.append(_failed(place.shown(str(path)), error, place))
     return plan
+
+
+def _plan_found_manifest(file: Path, roots: Sequence[Path], place: _Place, plan: _Plan) -> None:
+    try:
+        _plan_rows(read_manifest(file), roots, place, plan)
+    except CodeTracerError as error:
+        plan.items.append(_failed(place.shown(str(file)), error, place))
 
 
 def _manifests_below(folder: Path, depth: int = 0) -> Iterator[Path]:
@@ -187,33 +204,28 @@ def _manifests_below(folder: Path, depth: int = 0) -> Iterator[Path]:
                 yield from _manifests_below(Path(entry.path), depth + 1)
 
 
-def _plan_rows(file: Path, roots: Sequence[Path], place: _Place, plan: _Plan) -> set[Path]:
-    """Join each row of a manifest to its run; returns the (resolved) places that are taken by that."""
-    try:
-        manifest = read_manifest(file)
-    except CodeTracerError as error:
-        plan.items.append(_failed(place.shown(str(file)), error, place))
-        return set()
-    shown = place.shown(str(file))
+def _plan_rows(manifest: Manifest, roots: Sequence[Path], place: _Place, plan: _Plan) -> None:
+    """Join each row of a manifest to its run."""
+    shown = place.shown(str(manifest.path))
     for problem in manifest.problems:
         plan.items.append(ImportItem(f"{shown}, {problem.place}", "failed", problem.reason, problem.remedy))
     artifacts = _artifacts_of(manifest, roots)
-    joined: set[Path] = set()
     for row in manifest.rows:
         path = artifacts.get(row.traj_id)
-        if path is None:
+        if row.traj_id in plan.rows:
+            reason = f"a row of {plan.rows[row.traj_id]}, too"
+            plan.items.append(ImportItem(f"{shown}#{row.traj_id}", "skipped", reason))
+        elif path is None:
             plan.items.append(_without_artifact(row, shown))
-            continue
-        joined.add(path.resolve())
-        if path.is_file() and is_archive(path):
-            plan.tasks.append(_Task(path, place, row, file.name))
-            continue
-        try:
-            plan.tasks.append(_Task(_run_of_row(path, row, place), place, row, file.name))
-        except CodeTracerError as error:
-            item = _failed(place.shown(str(path)), error, place)
-            plan.items.append(replace(item, declared_step_count=row.step_count))
-    return joined
+        else:
+            plan.rows[row.traj_id] = shown
+            plan.joined.add(path.resolve())
+            try:
+                source = path if path.is_file() and is_archive(path) else _run_of_row(path, row, place)
+                plan.tasks.append(_Task(source, place, row, manifest.path.name))
+            except Exception as error:  # noqa: BLE001 - one bad run never stops the others; it becomes a failed item
+                item = _failed(place.shown(str(path)), error, place)
+                plan.items.append(replace(item, declared_step_count=row.step_count))
 
 
 def _artifacts_of(manifest: Manifest, roots: Sequence[Path]) -> dict[str, Path]:
@@ -251,30 +263,30 @@ def _run_of_row(path: Path, row: BenchmarkRow, place: _Place) -> RunLocation:
     raise UnknownFormat(f"no run that any parser recognises in the artifact of {row.traj_id}", path=path)
 
 
-def _plan_path(path: Path, joined: set[Path], place: _Place, plan: _Plan, progress: Progress | None) -> None:
+def _plan_path(path: Path, has_manifest: bool, place: _Place, plan: _Plan, progress: Progress | None) -> None:
     """The runs at a path that no manifest row has taken, and the archives that lie directly in it."""
     if path.is_file() and is_archive(path):
-        if path.resolve() not in joined:
+        if path.resolve() not in plan.joined:
             plan.tasks.append(_Task(path, place))
         return
     visited = (lambda count: progress(count, 0, str(path))) if progress else None
     found = discover(path, format=place.format, ceiling=place.ceiling, visited=visited)
-
-    def is_joined(where: Path) -> bool:
-        resolved = where.resolve()
-        return resolved in joined or any(parent in joined for parent in resolved.parents)
-
-    runs = [run for run in found.locations if not is_joined(run.folder / run.claim.unit)]
+    runs = [run for run in found.locations if not plan.has_joined(run.folder / run.claim.unit)]
     plan.tasks.extend(_Task(run, place) for run in runs)
-    problems = [error for error in found.problems if not (error.path and is_joined(Path(error.path)))]
+    problems = [error for error in found.problems if not (error.path and plan.has_joined(Path(error.path)))]
     plan.items.extend(_failed(place.shown(error.path or str(path)), error, place) for error in problems)
     archives: list[Path] = []
     if path.is_dir() and not any(run.folder == path for run in found.locations):
         # Archives deeper down, or beside a run's files, may be what an agent made.
-        archives = [file for file in sorted(path.iterdir()) if file.is_file() and is_archive(file)]
-        archives = [file for file in archives if file.resolve() not in joined]
-    plan.tasks.extend(_Task(file, place) for file in archives)
-    if not (found.locations or problems or archives or joined):
+        archives = [file for file in sorted(path.iterdir()) if is_archive(file) and file.is_file()]
+        archives = [file for file in archives if not plan.has_joined(file)]
+    if archives and has_manifest:
+        reason = f"{len(archives)} archives here that the manifest does not name"
+        remedy = "Import them without the manifest, if they are wanted."
+        plan.items.append(ImportItem(place.shown(str(path)), "skipped", reason, remedy))
+    else:
+        plan.tasks.extend(_Task(file, place) for file in archives)
+    if not (found.locations or problems or archives or plan.joined):
         raise UnknownFormat("no run that any parser recognises", path=path, remedy="'codetracer doctor' lists formats.")
 
 
@@ -359,6 +371,8 @@ def _read_one(task: _Task, location: RunLocation) -> _Read:
 def _with_row(trajectory: Trajectory, row: BenchmarkRow, manifest: str) -> Trajectory:
     """The trajectory with what only the manifest knows, and notes on where the two disagree."""
     notes = list(trajectory.notes) + ground_truth_verdicts(row)[1]
+    if row.stages:
+        notes += [f"Stages in the manifest: {problem}" for problem in validate_stages(row.stages, row.step_count)]
     known = {"agent": row.agent, "model": row.model, "task": row.task_name, "trial": row.trial_name}
     updates: dict[str, Any] = {
         name: value for name, value in known.items() if value is not None and getattr(trajectory, name) is None
@@ -417,7 +431,8 @@ def import_runs(
     With a CodeTraceBench ``manifest`` (or one that lies in an imported folder: ``*manifest*.jsonl`` or ``.parquet``)
     each row joins its run, found below the paths or beside the manifest; the run gets the row's ``traj_id``, and
     ground truth and stages go in as labels. ``format`` asks one parser only. ``collection`` names the import, else
-    it is the name of each path, or of the manifest. ``uploads`` is the temporary folder in which uploaded paths lie:
+    it is the name of each path, or of the manifest. Raises ManifestError (or UnreadableFile) if the ``manifest`` that
+    was named cannot be read at all. ``uploads`` is the temporary folder in which uploaded paths lie:
     nothing outside it is read, and paths are shown without it.
 
     Runs go to the store a hundred at a time; those of a killed import are there. The same run in two places is

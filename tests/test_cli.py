@@ -20,6 +20,7 @@ from codetracer_core.store import Store
 from tests.conftest import REPOSITORY, SAMPLE_DATA
 from tests.small_runs import ACTIONS, manifest_row, write_manifest, write_run
 
+PROGRAM = [sys.executable, "-m", "codetracer_core"]
 COMMANDS = ("import", "list", "inspect", "tree", "label", "export", "dashboard", "doctor")
 
 
@@ -49,11 +50,10 @@ def codetracer(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     return run
 
 
-def process(*words: str, env: Mapping[str, str] | None = None, code: str = "main") -> subprocess.CompletedProcess[str]:
+def process(*words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """The same as a process of its own."""
-    starter = f"from codetracer_core.cli import {code}; {code}()"
     return subprocess.run(
-        [sys.executable, "-c", starter, *words],
+        [*PROGRAM, *words],
         capture_output=True,
         text=True,
         check=False,
@@ -179,7 +179,7 @@ def test_an_error_in_a_process_of_its_own(tmp_path: Path) -> None:
 
 def test_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
     path = write_run(tmp_path / "long.traj", ["echo " + "x" * 300] * 3000)
-    command = f"{sys.executable} -c 'from codetracer_core.cli import main; main()' inspect {path} | head -1"
+    command = f"{' '.join(PROGRAM)} inspect {path} | head -1"
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=REPOSITORY)
     assert ended.stderr == ""
     assert ended.stdout.startswith("path")
@@ -208,7 +208,7 @@ def test_progress_goes_to_a_terminal_on_stderr(tmp_path: Path) -> None:
         write_run(tmp_path / "runs" / f"{number}.traj", ACTIONS[: number + 1])
     master, slave = pty.openpty()
     ended = subprocess.run(
-        [sys.executable, "-c", "from codetracer_core.cli import main; main()", "import", tmp_path / "runs", "--json"],
+        [*PROGRAM, "import", tmp_path / "runs", "--json"],
         stdout=subprocess.PIPE,
         stderr=slave,
         check=True,
@@ -455,7 +455,7 @@ def test_doctor_makes_no_workspace(codetracer: Any, tmp_path: Path) -> None:
 def test_dashboard_starts_and_stops(tmp_path: Path, unused_tcp_port: int) -> None:
     words = ["dashboard", "--no-browser", "--workspace", "mine", "--port", str(unused_tcp_port)]
     running = subprocess.Popen(
-        [sys.executable, "-c", "from codetracer_core.cli import main; main()", *words],
+        [*PROGRAM, *words],
         cwd=tmp_path,
         env={**os.environ, "CODETRACER_WORKSPACE": str(tmp_path / "other"), "PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.PIPE,

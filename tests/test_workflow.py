@@ -446,6 +446,21 @@ def test_ground_truth_that_fits_no_step_is_told(bench: Path, store: Store) -> No
     assert store.step_labels("shorter")[2].ground_truth[0].verdict == "incorrect"
 
 
+def test_stages_with_gaps_are_told(bench: Path, store: Store) -> None:
+    stages = [
+        {"stage_id": 1, "start_step_id": 1, "end_step_id": 2},
+        {"stage_id": 2, "start_step_id": 4, "end_step_id": 6},
+    ]
+    write_manifest(bench / "bench_manifest.full.jsonl", [manifest_row("extracted", stages=stages)])
+    import_runs([], store=store, manifest=bench / "bench_manifest.full.jsonl")
+    assert any(
+        note.startswith("Stages in the manifest: Step 3") for note in store.load_run("extracted").trajectory.notes
+    )
+    kept = store.stages("extracted")
+    assert kept is not None
+    assert [stage.start_step_id for stage in kept] == [1, 4]
+
+
 def test_bad_rows_and_bad_artifacts_fail_alone(bench: Path, store: Store) -> None:
     (bench / "bench_artifacts" / "full" / "cut.tar.zst").write_bytes(b"\x28\xb5\x2f\xfd but no archive")
     write_run(bench / "double" / "a.traj", ACTIONS[:2])
@@ -470,6 +485,33 @@ def test_several_trials_in_one_artifact_are_told_apart_by_name(tmp_path: Path, s
     manifest = write_manifest(tmp_path / "manifest.jsonl", [manifest_row("twice")])
     report = import_runs([], store=store, manifest=manifest)
     assert [(item.status, item.step_count) for item in report.items] == [("imported", 6)]
+
+
+def test_a_manifest_that_was_named_must_be_readable(bench: Path, store: Store) -> None:
+    with pytest.raises(CodeTracerError, match=r"nothing\.jsonl"):
+        import_runs([bench], store=store, manifest=bench / "nothing.jsonl")
+    assert not store.runs()
+    (bench / "bench_manifest.full.jsonl").write_text('{"traj_id": 1}\n')  # found, not named: the runs come in without
+    report = import_runs([bench], store=store)
+    assert report.counts["imported"] == 2
+    assert [Path(item.path).name for item in report.items if item.status == "failed"] == ["bench_manifest.full.jsonl"]
+
+
+def test_two_manifests_over_the_same_artifacts(bench: Path, store: Store) -> None:
+    shutil.copy(bench / "bench_manifest.full.jsonl", bench / "bench_manifest.verified.jsonl")
+    report = import_runs([bench], store=store)
+    assert report.counts == {"imported": 2, "skipped": 7, "misaligned": 1, "failed": 0}
+    twice = [item for item in report.items if "a row of" in item.reason]
+    assert len(twice) == 3
+    assert twice[0].reason == f"a row of {bench / 'bench_manifest.full.jsonl'}, too"
+
+
+def test_archives_that_a_named_manifest_does_not_name_stay_packed(bench: Path, store: Store) -> None:
+    full = bench / "bench_artifacts" / "full"
+    shutil.copy(full / "archived.tar.zst", full / "other.tar.zst")
+    report = import_runs([full], store=store, manifest=bench / "bench_manifest.full.jsonl")
+    (unnamed,) = (item for item in report.items if item.path == str(full))
+    assert (unnamed.status, unnamed.reason) == ("skipped", "1 archives here that the manifest does not name")
 
 
 def test_real_manifest_without_artifacts(real: Path, store: Store) -> None:
