@@ -53,6 +53,8 @@ class TraceTree:
 
     rows: tuple[TreeRow, ...] = ()
     task: str = "task"
+    decisions: tuple[Decision, ...] = ()
+    """What the tree was built from, one per row."""
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ def build_tree(trajectory: Trajectory, decisions: Sequence[Decision] | None = No
             parallel_group=step.parallel_group,
             branch=step.branch,
         )
-    return TraceTree(tuple(rows.values()), shown(trajectory.task or "", LABEL_LENGTH) or "task")
+    return TraceTree(tuple(rows.values()), shown(trajectory.task or "", LABEL_LENGTH) or "task", tuple(decisions))
 
 
 def _first_line(parent: TreeRow | None) -> _Line:

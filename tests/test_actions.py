@@ -1,5 +1,6 @@
 from collections import Counter
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -8,7 +9,10 @@ from hypothesis import strategies as st
 from codetracer_core.actions import Decision, classify, shown
 from codetracer_core.actions.commands import CHANGERS, HANDLERS, READERS, TEST_RUNNERS
 from codetracer_core.actions.families import FAMILIES
+from codetracer_core.discovery import discover
+from codetracer_core.errors import CodeTracerError
 from codetracer_core.models import Kind, Step, ToolCall
+from codetracer_core.parsers import read_run
 from tests.actions_table import TABLE, keys, tool
 
 
@@ -161,3 +165,18 @@ def test_what_stands_around_a_change_does_not_hide_it(command: str) -> None:
     assert decide(f"ls -la && {command}").kind == "change"
     assert decide(f"( {command} ) 2>/dev/null | head").kind == "change"
     assert decide(f"bash -c '{command}'").kind == "change"
+
+
+def test_little_of_what_real_agents_do_is_unknown(real: Path) -> None:
+    steps = []
+    for location in discover(real / "trajectories").locations:
+        try:
+            steps += read_run(location).trajectory.steps
+        except CodeTracerError:
+            continue
+    decisions = [classify(step) for step in steps]
+    assert len(decisions) > 1_000
+    unknown = [decision for decision in decisions if "unknown" in decision.reason or "cannot be" in decision.reason]
+    assert len(unknown) < 0.06 * len(decisions)
+    kinds = Counter(decision.kind for decision in decisions)
+    assert 0.3 < kinds["change"] / len(decisions) < 0.5

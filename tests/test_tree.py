@@ -115,7 +115,7 @@ def test_given_decisions_are_used_and_must_be_complete() -> None:
 
 def test_an_empty_run_is_a_root_alone() -> None:
     tree = build_tree(run(task="fix-it"))
-    assert tree == TraceTree((), "fix-it")
+    assert tree == TraceTree((), "fix-it", ())
     assert render_text(tree) == ""
     assert list(as_graph(tree).nodes(data="label")) == [(ROOT, "fix-it")]
 

@@ -11,6 +11,7 @@ Purpose = Literal[
     "version control",
     "build",
     "run",
+    "delegate",
     "network",
     "test",
     "output",

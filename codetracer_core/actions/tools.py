@@ -237,7 +237,7 @@ _ALWAYS: dict[str, Effect] = {
     **dict.fromkeys(names("savememory"), changes("writes the agent's memory file", "edit")),
     **dict.fromkeys(
         names("delegate slashcommand callmcptool calltoolmcp mcp spawnagent"),
-        changes("hands work to others, who may change anything"),
+        changes("hands work to others, who may change anything", "delegate"),
     ),
 }
 
@@ -271,8 +271,8 @@ def _patch(values: Arguments, action: str) -> Effect:
 def _agent(values: Arguments, action: str) -> Effect:
     kind = _first_text(values, "subagent_type", "agent_type")
     if kind.lower() in ("explore", "plan", "search", "codebase_investigator"):
-        return explores(f"hands work to a sub-agent that only reads ({shown(kind, 30)})")
-    return changes("hands work to a sub-agent, which may change anything")
+        return explores(f"hands work to a sub-agent that only reads ({shown(kind, 30)})", "delegate")
+    return changes("hands work to a sub-agent, which may change anything", "delegate")
 
 
 _JUDGED: dict[str, Callable[[Arguments, str], Effect]] = {
