@@ -36,7 +36,11 @@ def _judge_once(call: Call) -> Effect | Call:
     call = replace(call, words=(name, *call.args))
     if (purpose := READERS.get(name)) is not None:
         return explores(_READER_REASONS[purpose], purpose, paths(call.args))
-    if asks_for_help(call.args) and name not in STARTERS and not (name in _OTHER_H and call.args == ("-h",)):
+    if (
+        asks_for_help(call.args)
+        and not (name in STARTERS and call.args not in _PLAIN_HELP)
+        and not (name in _OTHER_H and call.args == ("-h",))
+    ):
         return explores(f"asks {shown(name, 30)} for help or its version")
     if (handler := HANDLERS.get(name)) is not None:
         return handler(call)
@@ -54,6 +58,7 @@ _VERSIONED = re.compile(
     r"(python|pypy|pip|pytest|ruby|perl|php|node|lua|gcc|g\+\+|clang|clang\+\+|java)-?[\d.]+(?:-\d+)?t?"
 )
 _OTHER_H = names("shutdown halt sort")  # -h is something else there
+_PLAIN_HELP = (("--help",), ("--version",))
 _SCRIPTS_OF_TOOLS = frozenset({"gradlew", "mvnw", "manage.py", "runtests.py", "setup.py"})
 
 
@@ -170,7 +175,7 @@ CHANGERS: dict[str, Verb] = {
         Verb("changes disks or mounts", "run", "program"),
     ),
     **_each(
-        "rustc javac kotlinc scalac ghc ocamlc ocamlopt ocamlfind coqc nasm as ld fpc dmd ldc2 swiftc valac nvcc ar"
+        "rustc javac kotlinc scalac ghc ocamlc ocamlopt ocamlfind coqc nasm as ld fpc dmd ldc2 swiftc valac nvcc"
         " ranlib cython cythonize protoc flex lex bison yacc ninja scons meson autoconf automake autoreconf aclocal"
         " libtoolize qmake latex pdflatex xelatex lualatex latexmk bibtex tectonic mkdocs sphinx-build doxygen webpack"
         " vite rollup esbuild parcel gulp grunt msbuild xcodebuild ant pyinstaller mdbook hugo jekyll cmake-gui",
@@ -181,15 +186,15 @@ CHANGERS: dict[str, Verb] = {
         Verb("opens an editor, what is typed there is not seen:"),
     ),
     **_each("scp sftp ftp lftp tftp rclone", Verb("transfers files", "network", "program")),
-    **_each("nc ncat netcat telnet socat mosh", Verb("talks to another machine", "network", "program")),
+    **_each("telnet socat mosh", Verb("talks to another machine", "network", "program")),
     **_each("aria2c axel youtube-dl yt-dlp gdown huggingface-cli hf", Verb("downloads", "network", "program")),
     **_each("at batch cron crond", Verb("schedules jobs", "run", "program")),
     **_each(
-        "ssh-keygen ssh-copy-id ssh-add gpg-agent certbot mkcert htpasswd",
+        "ssh-copy-id ssh-add gpg-agent certbot mkcert htpasswd",
         Verb("changes keys or credentials", "run", "program"),
     ),
     **_each(
-        "update-alternatives ldconfig update-ca-certificates locale-gen dpkg-reconfigure a2ensite a2enmod update-rc.d",
+        "update-ca-certificates locale-gen dpkg-reconfigure a2ensite a2enmod update-rc.d",
         Verb("changes the system's setup", "install", "program"),
     ),
     **_each(
@@ -256,9 +261,13 @@ HANDLERS: dict[str, Handler] = {
     **_each("tcpdump tshark", programs.writes_to("-w")),
     "uniq": programs.writes_operand(1, "-f", "-s", "-w"),
     "xxd": programs.writes_operand(1, "-c", "-g", "-l", "-o", "-s", "-cols", "-len", "-seek"),
-    **_each("convert magick pdftotext pdftoppm tesseract ffmpeg sox", programs.writes_operand(-1, "-i", "-f", "-l")),
-    "exiftool": programs.writes_with("-overwrite_original", "-all=", does="edits metadata"),
+    **_each("convert magick pdftoppm tesseract sox", programs.writes_operand(-1, "-f", "-l", "-r")),
+    "pdftotext": programs.pdftotext,
+    "ffmpeg": programs.ffmpeg,
+    "exiftool": programs.exiftool,
+    **_each("pg_dump mysqldump", programs.writes_to("-f", "--file", "-r", "--result-file")),
     "binwalk": programs.writes_with("-e", "--extract", "-M", does="unpacks files"),
+    "ar": programs.reads_with("t", "tv", "p", otherwise="builds", purpose="build"),
     "ctags": programs.reads_with("-x", otherwise="writes tags"),
     "git": judge_git,
     "curl": programs.curl,
@@ -322,8 +331,16 @@ HANDLERS: dict[str, Handler] = {
     **_each("hostname domainname", programs.changes_with_operands("sets the name of the machine")),
     "mount": programs.changes_with_operands("changes disks or mounts"),
     **_each("ip ifconfig route", programs.network_setup),
+    **_each("nc ncat netcat", programs.reads_with("-z", otherwise="talks to another machine", purpose="network")),
+    "ldconfig": programs.reads_with("-p", "--print-cache", otherwise="changes the system's setup", purpose="install"),
+    "update-alternatives": programs.reads_with(
+        *("--list", "--display", "--query", "--get-selections"),
+        otherwise="changes the system's setup",
+        purpose="install",
+    ),
+    "ssh-keygen": programs.reads_with("-l", "-F", "-y", "-B", otherwise="changes keys", purpose="run"),
     "sysctl": programs.sysctl,
-    "date": programs.writes_with("-s", "--set", does="sets the clock", purpose="run"),
+    "date": programs.date,
     "dmesg": programs.writes_with("-C", "-c", "--clear", does="clears the kernel's messages", purpose="run"),
     "journalctl": programs.writes_with("--vacuum-size", "--vacuum-time", "--rotate", does="drops logs", purpose="run"),
     "crontab": programs.reads_with("-l", otherwise="changes scheduled jobs", purpose="run"),

@@ -152,7 +152,7 @@ FAMILIES: dict[str, Family] = {
     "rustup": Family("install", _set("show, which, check, toolchain list, target list, component list, doc, help")),
     "go": Family(
         "build",
-        _set("version, env, list, doc, mod graph, mod why, mod verify, help, tool"),
+        _set("version, env, list, doc, mod graph, mod why, mod verify, help, tool pprof, tool nm, tool objdump"),
         _set("test, vet"),
         _set("env -w, env -u"),
         valued=_set("-C"),
@@ -324,14 +324,15 @@ _PROJECT_SCRIPTS = names("run run-script build start dev serve")
 _TESTS_THAT_WRITE = (
     *("--junitxml", "--junit-xml", "--log-junit", "--with-xunit", "--xunit-file", "--html", "--report-log"),
     *("--json-report-file", "--output-file", "--benchmark-json", "--basetemp", "--write", "--fix", "--bless"),
-    *("--snapshot-update", "--inline-snapshot", "--updateSnapshot", "--update-snapshots"),
+    *("--snapshot-update", "--inline-snapshot", "--updateSnapshot", "--update-snapshots", "-coverprofile"),
 )
 
 
 def judge_tests(name: str, args: tuple[str, ...]) -> Effect:
     """A test run is exploration, unless an option makes it write reports or snapshots."""
+    words = tuple(word for word in args if word != "--")  # ``npm test -- --fix``
     for option in _TESTS_THAT_WRITE:
-        if has(args, option):
+        if has(words, option) or (option == "--updateSnapshot" and "-u" in words):
             return changes(f"runs tests ({shown(name)}) and writes ({option})", "test", paths(args))
     return explores(f"runs tests ({shown(name)})", "test", paths(args))
 

@@ -62,12 +62,12 @@ def operands(args: tuple[str, ...], *valued: str) -> list[str]:
 
 
 def has(args: tuple[str, ...], *names: str) -> bool:
-    """Is one of these options given: ``--long``, ``--long=value``, or ``-x`` alone or in a cluster (``-rx``)?"""
+    """Is one of these options given: ``--long``, ``--long=value``, or ``-x``, alone or in a cluster (``-rx``)?"""
     for arg in args:
         if arg == "--":
             return False
         for name in names:
-            if arg == name or (name.startswith("--") and arg.startswith(f"{name}=")):
+            if arg == name or (len(name) > 2 and arg.startswith(f"{name}=")):
                 return True
             if len(name) == 2 and name[1] in arg[1:] and _CLUSTER.fullmatch(arg):
                 return True

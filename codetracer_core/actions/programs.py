@@ -80,7 +80,7 @@ def writes_operand(position: int, *valued: str) -> Handler:
 
     def handler(call: Call) -> Effect:
         words = operands(call.args, *valued)
-        if len(words) <= max(position, 1) or writes_nothing(words[position]) or words[position] == "stdout":
+        if len(words) <= max(position, 1) or writes_nothing(words[position]) or words[position] in ("stdout", "info:"):
             return explores("reads only", "read", words[:1])
         return changes(f"{call.name} writes {shown(words[position])}", "output", [words[position]])
 
@@ -212,6 +212,31 @@ def awk(call: Call) -> Effect:
         if not (target and writes_nothing(target)):
             effects.append(changes(f"awk writes {shown(target) or 'a file'}", "edit", [target] if target else []))
     return combined(effects)
+
+
+def pdftotext(call: Call) -> Effect:
+    words = operands(call.args, "-f", "-l", "-r", "-enc", "-upw", "-opw")
+    if words[-1:] == ["-"]:
+        return explores("reads only", "read", words[:1])
+    return changes(f"pdftotext writes {shown(words[1]) if len(words) > 1 else 'a text file'}", "output", words[1:2])
+
+
+def ffmpeg(call: Call) -> Effect:
+    words = operands(call.args, *_FFMPEG_VALUED)
+    if not words or value_of(call.args, "-f") == "null" or writes_nothing(words[-1]):
+        return READS_ONLY
+    return changes(f"ffmpeg writes {shown(words[-1])}", "output", words[-1:])
+
+
+_FFMPEG_VALUED = names(
+    "-i -f -ss -t -to -r -s -c -c:v -c:a -b:v -b:a -vf -af -map -vframes -frames:v -preset -crf -loglevel -v"
+)
+
+
+def exiftool(call: Call) -> Effect:
+    if any(re.match(r"-[\w:-]+[<+-]?=", word) for word in call.args):
+        return changes("exiftool edits metadata", "edit", paths(call.args))
+    return explores("reads only", "read", paths(call.args))
 
 
 def tee(call: Call) -> Effect:
@@ -538,7 +563,7 @@ def coverage(call: Call) -> Effect | Call:
 
 _CODE_THAT_WRITES = re.compile(
     r"writeFile|appendFile|createWriteStream|unlink|\brm(?:dir)?(?:Sync)?\s*\(|mkdir|rename|copyFile|symlink|chmod"
-    r"|child_process|\bexec|\bspawn|\bsystem\b|shell_exec|passthru|`|%x|qx|\beval\b|\bkill\b"
+    r"|child_process|(?<![.\w])exec|\bspawn|\bsystem\b|shell_exec|passthru|`|%x|qx|\beval\b|\bkill\b"
     r"|\.listen\s*\(|Bun\.write|Deno\.|File\.(?:write|open|delete)|FileUtils|IO\.write|\bDir\."
     r"|file_put_contents|fopen|fwrite|\bopen\b[^;]*[\"'<,]\s*\+?>|io\.open|os\.(?:execute|remove)"
     r"|\bwrite\.\w+\s*\(|saveRDS|\bsave\s*\(|\bsink\s*\(|install\.packages|Pkg\.|file\.(?:remove|create|copy)"
@@ -588,17 +613,18 @@ def java(call: Call) -> Effect:
 
 def tar(call: Call) -> Effect:
     args = call.args
+    # What follows f in a cluster is the name of the archive.
     letters = "".join(
-        word.lstrip("-")
+        word.lstrip("-").partition("f")[0]
         for at, word in enumerate(args)
-        if re.fullmatch(r"-[A-Za-z]+", word) or (at == 0 and re.fullmatch(r"[A-Za-z]+", word))
+        if re.match(r"-[A-Za-z]", word) or (at == 0 and re.match(r"[A-Za-z]+$", word))
     )
-    unpacks = "x" in letters or has(args, "--extract", "--get")
-    if "t" in letters.replace("st", "") or has(args, "--list", "--compare"):
-        return explores("lists an archive", "read", paths(args))
-    if unpacks:
+    mode = next((letter for letter in letters if letter in "xctruAd"), "")
+    if mode == "x" or has(args, "--extract", "--get"):
         to_screen = "O" in letters or "--to-stdout" in args
         return explores("reads an archive") if to_screen else changes("unpacks an archive", "edit", paths(args))
+    if mode in ("t", "d") or has(args, "--list", "--compare", "--diff"):
+        return explores("lists an archive", "read", paths(args))
     return explores("reads only") if "-" in args else changes("writes an archive", "edit", paths(args))
 
 
@@ -615,7 +641,7 @@ _MAKE_TESTS = names("test tests check lint unittest test-unit typecheck pytest h
 
 
 def make(call: Call) -> Effect:
-    if has(call.args, "-n", "--dry-run", "--just-print", "-q", "--question", "-p", "--print-data-base"):
+    if has(call.args, "-n", "--dry-run", "--just-print", "-q", "--question"):
         return explores("make as a rehearsal only")
     words = operands(call.args, "-C", "-f", "-j", "-I", "-o", "-W", "-l")
     goals = [word for word in words if "=" not in word and not word.isdigit()]
@@ -774,8 +800,24 @@ def service(call: Call) -> Effect:
 
 
 def network_setup(call: Call) -> Effect:
-    if {"add", "del", "delete", "set", "flush", "replace", "change", "up", "down"}.intersection(call.args):
+    if (call.name == "ifconfig" and len(operands(call.args)) > 1) or {
+        "add",
+        "del",
+        "delete",
+        "set",
+        "flush",
+        "replace",
+        "change",
+        "up",
+        "down",
+    }.intersection(call.args):
         return changes(f"changes the network ({call.name})")
+    return READS_ONLY
+
+
+def date(call: Call) -> Effect:
+    if any(word == "-s" or word.startswith("--set") for word in call.args):
+        return changes("sets the clock")
     return READS_ONLY
 
 

@@ -56,6 +56,8 @@ _WRITING_METHODS = names(
     " to_pickle to_parquet to_feather to_hdf to_sql to_excel extractall bulk_create executescript commit"
     " save save_pretrained push_to_hub sendall sendto makedirs create_all drop_all write_image write_html"
     " terminate kill send_signal copy_into move_into"
+    " delete get_or_create update_or_create insert_one insert_many update_one update_many delete_one delete_many"
+    " serve_forever post"
 )
 _CHANGING_VERBS = names("write save delete remove drop install uninstall upload deploy migrate publish")
 _TOOL_VERBS = names("edit insert append create replace update apply execute run send set add")
@@ -250,6 +252,8 @@ def _mode(call: ast.Call, position: int) -> ast.expr | None:
 def _command_line(call: ast.Call) -> str:
     """The command line that is started, "" if it is not written down."""
     first = call.args[0] if call.args else None
+    if isinstance(first, ast.JoinedStr) and _texts(first.values[:1]):
+        return "".join((_texts([part]) or ["_"])[0] for part in first.values)
     if isinstance(first, ast.Constant) and isinstance(first.value, str):
         return first.value
     if not isinstance(first, (ast.List, ast.Tuple)) or not first.elts:

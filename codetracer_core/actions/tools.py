@@ -110,7 +110,7 @@ _KEYBOARDS = names("bashcommand keystrokes sendkeys writestdin sendinput typekey
 
 def _judge_shell_tool(values: Arguments, action: str) -> Effect:
     command = next((values[key] for key in _COMMAND_ARGUMENTS if values.get(key) is not None), None)
-    if values.get("is_input") in (True, "true"):
+    if values.get("is_input") in (True, "true") or (isinstance(command, str) and command in _STOPPING_KEYS):
         return judge_keystrokes(str(command or ""), typed_into_program=True)
     if isinstance(command, list):  # Codex: ["bash", "-lc", "…"]
         command = shlex.join(str(word) for word in command)
@@ -136,6 +136,7 @@ _HARMLESS_KEYS = names(
     "Enter Escape Esc Tab Space Up Down Left Right Home End PageUp PageDown PgUp PgDn PPage NPage C-l"
 )
 _LEAVES_A_VIEWER = names("q Q :q :q!")
+_SAVES = re.compile(r"(?:\x1b|Escape )?:(?:w|wa|wq|wqa|x|xa)!?")
 _ANSWERS = names("y Y yes Yes YES n N no No")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _TRAILING_ENTER = re.compile(r"(?:\s+(?:Enter|C-m))+\s*$")
@@ -156,6 +157,8 @@ def judge_keystrokes(text: str, *, typed_into_program: bool = False) -> Effect:
         return explores("leaves a viewer", "shell")
     if typed in _ANSWERS:
         return changes(f"answers a prompt ({typed}), what it confirms is not seen")
+    if _SAVES.fullmatch(typed):
+        return changes("saves a file in an editor", "edit")
     if typed_into_program:
         return changes("types into the running program, what that does is not seen")
     if _CONTROL_CHARACTER.search(typed):
