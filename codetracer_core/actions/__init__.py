@@ -25,7 +25,7 @@ class Decision:
     """``kind`` of a step and a ``reason`` (a fragment on one line, free of control characters).
 
     ``purpose`` says what the action is for and ``targets`` which files, folders or packages it names, as far as
-    that can be told; stages are named after them.
+    that can be told; stages are named after them. They are text of the run as it was written: not yet fit to show.
     """
 
     kind: Kind

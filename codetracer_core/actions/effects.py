@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Purpose = Literal[
     "submit",
@@ -25,10 +25,10 @@ Purpose = Literal[
 """What an action is for, strongest first: where one action has several purposes, the first of them names it.
 
 ``output`` is a redirect of what another program prints; ``shell`` is what concerns the shell alone (``cd``,
-variables, ``echo``); ``plan`` is the agent's own notes.
+variables, ``echo``); ``plan`` is the agent's own notes; ``delegate`` hands work to a sub-agent.
 """
 
-_RANK: dict[str, int] = {name: rank for rank, name in enumerate(Purpose.__args__)}  # type: ignore[attr-defined]
+_RANK: dict[str, int] = {name: rank for rank, name in enumerate(get_args(Purpose))}
 
 
 @dataclass(frozen=True, slots=True)
