@@ -51,7 +51,7 @@ def overview(run: OpenRun, run_id: str, truth: dict[int, str]) -> None:
         )
     with facts:
         notes = [("Note", note) for note in trajectory.notes]
-        components.facts()(key="facts", data=[*run_facts(trajectory), ("Stages", run.stage_rule), *notes])
+        components.facts()(key="facts", data=[*run_facts(trajectory), ("Stages from", run.stages_from), *notes])
         if trajectory.tests:
             tests = pd.DataFrame([(test.name, test.status) for test in trajectory.tests], columns=["Test", "Result"])
             st.dataframe(tests, hide_index=True)

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from codetracer_core.errors import CodeTracerError
 from codetracer_core.ui.workspace import open_store
 from codetracer_core.workflow import ImportReport, import_runs
 
@@ -27,7 +28,8 @@ def import_panel() -> None:
         files = st.file_uploader("Files or archives (.zip, .tar.zst)", type=UPLOAD_TYPES, accept_multiple_files=True)
         if st.form_submit_button("Import uploads") and files:
             with tempfile.TemporaryDirectory(prefix="codetracer-upload-") as folder:
-                _import([_kept(Path(folder), i, file) for i, file in enumerate(files)], None)
+                uploads = Path(folder)
+                _import([_kept(uploads, i, file) for i, file in enumerate(files)], None, uploads=uploads)
     if report := st.session_state.get("import_report"):
         show_report(report)
 
@@ -45,7 +47,7 @@ def _kept(folder: Path, number: int, file: UploadedFile) -> Path:
     return path
 
 
-def _import(paths: Sequence[Path], manifest: Path | None) -> None:
+def _import(paths: Sequence[Path], manifest: Path | None, *, uploads: Path | None = None) -> None:
     bar = st.progress(0.0, text="Looking for runs …")
 
     def progress(done: int, total: int, path: str) -> None:
@@ -54,7 +56,13 @@ def _import(paths: Sequence[Path], manifest: Path | None) -> None:
         else:
             bar.progress(0.0, text=f"Looking for runs … {done} folders")
 
-    st.session_state["import_report"] = import_runs(paths, store=open_store(), manifest=manifest, progress=progress)
+    try:
+        st.session_state["import_report"] = import_runs(
+            paths, store=open_store(), manifest=manifest, uploads=uploads, progress=progress
+        )
+    except CodeTracerError as error:  # the manifest that was named cannot be read
+        st.error("Nothing was imported.")
+        st.text(str(error))
     bar.empty()
 
 

@@ -7,10 +7,9 @@ from urllib.parse import unquote
 import streamlit as st
 
 from codetracer_core.models import RunRecord, Stage
-from codetracer_core.stages import offline_stages
 from codetracer_core.store import Store, default_workspace, keep
 from codetracer_core.tree import TraceTree, build_tree
-from codetracer_core.workflow import import_samples_if_empty
+from codetracer_core.workflow import import_samples_if_empty, stages_of
 
 ANNOTATOR_COOKIE = "codetracer_annotator"
 
@@ -34,7 +33,7 @@ class OpenRun:
     record: RunRecord
     tree: TraceTree
     stages: tuple[Stage, ...]
-    stage_rule: str
+    stages_from: str
     """Where the stages come from: the benchmark, or the rule of the offline split."""
 
 
@@ -49,11 +48,8 @@ def _open_run(run_id: str, imports: int) -> OpenRun:
     store = open_store()
     record = store.load_run(run_id)
     tree = build_tree(record.trajectory)
-    annotated = store.stages(run_id)
-    if annotated:
-        return OpenRun(record, tree, annotated, "from the benchmark's annotation")
-    split = offline_stages(record.trajectory, tree)
-    return OpenRun(record, tree, split.stages, f"split offline: {split.rule}")
+    stages, origin = stages_of(record.trajectory, tree, store.stages(run_id))
+    return OpenRun(record, tree, stages, origin)
 
 
 def annotator() -> str:

@@ -29,12 +29,17 @@ PROBE = """
 () => {
   const viewer = [...document.querySelectorAll("*")].map((e) => e.shadowRoot?.querySelector(".viewer")).find(Boolean);
   const times = (window.benchTimes = { step: [], label: [] });
-  let pressed = 0, labelled = 0;
-  window.addEventListener("keydown", (event) => { if (event.key === "j") pressed = performance.now(); else labelled = performance.now(); }, true);
+  const pressed = { step: 0, label: 0 };
+  window.addEventListener("keydown", ({ key }) => (pressed[key === "j" ? "step" : "label"] = performance.now()), true);
+  const seen = (what) => {
+    const from = pressed[what];
+    pressed[what] = 0;
+    if (from) requestAnimationFrame(() => times[what].push(performance.now() - from));
+  };
   new MutationObserver((changes) => {
     for (const { attributeName } of changes) {
-      if (attributeName === "data-shown" && pressed && viewer.dataset.shown) { const from = pressed; pressed = 0; requestAnimationFrame(() => times.step.push(performance.now() - from)); }
-      if (attributeName === "data-waiting" && labelled && viewer.dataset.waiting === "0") { const from = labelled; labelled = 0; requestAnimationFrame(() => times.label.push(performance.now() - from)); }
+      if (attributeName === "data-shown" && viewer.dataset.shown) seen("step");
+      if (attributeName === "data-waiting" && viewer.dataset.waiting === "0") seen("label");
     }
   }).observe(viewer, { attributes: true });
 }

@@ -46,11 +46,11 @@ class Dashboard:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "codetracer_core.cli", "dashboard", "--workspace", str(self.workspace)]
-        log = (self.workspace.parent / "dashboard.log").open("ab")
-        self.process = subprocess.Popen(
-            [*command, "--port", str(self.port), "--no-browser"], stdout=log, stderr=log, start_new_session=True
-        )
+        command = [sys.executable, "-m", "codetracer_core", "dashboard", "--workspace", str(self.workspace)]
+        with (self.workspace.parent / "dashboard.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "--port", str(self.port), "--no-browser"], stdout=log, stderr=log, start_new_session=True
+            )
         for _ in range(600):
             if self.process.poll() is not None:
                 raise RuntimeError((self.workspace.parent / "dashboard.log").read_text())
@@ -86,7 +86,7 @@ def write_run(folder: Path, steps: int, observation: int, *, name: str) -> None:
 
 
 def cli(*arguments: str, workspace: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "codetracer_core.cli", *arguments, "--workspace", str(workspace)]
+    command = [sys.executable, "-m", "codetracer_core", *arguments, "--workspace", str(workspace)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -106,7 +106,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(15_000)
     yield page
     context.close()
 

@@ -45,7 +45,7 @@ def test_hostile_text_is_only_text(page: Page, dashboard: Dashboard, run: Path) 
     page.get_by_label("Folder, file or archive on this machine").fill(str(run))
     page.get_by_role("button", name="Import from path").click()
     expect(page.get_by_text("1 imported")).to_be_visible()
-    page.locator(".query").fill("onerror")
+    page.locator(".query").fill("hostile")
     expect(page.locator(".row")).to_have_count(1)
     page.locator(".row").click()
     see_step(page, 1)
@@ -68,7 +68,7 @@ def test_hostile_text_is_only_text(page: Page, dashboard: Dashboard, run: Path) 
 def test_the_hostile_sample_run_is_only_text(page: Page, dashboard: Dashboard) -> None:
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
-    run_id = next(run_id for name, run_id in dashboard.runs.items() if "hostile" in name)
+    run_id = next(run_id for name, run_id in dashboard.runs.items() if "guestbook" in name)
     open_run(page, dashboard, run_id)
     total = int(page.locator(".total").inner_text())
     for step in range(2, total + 1):

@@ -183,15 +183,15 @@ SIGNATURE = """
 """
 # What has to be so before the key can do anything: the keys that bring it about.
 PREPARED = {
-  "n": ["/", "#line", "Escape"],
-  "N": ["/", "#line", "Escape"],
-  "0": ["1"],
-  "Backspace": ["1"],
-  "ArrowRight": ["h"],
-  "e": ["h"],
-  "b": [" "],
-  "PageUp": [" "],
-  "Escape": ["?"],
+    "n": ["/", "#line", "Escape"],
+    "N": ["/", "#line", "Escape"],
+    "0": ["1"],
+    "Backspace": ["1"],
+    "ArrowRight": ["h"],
+    "e": ["h"],
+    "b": [" "],
+    "PageUp": [" "],
+    "Escape": ["?"],
 }
 SYMBOLS = {"Space": " ", "↓": "ArrowDown", "↑": "ArrowUp", "←": "ArrowLeft", "→": "ArrowRight", "PgDn": "PageDown"}
 SYMBOLS |= {"PgUp": "PageUp", "Esc": "Escape", "⌫": "Backspace"}
@@ -208,14 +208,18 @@ def test_every_key_on_the_cheatsheet_has_an_effect(page: Page, dashboard: Dashbo
     expect(sheet).to_be_hidden()
     assert len(advertised) == len(set(advertised)) > 40
     without_effect = []
-    for key in advertised:
-        open_run(page, dashboard, dashboard.runs["long"], step=50)
+    for key in sorted(advertised, key=lambda key: key in PREPARED):
+        if key in PREPARED:
+            open_run(page, dashboard, dashboard.runs["long"], step=50)
+        else:
+            press(page, "Escape", "g", "5", "0", "Enter")
+            see_step(page, 50)
         for before in PREPARED.get(key, []):
             page.keyboard.type(before[1:]) if before.startswith("#") else press(page, before)
             page.wait_for_timeout(400)
         before = page.evaluate(SIGNATURE)
         press(page, key)
-        page.wait_for_timeout(120)
+        page.wait_for_timeout(100)
         if page.evaluate(SIGNATURE) == before:
             without_effect.append(key)
         press(page, key) if key in "taomzwv" else None  # the toggles are remembered: set them back
@@ -258,6 +262,4 @@ def test_the_overview_shows_the_run_and_a_click_jumps(page: Page, dashboard: Das
     expect(page.locator("dl")).to_contain_text("no result file")
     points.nth(30).click(force=True)
     expect(page.get_by_role("tab", name="Steps")).to_have_attribute("aria-selected", "true")
-    page.wait_for_function(
-        "[...document.querySelectorAll('*')].some(e => e.shadowRoot?.querySelector('.viewer[data-shown]:not([data-shown=\"9\"])'))"
-    )
+    expect(page.locator(".title")).not_to_have_text(f"Step 9 of {LONG}")

@@ -31,7 +31,11 @@ function createTable(root) {
 
   t.receive = (data) => {
     t.columns = data.columns;
-    t.rows = data.rows.map((cells, i) => ({ cells, run: data.runs[i], words: cells.join(" ").toLowerCase() }));
+    t.rows = data.rows.map((cells, i) => ({
+      cells,
+      run: data.runs[i],
+      words: `${data.runs[i]} ${cells.join(" ")}`.toLowerCase(),
+    }));
     t.hits = data.hits;
     t.deep = data.deep;
     if (root.activeElement !== $(".deep")) $(".deep").value = data.deep || "";
@@ -160,7 +164,11 @@ function createTable(root) {
     node.style.gridTemplateColumns = template();
     t.columns.forEach(({ name, type }, column) => {
       const value = row.cells[column];
-      const cell = element("span", `cell ${type} ${name}`, formatted(value, type));
+      const cell = element(
+        "span",
+        `cell ${type} ${name}`,
+        name === "task" ? (value ?? row.run) : formatted(value, type),
+      );
       cell.setAttribute("role", "gridcell");
       if (name === "outcome") cell.dataset.outcome = value;
       if (value === null) cell.classList.add("unknown");
@@ -301,7 +309,8 @@ function createTable(root) {
   }
   function onKey(event) {
     const target = event.composedPath()[0];
-    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(target?.tagName || "")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(target?.tagName || ""))
+      return;
     if (event.key === "/") $(".query").focus();
     else if (event.key === "Escape") onPointer(new Event("x"));
     else return;
