@@ -124,7 +124,7 @@ def _outbox_pipe(run_id: str, store: Store, annotator: str) -> None:
     acknowledged: dict[str, int] = {}
     refused: list[str] = []
     if message:
-        annotator = str(message.get("annotator", ""))[:LONGEST_NAME].strip()
+        annotator = _name(message.get("annotator", ""))
         st.session_state["annotator"] = annotator
         acknowledged, refused = take_labels(store, message.get("batches", ()))
     labels = verdicts_in_force(store, run_id, source="human", annotator=annotator) if annotator else {}
@@ -272,21 +272,32 @@ def take_labels(store: Store, batches: Sequence[Mapping[str, Any]]) -> tuple[dic
         client = str(batch["client"])
         events, highest = [], 0
         for op in batch["ops"]:
-            highest = max(highest, int(op["sequence"]))
             try:
-                events.append(
-                    LabelEvent(
-                        run_id=op["run"],
-                        step_id=op["step"],
-                        value=op["verdict"],
-                        annotator=str(op["annotator"])[:LONGEST_NAME],
-                        client=client,
-                        sequence=op["sequence"],
-                        occurred_at=datetime.fromisoformat(op["at"]).astimezone(UTC),
-                    )
-                )
-            except (ValueError, KeyError) as error:
-                refused.append(f"label {op.get('sequence')}: not understood ({type(error).__name__})")
+                highest = max(highest, int(op["sequence"]))
+                events.append(_label_event(client, op))
+            except (ValueError, KeyError, TypeError, OverflowError) as error:
+                number = op.get("sequence") if isinstance(op, Mapping) else None
+                refused.append(f"label {number}: not understood ({type(error).__name__})")
         refused += [refusal.reason for refusal in store.add_label_events(events).refused]
         acknowledged[client] = highest
     return acknowledged, refused
+
+
+def _label_event(client: str, op: Mapping[str, Any]) -> LabelEvent:
+    annotator = _name(op["annotator"])
+    if not annotator:
+        raise ValueError("nobody's label")
+    return LabelEvent(
+        run_id=op["run"],
+        step_id=op["step"],
+        value=op["verdict"],
+        annotator=annotator,
+        client=client,
+        sequence=op["sequence"],
+        occurred_at=datetime.fromisoformat(op["at"]).astimezone(UTC),
+    )
+
+
+def _name(text: object) -> str:
+    """An annotator's name as it is stored: at most ``LONGEST_NAME`` characters, without white space at its ends."""
+    return str(text).strip()[:LONGEST_NAME].strip()

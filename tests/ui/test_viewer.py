@@ -1,0 +1,265 @@
+"""What the step viewer asks of Python: outline, step text, finding, labels. Real runs, a real store."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codetracer_core.models import Branch, Step, ToolCall, Trajectory
+from codetracer_core.store import Store
+from codetracer_core.tree import build_tree
+from codetracer_core.ui.viewer import (
+    FIELD_CHARACTERS,
+    LONGEST_NAME,
+    MOST_HITS,
+    WINDOW_CHARACTERS,
+    find_steps,
+    outline,
+    step_texts,
+    take_labels,
+    verdicts_in_force,
+    whole_step,
+)
+from tests.store.factory import decide, make_run, make_step
+
+
+def run_of(*steps: Step, **header: Any) -> Trajectory:
+    return make_run(steps=steps, **header).trajectory
+
+
+# --- outline --------------------------------------------------------------------------------------------------
+
+
+def test_the_outline_has_one_entry_per_step_in_every_column() -> None:
+    trajectory = run_of(
+        make_step(1, exit_code=None),
+        make_step(2, parallel_group=2),
+        make_step(3, parallel_group=2, exit_code=1),
+        make_step(4, branch="helper"),
+        Step(step_id=5, action="I am done.", is_message=True),
+        branches=(Branch(branch_id="helper", name="Helper", parent_step_id=3),),
+    )
+    columns = outline(trajectory, build_tree(trajectory))
+    assert {name: len(column) for name, column in columns.items()} == dict.fromkeys(columns, 5)
+    assert columns["kind"] == "eecem"
+    assert columns["state"] == [0, 0, 1, 1, 1]
+    assert columns["group"] == [0, 2, 2, 0, 0]
+    assert columns["branch"] == [-1, -1, -1, 0, -1]
+    assert columns["exit"] == [None, 0, 1, 0, None]
+    assert columns["label"][2] == "sed -i s/3/x/ app.py"
+
+
+def test_a_run_without_steps_has_an_empty_outline() -> None:
+    empty = run_of()
+    assert all(len(column) == 0 for column in outline(empty, build_tree(empty)).values())
+
+
+# --- text of steps --------------------------------------------------------------------------------------------
+
+
+def test_texts_come_in_the_order_asked_for_and_unknown_numbers_are_passed_over() -> None:
+    texts = step_texts(run_of(make_step(1), make_step(2), make_step(3)), [3, 0, -1, 1, 4, 99])
+    assert list(texts) == ["3", "1"]
+    assert texts["3"]["action"] == {"text": "sed -i s/3/x/ app.py", "length": 20, "cut": False}
+    assert texts["3"]["version"] == "window"
+
+
+def test_missing_and_empty_observations_differ() -> None:
+    texts = step_texts(run_of(make_step(1, observation=None), make_step(2, observation="")), [1, 2])
+    assert texts["1"]["observation"] is None
+    assert texts["2"]["observation"] == {"text": "", "length": 0, "cut": False}
+
+
+def test_an_answer_stops_at_its_budget_but_always_holds_the_first_step() -> None:
+    size = 90_000
+    run = run_of(*(make_step(n, observation="x" * size) for n in range(1, 11)))
+    texts = step_texts(run, range(1, 11))
+    assert list(texts) == ["1", "2", "3", "4"]
+    assert 4 * size <= WINDOW_CHARACTERS < 5 * size
+    huge = step_texts(run_of(make_step(1, thought="t" * 500_000, action="a" * 500_000, observation="o" * 500_000)), [1])
+    assert list(huge) == ["1"]
+
+
+def test_long_fields_are_cut_in_windows_and_whole_on_demand() -> None:
+    run = run_of(make_step(1, observation="ä" * (FIELD_CHARACTERS + 1), thought="ü" * FIELD_CHARACTERS))
+    window = step_texts(run, [1])["1"]
+    assert window["observation"] == {
+        "text": "ä" * FIELD_CHARACTERS,
+        "length": FIELD_CHARACTERS + 1,
+        "cut": True,
+    }
+    assert not window["thought"]["cut"]
+    whole = whole_step(run, 1)["1"]
+    assert whole["version"] == "whole"
+    assert whole["observation"]["length"] == len(whole["observation"]["text"]) == FIELD_CHARACTERS + 1
+    assert not whole["observation"]["cut"]
+
+
+@pytest.mark.parametrize("number", [0, -1, 2, 10**30])
+def test_there_is_no_whole_step_beyond_the_run(number: int) -> None:
+    assert whole_step(run_of(make_step(1)), number) == {}
+
+
+def test_arguments_are_shown_one_by_one_only_where_the_action_is_not_one_of_them() -> None:
+    command = make_step(1)
+    edit = ToolCall(name="edit", arguments={"path": "a.py", "old_str": "b", "lines": [1, 2], "deep": {"ключ": None}})
+    structured = make_step(2, action=edit.text(), tool=edit)
+    raw = make_step(3, action="not json", tool=ToolCall(name="edit", arguments="not json"))
+    bare = make_step(4, tool=None)
+    texts = step_texts(run_of(command, structured, raw, bare), [1, 2, 3, 4])
+    assert [texts[str(n)]["arguments"] is None for n in (1, 2, 3, 4)] == [True, False, True, True]
+    arguments = {argument["name"]: argument["text"] for argument in texts["2"]["arguments"]}
+    assert arguments == {"path": "a.py", "old_str": "b", "lines": "[1, 2]", "deep": '{"ключ": null}'}
+
+
+def test_the_language_follows_the_tool_and_messages_have_none() -> None:
+    python = make_step(2, tool=ToolCall(name="execute_ipython_cell", arguments={"code": "1"}), action="1")
+    texts = step_texts(run_of(make_step(1), python, Step(step_id=3, action="Done.", is_message=True)), [1, 2, 3])
+    assert [texts[str(n)]["language"] for n in (1, 2, 3)] == ["bash", "python", None]
+
+
+def test_metadata_names_the_source_of_each_text() -> None:
+    facts = dict(step_texts(run_of(make_step(1)), [1])["1"]["facts"])
+    assert facts == {
+        "Native ids": "event-1",
+        "Tool call id": "call_1",
+        "Time": "2026-03-01 12:00:01+00:00",
+        "Source of the action": "run.json, line 1, /0",
+    }
+
+
+# --- find -----------------------------------------------------------------------------------------------------
+
+
+def test_find_counts_in_action_observation_and_thought_whatever_the_case() -> None:
+    run = run_of(
+        make_step(1, action="grep STRASSE", observation="Straße", thought=None, tool=None),
+        make_step(2, observation="nothing here", thought="the strasse, the Strasse"),
+        make_step(3, observation=None, thought=None),
+    )
+    assert find_steps(run, "sTrasse") == [{"step": 1, "count": 2}, {"step": 2, "count": 2}]
+
+
+def test_find_reads_what_is_seen_not_the_colours() -> None:
+    run = run_of(make_step(1, observation="\x1b[31mFAI\x1b[0mLED 31m"))
+    assert find_steps(run, "failed") == [{"step": 1, "count": 1}]
+    assert find_steps(run, "[31m") == []
+
+
+@pytest.mark.parametrize("query", [".*", "(", "\\", "{run_id}", "%s", "<script>"])
+def test_find_takes_the_query_as_text(query: str) -> None:
+    run = run_of(make_step(1, observation=f"a {query} b"), make_step(2, observation="aaa"))
+    assert find_steps(run, query) == [{"step": 1, "count": 1}]
+
+
+def test_find_answers_nothing_to_nothing_and_stops_at_its_limit() -> None:
+    run = run_of(*(Step(step_id=n, action="same") for n in range(1, MOST_HITS + 10)))
+    assert find_steps(run, "") == []
+    assert find_steps(run, "same") == [{"step": n, "count": 1} for n in range(1, MOST_HITS + 1)]
+
+
+# --- labels ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    runs = [make_run("run-1", 5), make_run("run-2", 3)]
+    with Store.open(tmp_path / "workspace") as store:
+        store.add_runs(runs, decisions=[decide(run) for run in runs])
+        yield store
+
+
+def op(sequence: int, step: int = 1, verdict: Any = "incorrect", **fields: Any) -> dict[str, Any]:
+    given = {"run": "run-1", "annotator": "Ana", "at": "2026-03-01T12:00:00.000Z"}
+    return {"sequence": sequence, "step": step, "verdict": verdict, **given, **fields}
+
+
+def batch(*ops: Any, client: str = "tab-1") -> dict[str, Any]:
+    return {"client": client, "ops": list(ops)}
+
+
+def in_force(store: Store, run: str = "run-1", annotator: str = "Ana") -> dict[int, str]:
+    return dict(verdicts_in_force(store, run, source="human", annotator=annotator))
+
+
+def test_a_batch_sent_again_and_again_is_stored_once(store: Store) -> None:
+    sent = batch(op(1, 1), op(2, 2, "unuseful"), op(3, 1, "correct"))
+    for _ in range(3):
+        assert take_labels(store, [sent]) == ({"tab-1": 3}, [])
+    assert take_labels(store, [batch(op(3, 1, "correct"), op(4, 3, None))]) == ({"tab-1": 4}, [])
+    assert in_force(store) == {1: "correct", 2: "unuseful"}
+    assert [event.sequence for event in store.label_history("run-1")] == [1, 2, 3, 4]
+
+
+def test_a_verdict_is_taken_back_by_none(store: Store) -> None:
+    take_labels(store, [batch(op(1, 1), op(2, 1, None))])
+    assert in_force(store) == {}
+
+
+def test_several_clients_in_one_message_are_settled_each(store: Store) -> None:
+    settled = take_labels(store, [batch(op(7, 1), client="old tab"), batch(op(1, 2), op(2, 3), client="new tab")])
+    assert settled == ({"old tab": 7, "new tab": 2}, [])
+    assert set(in_force(store)) == {1, 2, 3}
+
+
+def test_labels_of_another_run_and_person_find_their_way(store: Store) -> None:
+    take_labels(store, [batch(op(1, 2, run="run-2"), op(2, 2, "correct", annotator="Ben"))])
+    assert in_force(store) == {}
+    assert in_force(store, "run-2") == {2: "incorrect"}
+    assert in_force(store, annotator="Ben") == {2: "correct"}
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (op(2, run="no such run"), "there is no run 'no such run'"),
+        (op(2, step=6), "run 'run-1' has 5 steps, there is no step 6"),
+        (op(2, step=0), "label 2: not understood"),
+        (op(2, step=None), "a verdict needs a step"),
+        (op(2, verdict="wrong"), "'wrong' is no verdict"),
+        (op(2, verdict={"nested": []}), "is no verdict"),
+        (op(2, at="yesterday"), "label 2: not understood"),
+        (op(2, at=None), "label 2: not understood"),
+        (op(2, at="0001-01-01T00:00:00+23:00"), "label 2: not understood"),
+        (op(2, annotator=" "), "label 2: not understood"),
+        ({"sequence": 2}, "label 2: not understood"),
+        ({"step": 1}, "label None: not understood"),
+        (op("second"), "label second: not understood"),  # type: ignore[arg-type]
+        ("nonsense", "not understood"),
+    ],
+)
+def test_what_cannot_be_stored_is_told_and_does_not_hold_up_the_rest(store: Store, bad: Any, said: str) -> None:
+    acknowledged, refused = take_labels(store, [batch(op(1, 1), bad, op(3, 3))])
+    assert acknowledged == {"tab-1": 3}
+    assert len(refused) == 1
+    assert said in refused[0]
+    assert in_force(store) == {1: "incorrect", 3: "incorrect"}
+
+
+def test_a_label_that_is_refused_alone_is_settled_too(store: Store) -> None:
+    acknowledged, refused = take_labels(store, [batch(op(9, step=99))])
+    assert acknowledged == {"tab-1": 9}
+    assert len(refused) == 1
+
+
+@pytest.mark.parametrize("name", ["x" * 500, "x" * (LONGEST_NAME - 1) + "  and more", "  Ana  "])
+def test_names_are_stored_as_the_session_knows_them(store: Store, name: str) -> None:
+    take_labels(store, [batch(op(1, annotator=name))])
+    stored = store.labels("run-1", source="human")[0].annotator
+    assert stored == name.strip()[:LONGEST_NAME].strip()
+
+
+def test_the_time_of_the_act_is_kept_in_utc(store: Store) -> None:
+    take_labels(store, [batch(op(1, at="2026-03-01T14:00:00+02:00"))])
+    event = store.labels("run-1", source="human")[0]
+    assert event.occurred_at == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert event.arrived_at - datetime.now(UTC) < timedelta(minutes=1)
+
+
+def test_an_empty_message_asks_nothing_of_the_store(store: Store) -> None:
+    before = store.revision()
+    assert take_labels(store, []) == ({}, [])
+    assert take_labels(store, [batch()]) == ({"tab-1": 0}, [])
+    assert store.revision() == before
