@@ -18,8 +18,9 @@ from codetracer_core import __version__
 from codetracer_core.errors import CodeTracerError
 
 if TYPE_CHECKING:
+    from codetracer_core.importing import ImportReport, Progress
     from codetracer_core.models import Step
-    from codetracer_core.workflow import ImportReport, Progress, RunView
+    from codetracer_core.workflow import RunView
 
 app = typer.Typer(
     name="codetracer",
@@ -131,8 +132,8 @@ def import_benchmark(
 
 
 def _import(paths: Sequence[Path], manifest: Path | None, workspace: Path | None, format: str | None) -> "ImportReport":
+    from codetracer_core.importing import import_runs
     from codetracer_core.store import open_for_writing
-    from codetracer_core.workflow import import_runs
 
     with open_for_writing(_workspace(workspace)) as store, _progress() as progress:
         return import_runs(paths, store=store, manifest=manifest, format=format, progress=progress)

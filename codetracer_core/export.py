@@ -1,8 +1,10 @@
 """Runs and labels as files for other programs. Pure: text in, text out."""
 
 import csv
+import hashlib
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +25,13 @@ def normalised_files(trajectory: Trajectory, tree: str, stages: Sequence[Stage])
         "tree.md": tree if tree.endswith("\n") else f"{tree}\n",
         "stage_ranges.json": _indented(ranges),
     }
+
+
+def folder_name(run_id: str) -> str:
+    """A name for the run's folder: its id, or a digest of it where the id is no plain name."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", run_id):
+        return run_id
+    return f"run-{hashlib.sha256(run_id.encode()).hexdigest()[:16]}"
 
 
 def _indented(value: Any) -> str:

@@ -1,9 +1,13 @@
 """Small real runs, written to disk by the tests that need them."""
 
+import io
 import json
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import zstandard
 
 ACTIONS = ("ls", "cat app.py", "sed -i s/a/b/ app.py", "cat app.py", "pytest -q", "submit")
 
@@ -59,3 +63,31 @@ def write_manifest(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
+
+
+def pack_zst(path: Path, folder: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as file:
+        file.add(folder, arcname=folder.name)
+    path.write_bytes(zstandard.ZstdCompressor().compress(plain.getvalue()))
+    return path
+
+
+def write_benchmark(root: Path, make: Path) -> Path:
+    """A benchmark: one archive, one extracted folder, one misaligned, one without artifact, one not downloaded."""
+    write_run(make / "archived" / "archived.traj", submission="1")
+    pack_zst(root / "bench_artifacts" / "full" / "archived.tar.zst", make / "archived")
+    write_run(root / "extracted" / "run.traj", submission="2")
+    write_run(root / "agents" / "longer" / "run.traj", [*ACTIONS, "exit"], submission="3")
+    write_manifest(
+        root / "bench_manifest.full.jsonl",
+        [
+            manifest_row("archived"),
+            manifest_row("extracted", solved=None),
+            manifest_row("longer"),
+            manifest_row("lost", artifact_path=None),
+            manifest_row("elsewhere"),
+        ],
+    )
+    return root

@@ -10,8 +10,8 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from codetracer_core.errors import CodeTracerError
+from codetracer_core.importing import ImportReport, import_runs
 from codetracer_core.ui.workspace import open_store
-from codetracer_core.workflow import ImportReport, import_runs
 
 UPLOAD_TYPES = ["zip", "zst", "gz", "tar", "traj", "json", "jsonl", "log", "txt", "cast", "parquet"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 
 from codetracer_core.discovery import discover
+from codetracer_core.importing import import_runs
 from codetracer_core.parsers import read_run
 from codetracer_core.store import Store
-from codetracer_core.workflow import import_runs
 from tests.conftest import SAMPLE_DATA, real_data
 
 COPIES_TO_REACH = 76_000_000

@@ -1,0 +1,42 @@
+"""The report of an import: what became of every run, and of every place that should hold one."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Status = Literal["imported", "skipped", "misaligned", "failed"]
+REPORT_IT = "This is a fault of CodeTracer; please report it."
+
+
+@dataclass(frozen=True)
+class ImportItem:
+    """What became of one run, or of one place that should hold one."""
+
+    path: str
+    status: Status
+    reason: str = ""
+    remedy: str = ""
+    run_id: str | None = None
+    format: str | None = None
+    view: str | None = None
+    step_count: int | None = None
+    declared_step_count: int | None = None
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """All items of one import. A *misaligned* run is imported, too; its step numbers do not fit the manifest."""
+
+    items: tuple[ImportItem, ...]
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        counted = Counter(item.status for item in self.items)
+        return {status: counted[status] for status in ("imported", "skipped", "misaligned", "failed")}
+
+    def as_json(self) -> dict[str, Any]:
+        return {"counts": self.counts, "items": [asdict(item) for item in self.items]}
+
+
+def unexpected(error: Exception) -> str:
+    return f"unexpected {type(error).__name__}: {error}"
