@@ -8,9 +8,9 @@ Run inside a script context (Streamlit's AppTest), it draws the frame directly.
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from codetracer_core.ui import shell
+from codetracer_core.ui import shell, workspace
 
 if get_script_run_ctx(suppress_warning=True) is not None:
     shell.main()
 else:
-    app = st.App(shell.__file__)
+    app = st.App(shell.__file__, lifespan=workspace.store_closed_at_the_end)

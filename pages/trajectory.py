@@ -15,7 +15,7 @@ from codetracer_core.ui.workspace import OpenRun, annotator, open_run, open_stor
 def start_step() -> int:
     """The step in the address, 1 if there is none."""
     text = st.query_params.get("step", "1")
-    return int(text) if text.isdecimal() else 1
+    return int(text) if text.isdecimal() and len(text) < 10 else 1
 
 
 def jump_to_clicked_point() -> None:

@@ -1,6 +1,7 @@
 """The import panel of the library: by path or by upload, with progress and a report."""
 
 import json
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from codetracer_core.importing import ImportReport, import_runs
 from codetracer_core.ui.workspace import open_store
 
 UPLOAD_TYPES = ["zip", "zst", "gz", "tar", "traj", "json", "jsonl", "log", "txt", "cast", "parquet"]
+_LONGEST_FILE_NAME = 200
+"""Bytes; file systems take 255. Of a longer name the end is kept, for it tells the format."""
 
 
 def import_panel() -> None:
@@ -42,7 +45,9 @@ def _kept(folder: Path, number: int, file: UploadedFile) -> Path:
     """The upload as a file. Its own name is kept, for formats are told by it, but never as a path."""
     place = folder / f"upload-{number + 1}"
     place.mkdir()
-    path = place / (Path(file.name.replace("\\", "/")).name or "upload")
+    name = "".join(character for character in re.split(r"[/\\]", file.name)[-1] if character.isprintable())
+    name = name.encode()[-_LONGEST_FILE_NAME:].decode(errors="ignore")
+    path = place / (name if name.strip(".") else "upload")
     path.write_bytes(file.getbuffer())
     return path
 

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Literal
 
 import plotly.graph_objects as go
@@ -151,18 +152,23 @@ def step_seconds(trajectory: Trajectory) -> dict[int, float | None]:
     times = [step.timestamp for step in trajectory.steps]
     following = [*times[1:], trajectory.ended_at]
     return {
-        step.step_id: max(0.0, (after - before).total_seconds()) if before and after else None
-        for step, before, after in zip(trajectory.steps, times, following, strict=True)
+        step.step_id: None if (seconds := _seconds_between(before, after)) is None else max(0.0, seconds)
+        for step, before, after in zip(trajectory.steps, times, following, strict=False)
     }
+
+
+def _seconds_between(before: datetime | None, after: datetime | None) -> float | None:
+    """None if one is not known, or if only one tells its offset from UTC: such times cannot be compared."""
+    if before is None or after is None or (before.tzinfo is None) != (after.tzinfo is None):
+        return None
+    return (after - before).total_seconds()
 
 
 def run_facts(trajectory: Trajectory) -> list[tuple[str, str]]:
     """What the files say of the run, as (name, value) pairs of text for a table; what they do not say is "unknown"."""
     outcome, usage = trajectory.outcome, trajectory.usage
     solved = {True: "solved", False: "not solved", None: "unknown"}[outcome.solved]
-    duration = None
-    if trajectory.started_at and trajectory.ended_at:
-        duration = f"{(trajectory.ended_at - trajectory.started_at).total_seconds():,.0f} s"
+    duration = _seconds_between(trajectory.started_at, trajectory.ended_at)
     source = outcome.source
     passed = sum(test.status == "passed" for test in trajectory.tests)
     return [
@@ -182,7 +188,7 @@ def run_facts(trajectory: Trajectory) -> list[tuple[str, str]]:
         ("Prompt tokens", _count(usage.prompt_tokens)),
         ("… of them cached", _count(usage.cached_tokens)),
         ("Completion tokens", _count(usage.completion_tokens)),
-        ("Duration", duration or "unknown"),
+        ("Duration", f"{duration:,.0f} s" if duration is not None else "unknown"),
         ("Tests passed", f"{passed} of {len(trajectory.tests)}" if trajectory.tests else "unknown"),
     ]
 

@@ -1,6 +1,8 @@
 """The dashboard's hold on its workspace: one open store per server, and the runs that were opened lately."""
 
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -14,16 +16,40 @@ from codetracer_core.workflow import import_samples_if_empty, stages_of
 ANNOTATOR_COOKIE = "codetracer_annotator"
 
 
-@st.cache_resource(show_spinner="Opening the workspace …")
-def open_store() -> Store:
-    """The workspace's store, opened once per server; an empty workspace gets the sample runs.
+@dataclass(frozen=True)
+class _Held:
+    """The store, and the thread that takes in the inbox of the command line and keeps its snapshot fresh."""
 
-    A thread takes in what the command line leaves in the inbox, and keeps the snapshot that it reads up to date.
-    """
+    store: Store
+    stop: threading.Event
+    keeper: threading.Thread
+
+    def release(self) -> None:
+        self.stop.set()
+        self.keeper.join()
+        self.store.close()
+
+
+@st.cache_resource(show_spinner="Opening the workspace …", on_release=_Held.release)
+def _hold() -> _Held:
     store = Store.open(default_workspace(), purpose="the dashboard")
     import_samples_if_empty(store)
-    threading.Thread(target=keep, args=(store, threading.Event()), name="codetracer-keep", daemon=True).start()
-    return store
+    stop = threading.Event()
+    keeper = threading.Thread(target=keep, args=(store, stop), name="codetracer-keep", daemon=True)
+    keeper.start()
+    return _Held(store, stop, keeper)
+
+
+def open_store() -> Store:
+    """The workspace's store, opened once per server; an empty workspace gets the sample runs."""
+    return _hold().store
+
+
+@asynccontextmanager
+async def store_closed_at_the_end(_: st.App) -> AsyncIterator[None]:
+    """The server's life: when it ends, the workspace is given free with its snapshot up to date."""
+    yield
+    _hold.clear()
 
 
 @dataclass(frozen=True)
