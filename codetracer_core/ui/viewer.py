@@ -21,7 +21,7 @@ from codetracer_core.ui import components
 
 WINDOW_CHARACTERS = 400_000
 """How much step text one answer holds at most; the step asked for first is always in it."""
-FIELD_CHARACTERS = 100_000
+FIELD_CHARACTERS = 40_000
 """Longer texts are cut in windows; "open all" fetches the whole step."""
 MOST_HITS = 2_000
 LONGEST_NAME = 80
@@ -104,11 +104,12 @@ def _title(record: RunRecord) -> dict[str, str]:
 def _text_pipe(run_id: str, trajectory: Trajectory) -> None:
     message = _message("text_pipe", run_id)
     steps: dict[str, Any] = {}
+    request = message.get("request") if message else None
     if message and message.get("full"):
         steps = whole_step(trajectory, int(message["full"]))
     elif message:
         steps = step_texts(trajectory, [int(step) for step in message.get("steps", ())])
-    _pipe("text_pipe", {"channel": "text", "run": run_id, "steps": steps})
+    _pipe("text_pipe", {"channel": "text", "run": run_id, "request": request, "steps": steps})
 
 
 @st.fragment
@@ -167,6 +168,7 @@ def outline(trajectory: Trajectory, tree: TraceTree) -> dict[str, Any]:
         "group": [row.parallel_group or 0 for row in tree.rows],
         "branch": [branch_index[row.branch] if row.branch is not None else -1 for row in tree.rows],
         "exit": [step.exit_code for step in trajectory.steps],
+        "unexecuted": [step.step_id for step in trajectory.steps if not step.executed],
     }
 
 

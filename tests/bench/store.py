@@ -22,13 +22,13 @@ def main() -> None:
         for first in range(0, RUNS, 250):
             records = [_run(number, STEPS, 400) for number in range(first, first + 250)]
             decisions = [[("explore", "reads only")] * STEPS] * len(records)
-            store.add_runs(records, decisions=decisions, events=[])
+            store.add_runs(records, decisions=decisions)
         print(f"  {RUNS} synthetic runs of {STEPS} steps stored in {time.perf_counter() - started:.1f} s")
         store.add_runs(
             [_run(9_000, 666, 4_000), _run(9_001, 40, 1_000_000)],
             decisions=[[("explore", "reads only")] * 666, [("explore", "reads only")] * 40],
-            events=[_label(9_000, step) for step in range(1, 667)],
         )
+        store.add_label_events([_label(9_000, step) for step in range(1, 667)])
         _print("list 5,000 runs", lambda: store.runs())
         _print(
             "filter by agent, outcome and text",

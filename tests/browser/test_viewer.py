@@ -99,7 +99,7 @@ def test_people_see_only_their_own_labels(page: Page, dashboard: Dashboard) -> N
 def test_an_observation_over_a_megabyte_is_cut_and_opens_on_demand(page: Page, dashboard: Dashboard) -> None:
     open_run(page, dashboard, dashboard.runs["huge"])
     observation = page.locator(".part.observation")
-    expect(observation.locator(".openall")).to_contain_text("first 100,000 characters")
+    expect(observation.locator(".openall")).to_contain_text("first 40,000 characters")
     press(page, "j")
     see_step(page, 2)
     press(page, "x")

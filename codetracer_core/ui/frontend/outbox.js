@@ -34,6 +34,8 @@ const kept = {
   },
 };
 
+const RESEND_AFTER = 5000; // ms without an acknowledgement after which everything waiting is sent again
+
 function newClientId() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -62,7 +62,7 @@ function createTree(s, frame) {
     const change = kind[i] === "c";
     const row = element(
       "div",
-      `row step ${KINDS[kind[i]]}${i === s.cur ? " current" : ""}${branch[i] >= 0 ? " branched" : ""}`,
+      `row step ${KINDS[kind[i]]}${i === s.cur ? " current" : ""}${branch[i] >= 0 ? " branched" : ""}${s.unexecuted.has(i + 1) ? " unexecuted" : ""}`,
     );
     row.id = `step-${i + 1}`;
     row.dataset.step = i;
@@ -112,6 +112,8 @@ function createTree(s, frame) {
     return row;
   }
 
+  const rowOfMap = () => Math.min(ROW, map.clientHeight / s.count);
+
   /** A narrow picture of the whole run beside the tree: kind, and marks where there are labels. */
   function paintMap() {
     const height = map.clientHeight,
@@ -119,7 +121,7 @@ function createTree(s, frame) {
     if (map.height !== height) map.height = height;
     context.clearRect(0, 0, map.width, height);
     if (!s.count) return;
-    const each = height / s.count,
+    const each = rowOfMap(),
       colour = themeColours();
     for (let i = 0; i < s.count; i++) {
       context.fillStyle = colour[KINDS[s.outline.kind[i]]];
@@ -156,6 +158,6 @@ function createTree(s, frame) {
     },
     { passive: true },
   );
-  map.addEventListener("click", (event) => s.show(Math.floor((event.offsetY / map.clientHeight) * s.count)));
+  map.addEventListener("click", (event) => s.show(Math.floor(event.offsetY / rowOfMap())));
   return { layout, paint };
 }

@@ -2,10 +2,10 @@
 // arrives through the "text" pipe in windows, labels leave through the "outbox" pipe and count as saved only when the
 // server has acknowledged their sequence number. See pipe.js for the pipes and text.js for how text becomes DOM.
 
-const AHEAD = 24,
-  BEHIND = 8,
-  TEXTS_KEPT = 600,
-  RESEND_AFTER = 3000;
+const AHEAD = 24; // steps of text that are fetched before they are needed
+const BEHIND = 8;
+const TEXTS_KEPT = 400; // steps whose text stays in memory
+const ANSWER_WITHIN = 8000; // ms after which a question for text is asked again
 
 const instances = new WeakMap();
 
@@ -34,24 +34,26 @@ function createViewer(root) {
     cur: 0,
     outline: null,
     stages: [],
+    unexecuted: new Set(),
     rows: [],
     rowOfStep: [],
     folded: new Set(),
     labels: new Map(),
     truth: new Map(),
     texts: new Map(),
-    asked: new Map(),
+    asked: null,
+    whole: null,
     query: "",
     hits: null,
     hit: -1,
     visible: { ...DEFAULTS, ...kept.read("show", {}) },
     data: null,
-    opened: new Set(),
   };
   const tree = createTree(s, frame),
     detail = createDetail(s, frame);
   const outbox = createOutbox(() => paintSaved());
-  let painting = 0,
+  let frameWaits = false,
+    dirty = false,
     urlTimer = 0,
     findTimer = 0,
     asking = 0,
@@ -67,12 +69,20 @@ function createViewer(root) {
     s.outline = data.outline;
     s.count = data.outline.label.length;
     s.stages = data.stages;
+    s.unexecuted = new Set(data.outline.unexecuted);
     s.truth = new Map(Object.entries(data.truth || {}).map(([step, verdict]) => [Number(step), verdict]));
     outbox.run = data.run;
     if (fresh) {
-      Object.assign(s, { texts: new Map(), asked: new Map(), hits: null, hit: -1, query: "", labels: new Map() });
+      Object.assign(s, {
+        texts: new Map(),
+        asked: null,
+        whole: null,
+        hits: null,
+        hit: -1,
+        query: "",
+        labels: new Map(),
+      });
       s.folded.clear();
-      s.opened.clear();
       $(".query").value = "";
       $(".hits").textContent = "";
       outbox.annotator = data.annotator || "";
@@ -93,10 +103,11 @@ function createViewer(root) {
 
   const receiveText = (message) => {
     if (message.run !== s.run) return;
+    if (message.request === s.asked?.request) s.asked = null;
     for (const [step, text] of Object.entries(message.steps || {})) {
       const i = Number(step) - 1;
       s.texts.set(i, text);
-      s.asked.delete(i);
+      if (i === s.whole && text.version === "whole") s.whole = null;
       if (i === s.cur) {
         s.painted = null;
         detail.paint();
@@ -104,7 +115,7 @@ function createViewer(root) {
     }
     for (const i of s.texts.keys()) {
       if (s.texts.size <= TEXTS_KEPT) break;
-      if (Math.abs(i - s.cur) > 60) s.texts.delete(i);
+      if (Math.abs(i - s.cur) > TEXTS_KEPT / 4) s.texts.delete(i);
     }
     askForText();
   };
@@ -116,7 +127,7 @@ function createViewer(root) {
       for (const [step, verdict] of outbox.pending())
         if (verdict) s.labels.set(step, verdict);
         else s.labels.delete(step);
-      schedule();
+      refresh();
     }
   };
 
@@ -144,17 +155,23 @@ function createViewer(root) {
     }
   }
 
-  /** Ask for step text that is missing around the current step; the server answers with as many as fit its budget. */
+  /**
+   * Ask for step text that is missing around the current step; the server answers with as many steps as fit its budget.
+   * One question at a time: a second one would interrupt the answer to the first.
+   */
   function askForText() {
-    const send = window.codetracerPipes?.text?.send;
     if (!s.count) return;
-    if (!send) {
+    if (!window.codetracerPipes?.text?.send) {
       clearTimeout(s.askTimer);
       s.askTimer = setTimeout(askForText, 60);
       return;
     }
-    const now = performance.now(),
-      missing = [];
+    if (s.asked && performance.now() - s.asked.at < ANSWER_WITHIN) return;
+    if (s.whole !== null) {
+      ask({ full: s.whole + 1 });
+      return;
+    }
+    const missing = [];
     const want = (i) => {
       if (i >= 0 && i < s.count && !s.texts.has(i)) missing.push(i);
     };
@@ -163,19 +180,18 @@ function createViewer(root) {
       want(s.cur + d);
       if (d <= BEHIND) want(s.cur - d);
     }
-    const near = missing.some((i) => i === s.cur || Math.abs(i - s.cur) <= AHEAD / 2);
-    if (!missing.length || !(near || missing.length > AHEAD / 2)) return;
-    if (missing.every((i) => now - (s.asked.get(i) ?? -1e9) < 1500) && missing[0] !== s.cur) return;
-    if (now - (s.asked.get(missing[0]) ?? -1e9) < 400) return;
-    for (const i of missing) s.asked.set(i, now);
-    send({ run: s.run, steps: missing.map((i) => i + 1), request: ++asking });
+    if (missing.some((i) => Math.abs(i - s.cur) <= AHEAD / 2)) ask({ steps: missing.map((i) => i + 1) });
+  }
+  function ask(question) {
+    s.asked = { request: ++asking, at: performance.now() };
+    window.codetracerPipes.text.send({ run: s.run, request: asking, ...question });
   }
 
   // --- where we are -------------------------------------------------------------------------------------------
 
   s.show = (index, { center = false } = {}) => {
     if (!s.count) {
-      schedule();
+      refresh();
       return;
     }
     s.cur = Math.max(0, Math.min(s.count - 1, index));
@@ -186,7 +202,7 @@ function createViewer(root) {
     }
     s.center = center;
     askForText();
-    schedule();
+    refresh();
     clearTimeout(urlTimer);
     urlTimer = setTimeout(rememberInUrl, 200);
   };
@@ -234,9 +250,9 @@ function createViewer(root) {
       flash("nothing is cut here");
       return;
     }
-    s.opened.add(s.cur);
-    window.codetracerPipes?.text?.send?.({ run: s.run, full: s.cur + 1, request: ++asking });
+    s.whole = s.cur;
     flash("opening …");
+    askForText();
   };
   s.copyLink = () => {
     const url = new URL(location.href);
@@ -270,7 +286,7 @@ function createViewer(root) {
     if (verdict) s.labels.set(step, verdict);
     else s.labels.delete(step);
     outbox.add({ run: s.run, step, verdict, annotator: outbox.annotator, at: new Date().toISOString() });
-    schedule();
+    refresh();
   }
   function askName() {
     const form = $(".sheet.name");
@@ -288,7 +304,7 @@ function createViewer(root) {
       pendingVerdict = null;
       record(step, verdict);
     }
-    schedule();
+    refresh();
   }
 
   // --- find ---------------------------------------------------------------------------------------------------
@@ -337,12 +353,21 @@ function createViewer(root) {
     $(".reveal").setAttribute("aria-pressed", String(data.truthShown));
   }
 
-  function schedule() {
-    if (!painting)
-      painting = requestAnimationFrame(() => {
-        painting = 0;
-        paint();
-      });
+  /** Paint now, and at most once per frame: a single press is answered at once, a held key never queues up work. */
+  function refresh() {
+    if (frameWaits) {
+      dirty = true;
+      return;
+    }
+    paint();
+    frameWaits = true;
+    requestAnimationFrame(() => {
+      frameWaits = false;
+      if (dirty) {
+        dirty = false;
+        refresh();
+      }
+    });
   }
 
   function paint() {
@@ -382,7 +407,7 @@ function createViewer(root) {
     s.visible[name] = !s.visible[name];
     kept.write("show", s.visible);
     paintToggles();
-    schedule();
+    refresh();
   };
   function paintToggles() {
     $(".toggles").replaceChildren(
@@ -510,7 +535,7 @@ function createViewer(root) {
     if (number >= 1 && number <= s.count) s.show(number - 1);
     else {
       flash(`steps are 1 to ${s.count}`);
-      schedule();
+      refresh();
     }
   });
   $(".query").addEventListener("input", () => {
@@ -538,7 +563,7 @@ function createViewer(root) {
     const clamped = Math.max(220, Math.min(width, frame.clientWidth - 360));
     frame.style.setProperty("--tree", `${clamped}px`);
     kept.write("tree", clamped);
-    schedule();
+    refresh();
   };
   splitter.addEventListener("pointerdown", (event) => {
     splitter.setPointerCapture(event.pointerId);
@@ -558,7 +583,7 @@ function createViewer(root) {
   function fit() {
     const top = frame.getBoundingClientRect().top + document.documentElement.scrollTop;
     frame.style.setProperty("--height", `${Math.max(420, window.innerHeight - Math.max(60, top) - 20)}px`);
-    schedule();
+    refresh();
   }
   window.addEventListener("resize", fit);
   const ticking = setInterval(() => {
