@@ -1,9 +1,11 @@
 """The import panel of the library: by path or by upload, with progress and a report."""
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +13,11 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from codetracer_core.errors import CodeTracerError
-from codetracer_core.importing import ImportReport, import_runs
+from codetracer_core.importing import ImportItem, ImportReport, import_runs
+from codetracer_core.ui import components
 from codetracer_core.ui.workspace import open_store
 
+MOST_PROBLEMS = 30
 UPLOAD_TYPES = ["zip", "zst", "gz", "tar", "traj", "json", "jsonl", "log", "txt", "cast", "parquet"]
 _LONGEST_FILE_NAME = 200
 """Bytes; file systems take 255. Of a longer name the end is kept, for it tells the format."""
@@ -72,27 +76,47 @@ def _import(paths: Sequence[Path], manifest: Path | None, *, uploads: Path | Non
 
 
 def show_report(report: ImportReport) -> None:
-    """What became of each run: counts, a table with the reasons, and the same as JSON to keep."""
+    """What became of each run: counts, what needs a person's eye in full, everything as a table and as JSON."""
     counts = report.counts
     st.text(" · ".join(f"{counts[status]} {status}" for status in ("imported", "skipped", "misaligned", "failed")))
-    table = pd.DataFrame(
+    root = common_folder([item.path for item in report.items])
+    items = [replace(item, path=item.path.removeprefix(root)) for item in report.items]
+    urgent = [item for status in ("failed", "misaligned") for item in items if item.status == status]
+    if urgent:
+        told = [(f"{item.status}: {item.path}", f"{item.reason} {item.remedy}".strip()) for item in urgent]
+        components.facts()(key="import_problems", data=told[:MOST_PROBLEMS])
+        if len(told) > MOST_PROBLEMS:
+            st.text(f"… and {len(told) - MOST_PROBLEMS} more in the table")
+    if root:
+        st.text(f"Paths below {root}")
+    st.dataframe(report_table(items), hide_index=True, height=min(320, 38 + 35 * len(items)))
+    st.download_button(
+        "Report as JSON", json.dumps(report.as_json(), indent=1), "import-report.json", on_click="ignore"
+    )
+
+
+def report_table(items: Sequence[ImportItem]) -> pd.DataFrame:
+    """One row per item, what needs attention first."""
+    return pd.DataFrame(
         [
             {
                 "Status": item.status,
                 "Path": item.path,
+                "Format": item.format,
                 "Steps": item.step_count,
                 "In manifest": item.declared_step_count,
-                "Format": item.format,
                 "Reason": item.reason,
                 "What to do": item.remedy,
             }
-            for item in sorted(report.items, key=lambda item: _URGENCY.index(item.status))
+            for item in sorted(items, key=lambda item: _URGENCY.index(item.status))
         ]
     )
-    st.dataframe(table, hide_index=True, height=min(320, 38 + 35 * len(table)))
-    st.download_button(
-        "Report as JSON", json.dumps(report.as_json(), indent=1), "import-report.json", on_click="ignore"
-    )
+
+
+def common_folder(paths: Sequence[str]) -> str:
+    """The beginning that all paths share, up to and with its last ``/``; "" if there is none worth leaving out."""
+    shared = os.path.commonprefix(list(paths))  # noqa: RUF071 - characters are right: it is cut back to a slash
+    return shared[: shared.rfind("/") + 1] if len(paths) > 1 else ""
 
 
 _URGENCY = ("failed", "misaligned", "skipped", "imported")

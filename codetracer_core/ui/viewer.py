@@ -168,7 +168,7 @@ def outline(trajectory: Trajectory, tree: TraceTree) -> dict[str, Any]:
         "group": [row.parallel_group or 0 for row in tree.rows],
         "branch": [branch_index[row.branch] if row.branch is not None else -1 for row in tree.rows],
         "exit": [step.exit_code for step in trajectory.steps],
-        "unexecuted": [step.step_id for step in trajectory.steps if not step.executed],
+        "executed": [step.executed for step in trajectory.steps],
     }
 
 

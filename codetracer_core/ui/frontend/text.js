@@ -5,7 +5,11 @@ const LINES_PER_BLOCK = 120,
   LONGEST_PIECE = 8000,
   LARGEST_COLOURED = 60_000,
   LARGEST_DIFF = 400_000;
-const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/;
+// What cannot be seen or changes how its neighbours are shown: control characters, soft hyphen, zero-width space, marks
+// of direction, line separators, invisible operators, tags. (Joiners are left alone: emoji and whole scripts need them.)
+const CONTROL =
+  /[\x00-\x08\x0b-\x1f]+|[\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/u;
+const CONTROLS = new RegExp(CONTROL, "gu");
 const ESCAPE =
   /\x1b(?:\[([0-9;:]*)m|\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[PX^_][^\x1b]*\x1b\\|[()*+][A-Za-z0-9]|[@-Z\\-_=>78])/g;
 
@@ -16,65 +20,60 @@ const element = (tag, className, text) => {
   return node;
 };
 
-/** Text in which control and direction characters are made visible, appended to `parent`. */
+/** Text in which characters that cannot be seen are made visible, appended to `parent`. */
 function appendVisible(parent, text) {
-  if (!CONTROL.test(text)) {
-    parent.append(text);
-    return;
+  let from = 0;
+  for (const match of text.matchAll(CONTROLS)) {
+    if (match.index > from) parent.append(text.slice(from, match.index));
+    parent.append(element("span", "control", symbols(match[0])));
+    from = match.index + match[0].length;
   }
-  let plain = "";
-  for (const character of text) {
-    if (!CONTROL.test(character)) {
-      plain += character;
-      continue;
-    }
-    if (plain) parent.append(plain);
-    plain = "";
-    const code = character.codePointAt(0);
-    const shown =
-      code < 0x20 ? String.fromCodePoint(0x2400 + code) : `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
-    parent.append(element("span", "control", shown));
-  }
-  if (plain) parent.append(plain);
+  if (from < text.length) parent.append(text.slice(from));
+}
+
+function symbols(characters) {
+  const code = characters.codePointAt(0);
+  if (code >= 0x20) return `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+  return Array.from(characters, (character) => String.fromCodePoint(0x2400 + character.codePointAt(0))).join("");
 }
 
 /** One SGR sequence ("1;31") applied to the style so far; returns the new style. */
 function applySgr(style, parameters) {
   const next = { ...style };
-  const codes = (parameters || "0").split(/[;:]/).map((code) => Number(code || 0));
+  const codes = (parameters || "0").split(";");
   for (let i = 0; i < codes.length; i++) {
-    const code = codes[i];
+    const [code, ...details] = codes[i].split(":").map(Number);
     if (code === 0) {
       for (const key of Object.keys(next)) delete next[key];
     } else if (code === 1) next.bold = true;
     else if (code === 2) next.dim = true;
     else if (code === 3) next.italic = true;
-    else if (code === 4) next.underline = true;
+    else if (code === 4 && details[0] !== 0) next.underline = true;
     else if (code === 7) next.inverse = true;
     else if (code === 9) next.strike = true;
     else if (code === 22) {
       delete next.bold;
       delete next.dim;
     } else if (code === 23) delete next.italic;
-    else if (code === 24) delete next.underline;
+    else if (code === 24 || code === 4) delete next.underline;
     else if (code === 27) delete next.inverse;
     else if (code === 29) delete next.strike;
     else if ((code >= 30 && code <= 37) || (code >= 90 && code <= 97)) next.fg = code >= 90 ? code - 82 : code - 30;
     else if ((code >= 40 && code <= 47) || (code >= 100 && code <= 107)) next.bg = code >= 100 ? code - 92 : code - 40;
     else if (code === 39) delete next.fg;
     else if (code === 49) delete next.bg;
-    else if (code === 38 || code === 48) {
-      const which = code === 38 ? "fg" : "bg";
-      if (codes[i + 1] === 5) {
-        next[which] = indexedColour(codes[i + 2]);
-        i += 2;
-      } else if (codes[i + 1] === 2) {
-        next[which] = `rgb(${codes
-          .slice(i + 2, i + 5)
-          .map((part) => part & 255)
-          .join(",")})`;
-        i += 4;
-      }
+    else if (code === 38 || code === 48 || code === 58) {
+      // "38;5;n" and "38;2;r;g;b", or with colons, where a colour space may stand before the red
+      const [kind, ...parts] = details.length ? details : codes.slice(i + 1).map(Number);
+      if (!details.length) i += { 5: 2, 2: 4 }[kind] ?? 0;
+      const rgb = details.length > 4 ? parts.slice(1, 4) : parts.slice(0, 3);
+      const colour =
+        kind === 5
+          ? indexedColour(parts[0])
+          : kind === 2
+            ? `rgb(${rgb.map((part) => part & 255).join(",")})`
+            : undefined;
+      if (colour !== undefined && code !== 58) next[code === 38 ? "fg" : "bg"] = colour;
     }
   }
   return next;
@@ -99,46 +98,71 @@ function appendStyled(parent, text, style) {
     appendVisible(parent, text);
     return;
   }
-  const names = ["bold", "dim", "italic", "underline", "inverse", "strike"].filter((name) => style[name]);
-  if (typeof style.fg === "number") names.push(`fg${style.fg}`);
-  if (typeof style.bg === "number") names.push(`bg${style.bg}`);
-  const span = element("span", names.join(" "));
-  if (typeof style.fg === "string") span.style.color = style.fg;
-  if (typeof style.bg === "string") span.style.backgroundColor = style.bg;
+  const names = ["bold", "dim", "italic", "underline", "strike"].filter((name) => style[name]);
+  const { fg, bg } = style.inverse ? { fg: style.bg, bg: style.fg } : style;
+  if (style.inverse && fg === undefined && bg === undefined) names.push("inverse");
+  const span = element("span");
+  for (const [which, colour] of Object.entries({ fg, bg })) {
+    if (typeof colour === "number") names.push(which + colour);
+    if (typeof colour !== "string") continue;
+    names.push(`${which}rgb`);
+    span.style.setProperty(`--${which}`, colour);
+  }
+  span.className = names.join(" ");
   appendVisible(span, text);
   parent.append(span);
 }
 
-/** One line as a terminal shows it at the end: what carriage returns overwrote is counted, not shown. */
-function appendTerminalLine(parent, line, style) {
-  let overwritten = 0;
-  if (line.includes("\r")) {
-    const versions = line.split("\r");
-    let last = versions.length - 1;
-    while (last > 0 && !versions[last].replace(ESCAPE, "").trim()) last--;
-    overwritten = versions.slice(0, last).filter((version) => version.replace(ESCAPE, "").trim()).length;
-    for (const version of versions.slice(0, last))
-      for (const match of version.matchAll(ESCAPE)) if (match[1] !== undefined) style = applySgr(style, match[1]);
-    line = versions[last];
-  }
+/**
+ * What a terminal shows of a line at the end: the version after the last carriage return that wrote anything, the style
+ * it begins with, and how many versions it overwrote.
+ */
+function lastVersion(line, style) {
+  if (!line.includes("\r")) return { line, style, overwritten: 0 };
+  const versions = line.split("\r");
+  const blank = (version) => !version.replace(ESCAPE, "").trim();
+  let last = versions.length - 1;
+  while (last > 0 && blank(versions[last])) last--;
+  const earlier = versions.slice(0, last);
+  for (const version of earlier)
+    for (const match of version.matchAll(ESCAPE)) if (match[1] !== undefined) style = applySgr(style, match[1]);
+  return { line: versions[last], style, overwritten: earlier.filter((version) => !blank(version)).length };
+}
+
+/** Text with its colours; returns the style at its end. Sequences that are no colours are dropped. */
+function appendColoured(parent, text, style) {
   let from = 0;
-  for (const match of line.matchAll(ESCAPE)) {
-    appendStyled(parent, line.slice(from, match.index), style);
+  for (const match of text.matchAll(ESCAPE)) {
+    appendStyled(parent, text.slice(from, match.index), style);
     if (match[1] !== undefined) style = applySgr(style, match[1]);
     from = match.index + match[0].length;
   }
-  appendStyled(parent, line.slice(from), style);
-  if (overwritten) {
-    const mark = element("span", "overwritten", ` ↺${overwritten}`);
-    mark.title = `${overwritten} earlier ${overwritten === 1 ? "version" : "versions"} of this line, overwritten by carriage returns; raw text (w) shows them`;
-    parent.append(mark);
-  }
+  appendStyled(parent, text.slice(from), style);
   return style;
 }
 
-const looksLikeDiff = (text) =>
-  text.length <= LARGEST_DIFF &&
-  /^(?:diff --git |\*\*\* Begin Patch|--- \S.*\n\+\+\+ |@@ -\d+(?:,\d+)? \+\d+)/m.test(text);
+function appendOverwritten(parent, count) {
+  if (!count) return;
+  const mark = element("span", "overwritten", ` ↺${count}`);
+  mark.title = `${count} earlier ${count === 1 ? "version" : "versions"} of this line, overwritten by carriage returns; raw text (w) shows them`;
+  parent.append(mark);
+}
+
+/** One line as a terminal shows it at the end: what carriage returns overwrote is counted, not shown. */
+function appendTerminalLine(parent, line, style) {
+  const shown = lastVersion(line, style);
+  style = appendColoured(parent, shown.line, shown.style);
+  appendOverwritten(parent, shown.overwritten);
+  return style;
+}
+
+const DIFF = /^(?:diff --git |\*\*\* Begin Patch|--- \S.*\n\+\+\+ |@@ -\d+(?:,\d+)? \+\d+)/m;
+
+/** The line on which a diff begins; Infinity if there is none (or if the text is too long to look for one). */
+function diffStart(text) {
+  const at = text.length <= LARGEST_DIFF ? text.search(DIFF) : -1;
+  return at < 0 ? Infinity : text.slice(0, at).split("\n").length - 1;
+}
 
 function diffClass(line) {
   if (line.startsWith("@@")) return "hunk";
@@ -149,61 +173,70 @@ function diffClass(line) {
 }
 
 /**
- * A long text as blocks of lines. `raw` shows every byte as it is (escape sequences and carriage returns as symbols);
- * otherwise colours and overwriting are rendered as a terminal would.
+ * A long text as blocks of lines. `raw` shows every character as it is (escape sequences and carriage returns as
+ * symbols); otherwise colours and overwriting are rendered as a terminal would.
  */
 function renderText(text, { raw = false } = {}) {
   const fragment = document.createDocumentFragment();
-  const diff = looksLikeDiff(text);
-  const special = raw || diff || /[\x1b\r]/.test(text) || CONTROL.test(text);
+  const diffFrom = diffStart(text);
+  const plain = diffFrom === Infinity && !CONTROL.test(text);
   const lines = text.split("\n");
-  let style = {},
-    inDiff = false;
-  for (let start = 0; start < lines.length; start += LINES_PER_BLOCK) {
-    const part = lines.slice(start, start + LINES_PER_BLOCK);
-    const last = start + LINES_PER_BLOCK >= lines.length;
-    if (part.some((line) => line.length > LONGEST_PIECE)) {
-      style = appendLongLines(fragment, part, style, raw, last);
+  let style = {};
+  for (let start = 0, stop; start < lines.length; start = stop) {
+    stop = start + 1;
+    if (lines[start].length > LONGEST_PIECE) {
+      style = appendLongLine(fragment, lines[start], stop < lines.length ? "\n" : "", style, raw);
       continue;
     }
+    while (stop < lines.length && stop - start < LINES_PER_BLOCK && lines[stop].length <= LONGEST_PIECE) stop++;
     const block = element("div", "block");
-    block.style.setProperty("--lines", part.length);
-    if (!special) block.append(part.join("\n") + (last ? "" : "\n"));
-    else
-      part.forEach((line, i) => {
-        const end = last && i === part.length - 1 ? "" : "\n";
-        let target = block;
-        if (diff) {
-          inDiff = inDiff || /^(?:diff --git |--- |@@ |\*\*\* Begin)/.test(line);
-          const name = inDiff ? diffClass(line) : "";
-          if (name) {
-            target = element("span", name);
-            block.append(target);
-          }
-        }
-        if (raw) appendVisible(target, line);
-        else style = appendTerminalLine(target, line.endsWith("\r") ? line.slice(0, -1) : line, style);
-        if (end) target.append(end);
-      });
+    block.style.setProperty("--lines", stop - start);
     fragment.append(block);
+    if (plain) {
+      block.append(lines.slice(start, stop).join("\n") + (stop < lines.length ? "\n" : ""));
+      continue;
+    }
+    for (let i = start; i < stop; i++) {
+      const name = i >= diffFrom ? diffClass(lines[i]) : "";
+      const target = name ? block.appendChild(element("span", name)) : block;
+      if (raw) appendVisible(target, lines[i]);
+      else style = appendTerminalLine(target, lines[i], style);
+      if (i + 1 < lines.length) target.append("\n");
+    }
   }
   return fragment;
 }
 
-/** Lines too long for one block (minified code, base64): cut into pieces, each a block, so that layout stays cheap. */
-function appendLongLines(fragment, lines, style, raw, last) {
-  lines.forEach((line, i) => {
-    for (let from = 0; from === 0 || from < line.length; from += LONGEST_PIECE) {
-      const block = element("div", from ? "block continued" : "block");
-      block.style.setProperty("--lines", Math.ceil(Math.min(LONGEST_PIECE, line.length - from) / 100) || 1);
-      const piece = line.slice(from, from + LONGEST_PIECE);
-      if (raw) appendVisible(block, piece);
-      else style = appendTerminalLine(block, piece, style);
-      if (from + LONGEST_PIECE >= line.length && !(last && i === lines.length - 1)) block.append("\n");
-      fragment.append(block);
-    }
-  });
+/** A line too long for one block (minified code, base64): cut into pieces, each a block, so that layout stays cheap. */
+function appendLongLine(fragment, line, end, style, raw) {
+  const shown = raw ? { line, style, overwritten: 0 } : lastVersion(line, style);
+  style = shown.style;
+  let block;
+  for (const piece of pieces(shown.line, raw)) {
+    const next = element("div", block ? "block continued" : "block");
+    block = next;
+    block.style.setProperty("--lines", Math.ceil(piece.length / 100) || 1);
+    fragment.append(block);
+    if (raw) appendVisible(block, piece);
+    else style = appendColoured(block, piece, style);
+  }
+  appendOverwritten(block, shown.overwritten);
+  if (end) block.append(end);
   return style;
+}
+
+/** The line in pieces of about LONGEST_PIECE that end within no character and, unless `raw`, no escape sequence. */
+function* pieces(line, raw) {
+  const sequences = raw ? [] : [...line.matchAll(ESCAPE)];
+  const endOf = (match) => match.index + match[0].length;
+  for (let from = 0, to, next = 0; from === 0 || from < line.length; from = to) {
+    to = from + LONGEST_PIECE;
+    while (next < sequences.length && endOf(sequences[next]) <= to) next++;
+    const crossed = sequences[next];
+    if (crossed && crossed.index < to) to = crossed.index > from ? crossed.index : endOf(crossed);
+    else if (/[\udc00-\udfff]/.test(line[to] ?? "")) to--;
+    yield line.slice(from, to);
+  }
 }
 
 const LANGUAGES = {

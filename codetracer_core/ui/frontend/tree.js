@@ -58,11 +58,11 @@ function createTree(s, frame) {
   }
 
   function stepRow(i) {
-    const { kind, state, label, group, branch, exit } = s.outline;
+    const { kind, state, label, group, branch, exit, executed } = s.outline;
     const change = kind[i] === "c";
     const row = element(
       "div",
-      `row step ${KINDS[kind[i]]}${i === s.cur ? " current" : ""}${branch[i] >= 0 ? " branched" : ""}${s.unexecuted.has(i + 1) ? " unexecuted" : ""}`,
+      `row step ${KINDS[kind[i]]}${i === s.cur ? " current" : ""}${branch[i] >= 0 ? " branched" : ""}${executed[i] ? "" : " unexecuted"}`,
     );
     row.id = `step-${i + 1}`;
     row.dataset.step = i;

@@ -34,7 +34,6 @@ function createViewer(root) {
     cur: 0,
     outline: null,
     stages: [],
-    unexecuted: new Set(),
     rows: [],
     rowOfStep: [],
     folded: new Set(),
@@ -69,7 +68,6 @@ function createViewer(root) {
     s.outline = data.outline;
     s.count = data.outline.label.length;
     s.stages = data.stages;
-    s.unexecuted = new Set(data.outline.unexecuted);
     s.truth = new Map(Object.entries(data.truth || {}).map(([step, verdict]) => [Number(step), verdict]));
     outbox.run = data.run;
     if (fresh) {
