@@ -6,6 +6,7 @@ ever written. What was read is hashed along the way, so that an import can tell 
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ LARGEST_FILE = 1 << 30
 HEAD = 4096
 """Bytes at the beginning of a file that recognising looks at."""
 LFS_MARK = b"version https://git-lfs.github.com/spec/"
+NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are no JSON, or JSON nested deeper than can be read."""
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 ANSI = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
     r"|\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC: titles, links
@@ -88,21 +92,43 @@ def at_pointer(value: Any, pointer: str) -> Any:
     return value
 
 
+def lost_content(head: bytes) -> bool:
+    """Is this the start of a file whose name must decide what it is: zero bytes, a git-LFS pointer, UTF-16?"""
+    return not head or head.startswith((LFS_MARK, *_UTF16))
+
+
 def decode_json(data: bytes, path: str, place: str = "") -> Any:
-    """JSON to Python. What msgspec refuses but Python's own writer produces (NaN, lone surrogates) is accepted."""
+    """JSON to Python. What msgspec refuses but Python's own writer produces (NaN, lone surrogates) is accepted.
+
+    Raises UnreadableFile with the line in ``path``, or at ``place`` if that is named already."""
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as first:
+    except NO_JSON as first:
+        text = _utf8(data, path, place)  # bytes would be taken for UTF-16 where they look like it
         try:
-            value = json.loads(data.decode("utf-8-sig"))  # bytes would be taken for UTF-16 where they look like it
-        except (ValueError, RecursionError):
+            value = json.loads(text)
+        except json.JSONDecodeError as error:
             raise UnreadableFile(
-                f"no valid JSON ({first})",
+                f"no valid JSON ({error.msg}; {first})",
                 path=path,
-                place=place,
+                place=place or f"line {error.lineno}",
                 remedy="The file is damaged or cut off; get a complete copy.",
-            ) from first
+            ) from error
+        except RecursionError as error:
+            raise UnreadableFile(
+                "no JSON that can be read (nested too deeply)", path=path, place=place, remedy="Get a fresh copy."
+            ) from error
         return without_lone_surrogates(value)
+
+
+def _utf8(data: bytes, path: str, place: str = "") -> str:
+    if not data.startswith(_UTF16):
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            place = place or f"line {line}"
+    raise UnreadableFile("not UTF-8 text", path=path, place=place, remedy="Convert the file to UTF-8.")
 
 
 def without_lone_surrogates(value: Any) -> Any:
@@ -138,7 +164,7 @@ class JsonFile:
             raise UnreadableFile(
                 f"unexpected content ({error})", path=self.shown_path, remedy="This layout never looks like that."
             ) from error
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NO_JSON:
             return JsonFile(self.path, msgspec.json.encode(self.value), self.shown_path).decode(as_type)
 
     @cached_property
@@ -157,7 +183,7 @@ class JsonFile:
         if last > 1:
             try:
                 start, end = self._span(pointer)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except NO_JSON:
                 pass
             else:
                 first = int(np.searchsorted(self._line_starts, start)) + 1
@@ -216,13 +242,22 @@ class Artifacts:
     def _entries(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         files: list[str] = []
         folders: list[str] = []
-        for entry in sorted(self.root.iterdir()):
-            (folders if entry.is_dir() else files).append(entry.name)
-        return tuple(files), tuple(folders)
+        with os.scandir(self.root) as entries:
+            for entry in entries:
+                try:
+                    is_folder, is_file = entry.is_dir(), entry.is_file()
+                except OSError:  # a link that leads to itself
+                    is_folder = is_file = False
+                if is_folder:
+                    folders.append(entry.name)
+                elif is_file or entry.is_symlink():
+                    files.append(entry.name)
+        return tuple(sorted(files)), tuple(sorted(folders))
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Names of the files directly in the folder, sorted."""
+        """Names of the files directly in the folder, sorted. A link that leads nowhere is a file that cannot be read;
+        pipes, sockets and devices are no files."""
         return self._entries[0]
 
     @property
@@ -246,15 +281,18 @@ class Artifacts:
         return (self.root / path).stat().st_size
 
     def head(self, path: str, size: int = HEAD) -> bytes:
-        """The first bytes of a file, b"" if there is no such file; for recognising, not for evidence.
+        """The first bytes of a file, b"" if there is none that can be read; for recognising, not for evidence.
 
         Heads of the usual size are kept: every parser looks at the same ones."""
         known = self._heads.get(path)
         if known is None or size > HEAD:
             if not self.has(path):
                 return b""
-            with (self.root / path).open("rb") as file:
-                known = file.read(max(size, HEAD))
+            try:
+                with (self.root / path).open("rb") as file:
+                    known = file.read(max(size, HEAD))
+            except OSError:  # its reader will say why
+                known = b""
             if size <= HEAD:
                 self._heads[path] = known
         return known[:size]
@@ -290,14 +328,11 @@ class Artifacts:
             )
 
     def read_text(self, path: str, *, errors: str = "strict") -> str:
-        """UTF-8 text. ``errors="replace"`` is for terminal output, which can hold any byte."""
+        """UTF-8 text. ``errors="replace"`` is for terminal output, which can hold any byte (but is never UTF-16)."""
         data = self.read_bytes(path)
-        try:
-            return data.decode("utf-8", errors=errors)
-        except UnicodeDecodeError as error:
-            raise UnreadableFile(
-                f"not UTF-8 text (byte {error.start})", path=self.shown(path), remedy="Convert the file to UTF-8."
-            ) from error
+        if errors == "strict" or data.startswith(_UTF16):
+            return _utf8(data, self.shown(path))
+        return data.decode("utf-8", errors=errors)
 
     def read_json(self, path: str) -> JsonFile:
         """A JSON file; decoding happens at first use of ``value``, ``decode`` or ``ref``."""
@@ -305,17 +340,17 @@ class Artifacts:
 
     def read_jsonl(self, path: str, problems: list[str]) -> Iterator[JsonLine]:
         """The records of a JSON-lines file. Blank lines are passed over; a line that is no JSON is skipped and
-        told in ``problems`` (the last line of a killed run is often cut off). If no line at all can be read,
-        raises UnreadableFile."""
-        data = self.read_bytes(path)
+        told in ``problems`` (the last line of a killed run is often cut off). Raises UnreadableFile if no line at
+        all can be read, and for text in another encoding than UTF-8, which concerns the whole file."""
+        lines = [(number, line) for number, line in enumerate(self.read_bytes(path).split(b"\n"), 1) if line.strip()]
         good = 0
         first_error: UnreadableFile | None = None
-        for number, line in enumerate(data.split(b"\n"), start=1):
-            if not line.strip():
-                continue
+        for number, line in lines:
             try:
                 value = decode_json(line, self.shown(path), f"line {number}")
             except UnreadableFile as error:
+                if number < lines[-1][0]:  # the last one can be cut off within a letter
+                    _utf8(line, self.shown(path), f"line {number}")
                 first_error = first_error or error
                 problems.append(f"{path}, line {number}: skipped, {error.reason}")
                 continue

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from codetracer_core.parsers._artifacts import without_lone_surrogates
+
 
 def within(value: Any, *keys: str) -> Any:
     """The value below ``keys`` in nested mappings; None where one of them is missing."""
@@ -41,4 +43,4 @@ def call_arguments(written: Any) -> dict[str, Any] | str:
         decoded = json.loads(written)
     except (ValueError, RecursionError):
         return written
-    return decoded if isinstance(decoded, dict) else written
+    return without_lone_surrogates(decoded) if isinstance(decoded, dict) else written

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from codetracer_core.errors import MalformedRun
 from codetracer_core.models import Outcome, SourceRef, ToolCall, Usage
-from codetracer_core.parsers._artifacts import LFS_MARK, Artifacts, JsonFile, JsonLine, Pointer
+from codetracer_core.parsers._artifacts import Artifacts, JsonFile, JsonLine, Pointer, lost_content
 from codetracer_core.parsers._format import Claim
 
 Generation = Literal["v0", "v1"]
@@ -58,7 +58,7 @@ def row_claims(artifacts: Artifacts, generation: Generation) -> list[Claim]:
     for name in artifacts.files:
         if not name.endswith(".jsonl"):
             continue
-        broken = name == "output.jsonl" and generation == "v0" and is_broken(artifacts.head(name, len(LFS_MARK)))
+        broken = name == "output.jsonl" and generation == "v0" and lost_content(artifacts.head(name))
         if broken:
             claims.append(Claim(name, (name,), "output row", member="L1"))
         elif _ROW_START.match(artifacts.head(name)):
@@ -121,11 +121,6 @@ def _generation_at(line: bytes, place: int) -> Generation | None:
     if _EVENT.match(line, place) and _EVENT_TYPE.search(line, place, place + (1 << 18)):
         return "v0"
     return None
-
-
-def is_broken(head: bytes) -> bool:
-    """Is this the start of a file that lost its content (zero bytes, git-LFS pointer)?"""
-    return not head or head.startswith(LFS_MARK)
 
 
 def history_of(artifacts: Artifacts, file: str, member: str) -> tuple[JsonLine, list[Any]]:

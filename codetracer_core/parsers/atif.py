@@ -23,15 +23,17 @@ import msgspec
 
 from codetracer_core.errors import MalformedRun
 from codetracer_core.models import Branch, SourceRef, Step, ToolCall, Trajectory, Usage
-from codetracer_core.parsers._artifacts import LFS_MARK, Artifacts, JsonFile, Pointer, plain_text
+from codetracer_core.parsers._artifacts import NO_JSON, Artifacts, JsonFile, Pointer, lost_content, plain_text
 from codetracer_core.parsers._format import Claim, Format
 from codetracer_core.parsers._time import moment
 
 TRIAL_FILE = "agent/trajectory.json"
+MAIN_FILE = "trajectory.json"
+# What Harbor writes beside the main file: where it goes on, and the sub-agents that sum it up.
+_PART = re.compile(r"trajectory\.(?:cont|summarization)-\d+.*\.json")
 
 _MARK = re.compile(rb'"schema_version"\s*:\s*"ATIF-v')
 _IDS = re.compile(rb'"(?:session_id|trajectory_id)"\s*:\s*"([^"\\]+)"')
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _TASK = re.compile(r"Task Description:\n(.*?)\n\nCurrent terminal state:", re.DOTALL)
 _CONTINUATION = re.compile(r"cont-(\d+)\.json\Z")
 # How harnesses tell an exit code inside the observation: Claude Code, its converter, OpenHands, mini-SWE-agent.
@@ -178,6 +180,8 @@ def recognise(artifacts: Artifacts) -> list[Claim]:
         return [Claim(unit=".", files=files, view="agent/trajectory.json", covers=("agent",))]
     names = [name for name in artifacts.files if name.endswith(".json") and _is_document(artifacts, name)]
     closures = {name: _closure(artifacts, name) for name in names}
+    if MAIN_FILE in closures:
+        closures[MAIN_FILE] += [name for name in names if _PART.fullmatch(name)]
     covered = {target for name, targets in closures.items() for target in targets if target != name}
     claims: list[Claim] = []
     # Files that refer to each other in a circle cover one another: the first of them is the run.
@@ -198,11 +202,10 @@ def _is_document(artifacts: Artifacts, name: str) -> bool:
     head = artifacts.head(name)
     if _MARK.search(head):
         return True
-    if name != "trajectory.json":
+    if name != MAIN_FILE:
         return False
-    unreadable = not head or head.startswith(LFS_MARK) or head.startswith(_UTF16)
     unversioned = b'"step_id"' in head and b'"source"' in head and b'"agent"' in head
-    return unreadable or unversioned or re.match(rb'\s*\{\s*"schema_version"', head) is not None
+    return lost_content(head) or unversioned or re.match(rb'\s*\{\s*"schema_version"', head) is not None
 
 
 def _closure(artifacts: Artifacts, path: str) -> list[str]:
@@ -223,7 +226,7 @@ def _targets(artifacts: Artifacts, path: str) -> list[str]:
         return []
     try:
         content = msgspec.json.decode(data, type=_Content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except NO_JSON:
         return []
     document = _Document(JsonFile(path=path, data=data), (), content)
     targets = [_continuation_path(artifacts, document)]

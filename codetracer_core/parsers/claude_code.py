@@ -24,7 +24,7 @@ import msgspec
 
 from codetracer_core.errors import UnreadableFile
 from codetracer_core.models import Branch, SourceRef, Step, ToolCall, Trajectory, Usage
-from codetracer_core.parsers._artifacts import HEAD, Artifacts, plain_text, pointer_text
+from codetracer_core.parsers._artifacts import HEAD, NO_JSON, Artifacts, lost_content, plain_text, pointer_text
 from codetracer_core.parsers._cast import CastObject, read_cast
 from codetracer_core.parsers._fields import call_arguments, count_field, number_field, text_field, within
 from codetracer_core.parsers._format import Claim, Format
@@ -48,6 +48,14 @@ _CUT_STREAM = re.compile(rb'^\s*\{"type"\s*:\s*"system"\s*,\s*"subtype"\s*:\s*"i
 _BEGINS_WITH_A_TYPE = re.compile(rb'\s*\{"type"\s*:\s*"[a-z-]+"')
 _SESSION_ID = re.compile(rb'"sessionId"\s*:\s*"([^"\\]+)"')
 _EXIT_CODE = re.compile(r"Exit code (\d{1,3})(?:\n|$)")
+# Results that say that the call was never run: not allowed, not understood, or given up before its turn.
+_NOT_RUN = re.compile(
+    r"Claude requested permissions to |Permission to use \S+ .*has been denied"
+    r"|The user doesn't want to (?:proceed|take)"
+    r"|<tool_use_error>(?:InputValidationError|Error: No such tool available|Sibling tool call errored)"
+)
+# What Claude Code keeps for a reply without a text.
+_NO_TEXT = "(no content)"
 _NOT_FOUND = re.compile(r"\w*sh: .*\bclaude: .*not found")
 
 # Records that are no part of the conversation: bookkeeping, progress displays, partial messages.
@@ -131,7 +139,7 @@ def _kind(head: bytes) -> str | None:
     for line in (*lines, last):
         try:
             record = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NO_JSON:
             continue
         if not isinstance(record, dict) or record.get("type") not in ("user", "assistant", "system", "result"):
             continue
@@ -148,7 +156,7 @@ def _is_damaged_session(artifacts: Artifacts, name: str) -> bool:
     """A file where Claude Code keeps its sessions, with nothing of a session in it."""
     if artifacts.root.parent.name != "projects" or not _UUID.fullmatch(name.removesuffix(".jsonl")):
         return False
-    return artifacts.is_lfs_pointer(name) or artifacts.size(name) == 0
+    return lost_content(artifacts.head(name))
 
 
 class _Record(Protocol):
@@ -460,7 +468,7 @@ def _take_reply(
 
 
 def _say(talk: _Conversation, reply: _Reply, part: _Part) -> None:
-    if not part.text.strip():
+    if part.text.strip() in ("", _NO_TEXT):
         return
     if part.kind == "text" and not reply.texts():
         talk.acts.append(reply)
@@ -537,6 +545,7 @@ def _call_step(call: _Call) -> Step:
         if spoken is not None:
             pointer = (*pointer, "input", spoken)
     observation = observation_ref = exit_code = None
+    executed = not reply.replaced
     if call.result is not None:
         record, place = call.result
         block = record.value["message"]["content"][place]
@@ -544,6 +553,7 @@ def _call_step(call: _Call) -> Step:
         observation_ref = record.ref("message", "content", place, *(["content"] if "content" in block else []))
         if block.get("is_error") and call.tool.name == "Bash" and (found := _EXIT_CODE.match(observation)):
             exit_code = int(found[1])
+        executed = not (block.get("is_error") and _NOT_RUN.match(observation))
     return Step(
         step_id=call.step_id,
         native_ids=tuple(filter(None, (call.tool.call_id, reply.key[1]))),
@@ -553,7 +563,7 @@ def _call_step(call: _Call) -> Step:
         thought=thought,
         parallel_group=reply.calls[0].step_id if len(reply.calls) > 1 else None,
         branch=reply.branch,
-        executed=not reply.replaced,
+        executed=executed,
         exit_code=exit_code,
         timestamp=_time(call.record),
         action_ref=call.record.ref(*pointer),

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from codetracer_core.errors import MalformedRun
 from codetracer_core.models import SourceRef, Step, ToolCall, Trajectory, Usage
-from codetracer_core.parsers._artifacts import LFS_MARK, Artifacts, JsonFile, Pointer, plain_text
+from codetracer_core.parsers._artifacts import Artifacts, JsonFile, Pointer, lost_content, plain_text
 from codetracer_core.parsers._format import Claim, Format
 from codetracer_core.parsers._time import moment
 
@@ -102,8 +102,7 @@ def _view(artifacts: Artifacts, name: str) -> str | None:
         return "chat"
     if name.endswith(".json") and _HISTORY.match(head):
         return "API history"
-    broken = not head or head.startswith(LFS_MARK)
-    return "chat" if broken and _SESSION.match(name) and artifacts.root.name == "chats" else None
+    return "chat" if lost_content(head) and _SESSION.match(name) and artifacts.root.name == "chats" else None
 
 
 def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None) -> Trajectory:

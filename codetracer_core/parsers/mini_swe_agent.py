@@ -5,44 +5,33 @@ opens one is a step. A reply with two or more blocks, or with only one that neve
 is a step that was not executed; a reply that only talks is no step (the notes count them). Version 2 lists the actions
 of a reply; each of them is a step, and those of one reply form a parallel group.
 
-``sessions/agent.log`` is the screen of a terminal-bench trial. It is read only where no ``.traj.json`` exists:
-replies begin at the visible ``mini-swe-agent (step N, $c):`` markers and end before the next visible ``User:``.
+``sessions/agent.log``, the screen of a terminal-bench trial, is read only where no ``.traj.json`` exists.
 """
 
-import ast
 import re
-import shlex
-import unicodedata
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any
 
 import msgspec
 
-from codetracer_core.errors import MalformedRun, UnreadableFile
+from codetracer_core.errors import MalformedRun
 from codetracer_core.models import SourceRef, Step, ToolCall, Trajectory, Usage
-from codetracer_core.parsers._artifacts import Artifacts, JsonFile, Pointer, plain_text, strip_ansi
+from codetracer_core.parsers._artifacts import Artifacts, JsonFile, Pointer, plain_text
 from codetracer_core.parsers._fields import call_arguments, count_field, number_field, text_field, within
 from codetracer_core.parsers._format import Claim, Format
-from codetracer_core.parsers._notes import counted, listed
+from codetracer_core.parsers._mini_swe_agent import AGENT, NAME, exit_code, prose_note, read_reply, refused_note
+from codetracer_core.parsers._mini_swe_agent_log import AGENT_LOG, parse_log, ran_in_terminal
+from codetracer_core.parsers._notes import counted
 from codetracer_core.parsers._time import moment
 
-AGENT = "mini-SWE-agent"
 TRAJ_JSON = ".traj.json"
 HARBOR_RECORD = "agent/mini-swe-agent.trajectory.json"
-AGENT_LOG = "sessions/agent.log"
 SUBMISSION_MARK = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 NOT_EXECUTED = "action was not executed"
 
 _ATIF = re.compile(rb'"schema_version"\s*:\s*"ATIF')
-# Version 1 in ``bash``; version 2 without tool calls in ``mswea_bash_command``.
-_FENCE = re.compile(r"```(?:bash|mswea_bash_command)\s*\n")
-_RETURNCODE = re.compile(r"\s*(?:<exception>.*?</exception>\s*)?<returncode>(-?\d+)</returncode>", re.DOTALL)
-# What a person who watches the agent (version 1) answers for a command that may not run.
-_REJECTED = re.compile(r"\s*Commands? not executed\b")
 
 
 def recognise(artifacts: Artifacts) -> list[Claim]:
@@ -67,91 +56,15 @@ def _trial_claim(artifacts: Artifacts) -> Claim | None:
         return Claim(unit=".", files=(HARBOR_RECORD,), view="traj.json")
     if "sessions" in artifacts.folders and artifacts.has(AGENT_LOG):
         written = any(name.endswith(TRAJ_JSON) for name in artifacts.files)
-        if not written and _ran_in_terminal(artifacts):
+        if not written and ran_in_terminal(artifacts):
             return Claim(unit=".", files=(AGENT_LOG,), view="agent.log")
     return None
 
 
 def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None) -> Trajectory:
     if claim.view == "agent.log":
-        return _parse_log(artifacts, claim)
+        return parse_log(artifacts, claim)
     return _parse_messages(artifacts, claim)
-
-
-# Replies with bash blocks
-
-
-@dataclass(frozen=True)
-class _Block:
-    """A bash block in a reply: the span of its command, and of the block with its fences."""
-
-    start: int
-    end: int
-    outer_start: int
-    outer_end: int
-
-
-def _bash_blocks(text: str) -> tuple[list[_Block], _Block | None]:
-    """The closed bash blocks as the agent finds them, and one that is opened and never closed."""
-    blocks: list[_Block] = []
-    position = 0
-    while (opened := _FENCE.search(text, position)) is not None:
-        close = text.find("\n```", opened.end())
-        if close < 0:
-            return blocks, _Block(opened.end(), len(text), opened.start(), len(text))
-        blocks.append(_Block(opened.end(), close, opened.start(), close + len("\n```")))
-        position = blocks[-1].outer_end
-    return blocks, None
-
-
-def _outside(text: str, blocks: Sequence[_Block]) -> str:
-    """What a reply says around its blocks."""
-    ends = [0, *(block.outer_end for block in blocks)]
-    starts = [*(block.outer_start for block in blocks), len(text)]
-    pieces = (text[start:end].strip() for start, end in zip(ends, starts, strict=True))
-    return "\n\n".join(piece for piece in pieces if piece)
-
-
-@dataclass(frozen=True)
-class _Reply:
-    """A reply of version 1 in which the agent wrote at least one bash block."""
-
-    action: str
-    thought: str
-    well_formed: bool
-    span: tuple[int, int]
-
-
-def _read_reply(text: str) -> _Reply | None:
-    """The action in a reply; None if the reply only talks. A block that never closes counts only if it is alone."""
-    closed, unclosed = _bash_blocks(text)
-    blocks = closed or ([unclosed] if unclosed else [])
-    if not blocks:
-        return None
-    return _Reply(
-        action="\n\n".join(text[block.start : block.end].strip() for block in blocks),
-        thought=_outside(text, blocks),
-        well_formed=len(closed) == 1,
-        span=(blocks[0].start, blocks[-1].end),
-    )
-
-
-def _exit_code(observation: str | None) -> int | None:
-    found = _RETURNCODE.match(observation) if observation else None
-    return int(found[1]) if found else None
-
-
-def _prose_note(unit: str, places: Sequence[int]) -> str:
-    replies = counted(len(places), "reply without an action is no step", "replies without an action are no steps")
-    return f"{replies} (at {unit} {listed(places)})."
-
-
-def _refused_note(number: int) -> str:
-    replies = counted(number, "reply was", "replies were")
-    return f"{replies} refused; the steps are marked as not executed."
-
-
-# The JSON file
 
 
 class _ModelReply(msgspec.Struct):
@@ -223,7 +136,7 @@ def _parse_messages(artifacts: Artifacts, claim: Claim) -> Trajectory:
     task = next((index for index, message in enumerate(messages) if message.role == "user"), None)
     times = [time for index, message in enumerate(messages) if (time := _time(message, reader.replies.get(index)))]
     return Trajectory(
-        format=FORMAT.name,
+        format=NAME,
         view=claim.view,
         agent=AGENT,
         agent_version=text_field(info.mini_version),
@@ -275,14 +188,14 @@ class _MessageReader:
     def _written_action(self, index: int, following: int) -> None:
         """Version 1: the action is a block in the reply, the next message answers it."""
         text = plain_text(self.messages[index].content)
-        reply = _read_reply(text)
+        reply = read_reply(text)
         answer = index + 1 if index + 1 < following and self.messages[index + 1].role == "user" else None
         observation = plain_text(self.messages[answer].content) if answer is not None else None
         if answer is not None:
             self.answered.add(answer)
-        exit_code = _exit_code(observation)
+        code = exit_code(observation)
         if reply is None or (answer is not None and _refuses(self.messages[answer])):
-            if exit_code is not None:
+            if code is not None:
                 raise MalformedRun(
                     "the environment ran something that this reply does not show as a bash block",
                     path=self.file.shown_path,
@@ -291,7 +204,7 @@ class _MessageReader:
                 )
             self.prose.append(index)
             return
-        executed = exit_code is not None or (reply.well_formed and not _REJECTED.match(observation or ""))
+        executed = reply.was_executed(observation)
         self.refused += not executed
         self.unanswered += observation is None
         thought, thought_ref = self._thought(index, reply.thought)
@@ -303,7 +216,7 @@ class _MessageReader:
                 observation=observation,
                 thought=thought,
                 executed=executed,
-                exit_code=exit_code,
+                exit_code=code,
                 timestamp=_time(self.messages[index], self.replies[index]),
                 action_ref=self.file.ref(*self.base, index, "content"),
                 observation_ref=self.field_ref(answer, "content") if answer is not None else None,
@@ -333,7 +246,7 @@ class _MessageReader:
             self.unanswered += answer is None and executed
             thought, thought_ref = self._thought(index, _said(self.messages[index])) if position == 0 else (None, None)
             observation, observation_ref = self._observation(answer)
-            returncode = extra.returncode if isinstance(extra.returncode, int) else _exit_code(observation)
+            returncode = extra.returncode if isinstance(extra.returncode, int) else exit_code(observation)
             self.steps.append(
                 Step(
                     step_id=first + position,
@@ -407,9 +320,9 @@ class _MessageReader:
         if not self.replies:
             notes.append("The agent never took a step: the file holds no reply of the model.")
         if self.prose:
-            notes.append(_prose_note("message", self.prose))
+            notes.append(prose_note("message", self.prose))
         if self.refused:
-            notes.append(_refused_note(self.refused))
+            notes.append(refused_note(self.refused))
         if refusals:
             replies = counted(refusals, "reply was", "replies were")
             notes.append(f"{replies} refused for the format; the file keeps only the refusals, so they are no steps.")
@@ -532,250 +445,8 @@ def _time(message: _Message, reply: _ModelReply | None = None) -> datetime | Non
     return next((time for time in times if time is not None), None)
 
 
-# The terminal recording
-
-_STARTED = re.compile(r"""^\[['"](?:\w+=\S*\s+)*(?:\S*/)?mini(?:-swe-agent)?\s""", re.MULTILINE)
-_PROMPT = re.compile(r"\S*[#$] (?:\S*/)?mini(?:-swe-agent)? -")
-_BANNER = re.compile(r"This is mini-swe-agent version (\d+(?:\.\w+)*)")
-_MARKER = re.compile(r"mini-swe-agent \(step (\d+), \$(\d+\.\d+)\):")
-_ROLE = re.compile(r"(?:User|System|Tool|Exit):")
-_WAITING = re.compile(r"\S? ?Waiting for the LM to respond\.\.\.")
-_SAVED = re.compile(r"Saved trajectory to ")
-_RULE = re.compile("─{20,}")
-_ERASE_LINE = "\x1b[2K"
-_SHOW_CURSOR = "\x1b[?25h"
-_TAG = re.compile("<(?:returncode|exception|warning|output)")
-_HERE_DOCUMENT = re.compile(r"<<-?\s*['\"]?(\w+)")
-LOOKED_AT = 1 << 20
-
-
-def _ran_in_terminal(artifacts: Artifacts) -> bool:
-    """Did the trial type a ``mini`` command? Its list of typed commands tells, else the recording itself."""
-    typed = artifacts.head("commands.txt", LOOKED_AT).decode("utf-8", "replace")
-    if typed.lstrip().startswith("["):
-        return _STARTED.search(typed) is not None
-    screen = strip_ansi(artifacts.head(AGENT_LOG, LOOKED_AT).decode("utf-8", "replace"))
-    return _BANNER.search(screen) is not None or _MARKER.search(screen) is not None
-
-
-@dataclass(frozen=True)
-class _Line:
-    """What one line of the recording shows, and the lines of the file (1-based, inclusive) that it comes from."""
-
-    text: str
-    first: int
-    last: int
-
-
-@dataclass(frozen=True)
-class _Passage:
-    """Some lines of the screen as one text that knows where each of its characters stands."""
-
-    path: str
-    lines: Sequence[_Line]
-
-    @property
-    def text(self) -> str:
-        return "\n".join(line.text for line in self.lines)
-
-    def ref(self, start: int = 0, end: int | None = None) -> SourceRef | None:
-        """Reference to a span of the text; None if there are no lines."""
-        if not self.lines:
-            return None
-        starts = [0, *accumulate(len(line.text) + 1 for line in self.lines)][:-1]
-        first = self.lines[bisect_right(starts, start) - 1]
-        last = self.lines[bisect_right(starts, max(start, end - 1)) - 1 if end is not None else -1]
-        return SourceRef(path=self.path, line_start=first.first, line_end=last.last)
-
-
-def _parse_log(artifacts: Artifacts, claim: Claim) -> Trajectory:
-    path = claim.files[0]
-    raw = artifacts.read_text(path, errors="replace").split("\n")
-    shown = [_visible(line) for line in raw]
-    markers = [i for i, text in enumerate(shown) if _MARKER.fullmatch(text)]
-    # Coloured headings are the agent's own; the same words without colour stand in some file that a command printed.
-    coloured = any("\x1b" in raw[i] for i in markers)
-    if coloured:
-        markers = [i for i in markers if "\x1b" in raw[i]]
-
-    def heading(index: int, pattern: re.Pattern[str]) -> bool:
-        return pattern.fullmatch(shown[index]) is not None and (not coloured or "\x1b" in raw[index])
-
-    rule = next((i for i in range(len(raw)) if heading(i, _RULE)), None)
-    width = len(shown[rule]) if rule is not None else None
-    steps: list[Step] = []
-    prose: list[int] = []
-    refused = 0
-    for start, following in pairwise([*markers, len(raw)]):
-        answer = next((i for i in range(start + 1, following) if heading(i, _ROLE)), following)
-        said = _Passage(path, _unwrapped(shown, _spoken(raw, shown, range(start + 1, answer)), width))
-        reply = _read_reply(said.text)
-        if reply is None:
-            prose.append(start + 1)
-            continue
-        end = next((i for i in range(answer + 1, following) if heading(i, _RULE) or _SAVED.match(shown[i])), following)
-        heard = (
-            _Passage(path, _unwrapped(shown, _heard(shown, range(answer + 1, end)), width)) if answer < end else None
-        )
-        observation = heard.text if heard is not None else None
-        exit_code = _exit_code(observation)
-        executed = exit_code is not None or (reply.well_formed and not _REJECTED.match(observation or ""))
-        refused += not executed
-        steps.append(
-            Step(
-                step_id=len(steps) + 1,
-                action=reply.action,
-                observation=observation,
-                thought=reply.thought or None,
-                executed=executed,
-                exit_code=exit_code,
-                action_ref=said.ref(*reply.span),
-                observation_ref=heard.ref() if heard is not None else None,
-                thought_ref=said.ref() if reply.thought else None,
-            )
-        )
-    if markers and not steps:
-        raise MalformedRun(
-            f"{len(markers)} step markers, but no bash block in any reply",
-            path=artifacts.shown(path),
-            place=f"line {markers[0] + 1}",
-            remedy="This version of the agent writes its screen in a way that is not known yet.",
-        )
-    typed = _typed_command(artifacts)
-    version = next((found[1] for found in map(_BANNER.search, shown) if found), None)
-    cost = _MARKER.fullmatch(shown[markers[-1]]) if markers else None
-    return Trajectory(
-        format=FORMAT.name,
-        view=claim.view,
-        agent=AGENT,
-        agent_version=version.rstrip(".") if version else None,
-        model=_option(typed.words, "-m", "--model") if typed else None,
-        task_text=_option(typed.words, "-t", "--task") if typed else None,
-        task_ref=typed.ref if typed and _option(typed.words, "-t", "--task") else None,
-        usage=Usage(cost_usd=float(cost[2])) if cost else Usage(),
-        steps=tuple(steps),
-        notes=tuple(_log_notes(shown, markers, prose, refused, len(steps))),
-    )
-
-
-def _log_notes(shown: list[str], markers: list[int], prose: list[int], refused: int, steps: int) -> Iterator[str]:
-    if not markers:
-        answer = _terminal_says(shown)
-        says = f" (the terminal says: {answer})" if answer else ""
-        yield f"The agent never started: its recording shows no step{says}."
-        return
-    yield (
-        "Read from a terminal recording: lines that the terminal wrapped are joined again, tabs are blanks, and what "
-        "libraries logged between the agent's words is left out."
-    )
-    if prose:
-        yield _prose_note("line", prose)
-    if refused:
-        yield _refused_note(refused)
-    if not any(_SAVED.match(text) for text in shown[markers[-1] :]):
-        yield f"The recording ends during or after step {steps} without the agent's last words: it was stopped."
-
-
-def _terminal_says(shown: list[str]) -> str | None:
-    """The first words of the terminal after the command that should have started the agent."""
-    typed = next((i for i in reversed(range(len(shown))) if _PROMPT.match(shown[i])), len(shown))
-    words = (text.strip() for text in shown[typed + 1 :] if not text.startswith("> "))
-    return next((text[:200] for text in words if text), None)
-
-
-def _visible(line: str) -> str:
-    """What remains on the screen of one line: after the last erasure, without escape sequences."""
-    return strip_ansi(line.rsplit(_ERASE_LINE, 1)[-1]).strip("\r")
-
-
-def _spoken(raw: list[str], shown: list[str], rows: range) -> range:
-    """The rows of the reply itself, of the rows between its marker and the next prompt.
-
-    While the agent waits for the model a sign turns on the screen. A reply takes its place (the row is erased
-    first), and the sign comes back behind it; what libraries log meanwhile stands before the one or after the other.
-    """
-    first = next((i for i in rows if _ERASE_LINE in raw[i] and not _WAITING.match(shown[i])), rows.start)
-    behind = (i for i in range(first, rows.stop) if _SHOW_CURSOR in raw[i] or _WAITING.match(shown[i]))
-    return range(first, next(behind, rows.stop))
-
-
-def _heard(shown: list[str], rows: range) -> range:
-    """The rows of the observation itself, of the rows after its prompt: what comes behind its last tag is logging."""
-    if not rows or not _TAG.match(shown[rows.start]):
-        return rows
-    closing = (i for i in reversed(rows) if shown[i].startswith("</output"))
-    return range(rows.start, next(closing, rows.stop - 1) + 1)
-
-
-def _unwrapped(shown: list[str], rows: range, width: int | None) -> list[_Line]:
-    """Joins what the terminal wrapped at ``width`` columns.
-
-    A row was wrapped if the next word had no room on it: it ends with the blank before that word, or fills the
-    row. On a full row the blank is lost, unless one long word runs over the edge (then there is no blank in it).
-    Fences, the agent's ``<output>`` tags and the end of a here-document always have a line of their own.
-    """
-    lines: list[_Line] = []
-    closers: set[str] = set()
-    for row in rows:
-        text = shown[row]
-        above = shown[row - 1]
-        alone = not text[:1].strip() or text.startswith(("```", "<output", "</output")) or text in closers
-        if lines and width and not alone and _overflows(above, text, width):
-            full = not above.endswith(" ") and " " in above
-            lines[-1] = _Line(lines[-1].text + (" " if full else "") + text, lines[-1].first, row + 1)
-        else:
-            lines.append(_Line(text, row + 1, row + 1))
-        closers.update(_HERE_DOCUMENT.findall(text))
-    return lines
-
-
-def _overflows(above: str, below: str, width: int) -> bool:
-    columns = _columns(above)
-    if columns < width and not above.endswith(" "):
-        return False
-    word = below.split(" ", 1)[0]
-    return columns >= width or columns + _columns(word) > width
-
-
-def _columns(text: str) -> int:
-    """Columns that a text takes on a terminal: East Asian wide characters take two."""
-    if text.isascii():
-        return len(text)
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
-
-
-@dataclass(frozen=True)
-class _TypedCommand:
-    words: list[str]
-    ref: SourceRef
-
-
-def _typed_command(artifacts: Artifacts) -> _TypedCommand | None:
-    """The command that started the agent, from the harness's list of what it typed (Python lists, one per line)."""
-    if not artifacts.has("commands.txt"):
-        return None
-    try:
-        lines = artifacts.read_text("commands.txt", errors="replace").split("\n")
-    except UnreadableFile:  # it is not the evidence: the run is read without it
-        return None
-    for number, line in enumerate(lines, start=1):
-        if not _STARTED.match(line):
-            continue
-        try:
-            typed = ast.literal_eval(line.strip())
-            words = shlex.split(typed[0])
-        except (ValueError, SyntaxError, RecursionError, MemoryError, AttributeError):
-            return None
-        return _TypedCommand(words, SourceRef(path="commands.txt", line_start=number, line_end=number))
-    return None
-
-
-def _option(words: list[str], *names: str) -> str | None:
-    return next((value for name, value in pairwise(words) if name in names), None)
-
-
 FORMAT = Format(
-    name="mini-swe-agent",
+    name=NAME,
     title="mini-SWE-agent (*.traj.json; sessions/agent.log of a terminal-bench trial)",
     recognise=recognise,
     parse=parse,

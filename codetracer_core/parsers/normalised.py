@@ -16,7 +16,7 @@ import msgspec
 
 from codetracer_core.errors import MalformedRun
 from codetracer_core.models import SourceRef, Step, ToolCall, Trajectory
-from codetracer_core.parsers._artifacts import LFS_MARK, Artifacts, JsonFile, Pointer, plain_text
+from codetracer_core.parsers._artifacts import Artifacts, JsonFile, Pointer, lost_content, plain_text, pointer_text
 from codetracer_core.parsers._fields import text_field
 from codetracer_core.parsers._format import Claim, Format
 from codetracer_core.parsers._notes import listed
@@ -48,7 +48,7 @@ def recognise(artifacts: Artifacts) -> list[Claim]:
 def _holds_records(artifacts: Artifacts, names: list[str], opening: bytes) -> bool:
     """Do these files hold steps? If none of them can be read, the files that go with steps decide."""
     heads = [artifacts.head(name, _HEAD) for name in names]
-    readable = [head.lstrip() for head in heads if head and not head.startswith(LFS_MARK)]
+    readable = [head.lstrip() for head in heads if not lost_content(head)]
     if readable:
         return any(head.startswith(opening) and _RECORD.search(head) and _DEED.search(head) for head in readable)
     return any(name in artifacts.files for name in (TASK, *DERIVED))
@@ -104,6 +104,14 @@ def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None) -
         placed = [_Placed(record, file, (index,)) for index, record in enumerate(file.decode(list[_Record]))]
     else:
         placed = [_one_step(artifacts, name) for name in claim.files]
+    for item in placed:
+        if item.record == _Record():
+            raise MalformedRun(
+                "a record that holds nothing of a step",
+                path=item.file.shown_path,
+                place=pointer_text(item.pointer),
+                remedy="Get a complete copy.",
+            )
     ordered = _in_order(placed, artifacts.shown(claim.files[0]), notes)
     derived = [name for name in DERIVED if name in artifacts.files]
     if derived:

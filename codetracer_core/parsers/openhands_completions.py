@@ -18,9 +18,9 @@ import msgspec
 
 from codetracer_core.errors import MalformedRun
 from codetracer_core.models import SourceRef, Step, Trajectory, Usage
-from codetracer_core.parsers._artifacts import Artifacts, JsonFile, plain_text
+from codetracer_core.parsers._artifacts import Artifacts, JsonFile, lost_content, plain_text
 from codetracer_core.parsers._format import Claim, Format
-from codetracer_core.parsers._openhands import is_broken, mapping, numbered, text_or_none, tool_call
+from codetracer_core.parsers._openhands import mapping, numbered, text_or_none, tool_call
 from codetracer_core.parsers._time import moment
 
 # The time is a float (time.time()), so that a chat export with a bare date in its name is not taken for a log.
@@ -60,7 +60,7 @@ class _Log(msgspec.Struct):
 def recognise(artifacts: Artifacts) -> list[Claim]:
     logs = [name for name in artifacts.files if _LOG_FILE.fullmatch(name)]
     heads = [artifacts.head(name) for name in logs[:3]]
-    if not any(_LOG_START.match(head) for head in heads) and not (heads and all(is_broken(head) for head in heads)):
+    if not any(_LOG_START.match(head) for head in heads) and not (heads and all(lost_content(head) for head in heads)):
         return []
     logs.sort(key=_time)
     return [Claim(".", tuple(logs), "completion logs")]

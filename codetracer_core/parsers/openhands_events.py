@@ -25,14 +25,14 @@ from typing import Any
 
 from codetracer_core.errors import MalformedRun, UnreadableFile
 from codetracer_core.models import SourceRef, Step, ToolCall, Trajectory
-from codetracer_core.parsers._artifacts import Artifacts, JsonLine, Pointer, plain_text
+from codetracer_core.parsers._artifacts import Artifacts, JsonLine, Pointer, lost_content, plain_text
 from codetracer_core.parsers._format import Claim, Format
+from codetracer_core.parsers._notes import counted as plural
 from codetracer_core.parsers._openhands import (
     Record,
     counted,
     exit_code_of,
     history_of,
-    is_broken,
     mapping,
     numbered,
     row_claims,
@@ -154,7 +154,7 @@ def _bare_files(artifacts: Artifacts) -> tuple[str, ...]:
 def _any_start(artifacts: Artifacts, files: list[str], start: re.Pattern[bytes]) -> bool:
     """Does one of the first files begin as it should, or was one of them damaged?"""
     heads = [artifacts.head(file) for file in files[:3]]
-    return any(start.match(head) or is_broken(head) or not _JSON_START.match(head) for head in heads)
+    return any(start.match(head) or lost_content(head) or not _JSON_START.match(head) for head in heads)
 
 
 def _number(file: str) -> int:
@@ -239,6 +239,9 @@ def _read_session(artifacts: Artifacts, claim: Claim, notes: list[str]) -> tuple
         except UnreadableFile as error:
             failures.append(error)
             continue
+        if strange := sum("action" not in record.value and "observation" not in record.value for record in records):
+            records_are = plural(strange, "record is", "records are")
+            notes.append(f"{records_are} neither an action nor an observation: not read.")
         notes += [f"The session's other form could not be read: {error}" for error in failures]
         if view == EVENTS:
             notes += _gaps(files)

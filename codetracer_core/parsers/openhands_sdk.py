@@ -18,14 +18,13 @@ from typing import Any
 
 from codetracer_core.errors import MalformedRun, UnreadableFile
 from codetracer_core.models import SourceRef, Step, Trajectory
-from codetracer_core.parsers._artifacts import Artifacts, JsonFile, Pointer, plain_text
+from codetracer_core.parsers._artifacts import Artifacts, JsonFile, Pointer, lost_content, plain_text
 from codetracer_core.parsers._format import Claim, Format
 from codetracer_core.parsers._openhands import (
     Record,
     counted,
     exit_code_of,
     history_of,
-    is_broken,
     mapping,
     numbered,
     row_claims,
@@ -69,7 +68,7 @@ def recognise(artifacts: Artifacts) -> list[Claim]:
 
 
 def _is_state(head: bytes) -> bool:
-    return _STATE_START.match(head) is not None or is_broken(head)
+    return _STATE_START.match(head) is not None or lost_content(head)
 
 
 def _number(file: str) -> int:

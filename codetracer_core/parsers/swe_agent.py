@@ -16,13 +16,12 @@ import msgspec
 
 from codetracer_core.errors import MalformedRun, UnreadableFile
 from codetracer_core.models import SourceRef, Step, ToolCall, Trajectory, Usage
-from codetracer_core.parsers._artifacts import LFS_MARK, Artifacts, JsonFile, plain_text
+from codetracer_core.parsers._artifacts import Artifacts, JsonFile, lost_content, plain_text
 from codetracer_core.parsers._fields import call_arguments, count_field, number_field, text_field
 from codetracer_core.parsers._format import Claim, Format
 from codetracer_core.parsers._notes import counted
 
 _KEYS = re.compile(rb'"(?:trajectory|history|environment|replay_config)"\s*:')
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _MODEL_NAME = re.compile(r"^\s+model_name: *(\S+) *$", re.MULTILINE)
 
 
@@ -36,10 +35,8 @@ def recognise(artifacts: Artifacts) -> list[Claim]:
 
 
 def _may_be_ours(head: bytes) -> bool:
-    if not head or head.startswith(LFS_MARK):
+    if lost_content(head):
         return True
-    if head.startswith(_UTF16):
-        head = head.replace(b"\0", b"")[2:]
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     return text.startswith(b"{") and _KEYS.search(text) is not None
 

@@ -4,7 +4,7 @@ An episode is one reply of the model; a step is an entry of its ``commands``, in
 is looked at once per episode, so what the next prompt shows after "New Terminal Output:" belongs to the last command
 and the others have no observation. Keystrokes without a visible character (an Enter, a wait) are steps like any
 other and are shown as their JSON literal. A reply that Terminus refused is told by the next prompt; its commands are
-steps that were not executed.
+entries of ``commands`` like the others, so they are steps, and were not executed.
 """
 
 import json
@@ -24,7 +24,9 @@ from codetracer_core.parsers._notes import counted, listed
 
 _EPISODE = re.compile(r"episode-(\d+)")
 _SCREEN = re.compile(r"^(?:New Terminal Output|Current Terminal Screen):[^\S\n]*\n?", re.MULTILINE)
-_REFUSED = re.compile(r"\s*(?:Previous response had parsing errors|ERROR!! NONE of the actions)")
+_REFUSED = re.compile(r"\s*Previous response had parsing errors")
+# A reply that is too long is asked for again within its episode, and this request is written over the prompt.
+_ASKED_AGAIN = re.compile(r"\s*ERROR!! NONE of the actions you just requested were performed")
 _TASK = re.compile(r"^Task Description:\s*\n(.*?)\s*^Current terminal state:", re.MULTILINE | re.DOTALL)
 _OBJECT = re.compile(r"\{\s*[\"}]")
 _KEYSTROKES = re.compile(r"<keystrokes([^>]*)>(.*?)</keystrokes>", re.DOTALL)
@@ -125,6 +127,10 @@ class _Episode:
     def refused(self) -> bool:
         return self.after is not None and _REFUSED.match(self.after.text) is not None
 
+    @property
+    def answer_lost(self) -> bool:
+        return self.after is not None and _ASKED_AGAIN.match(self.after.text) is not None
+
 
 def _steps(episode: _Episode, first: int) -> list[Step]:
     reply = episode.reply
@@ -145,7 +151,7 @@ def _steps(episode: _Episode, first: int) -> list[Step]:
     if not steps:
         return []
     steps[0] = steps[0].model_copy(update={"thought": reply.thought or None, "thought_ref": reply.thought_ref})
-    if episode.after is not None:
+    if episode.after is not None and not episode.answer_lost:
         start = _screen_start(episode.after.text)
         observation = episode.after.text[start:]
         steps[-1] = steps[-1].model_copy(
@@ -325,6 +331,11 @@ def _notes(episodes: list[_Episode], numbers: list[int]) -> list[str]:
         )
     if cut := of("cut"):
         notes.append(f"{counted(len(cut), 'reply', 'replies')} cut off: its end was added (episode {listed(cut)}).")
+    if lost := [e.number for e in episodes if e.answer_lost]:
+        notes.append(
+            f"What came of episode {listed(lost)} is not in the files: the next reply was too long, and the request "
+            "for a shorter one was written over the prompt that showed it."
+        )
     if episodes[-1].reply is None:
         notes.append(f"The run was stopped: the prompt of episode {numbers[-1]} has no answer.")
     gaps = [after for before, after in pairwise([-1, *numbers]) if after != before + 1]

@@ -377,6 +377,14 @@ def test_a_harbor_trial_is_the_run_whatever_is_wrong_with_its_file(tmp_path: Pat
         read_run(location)
 
 
+def test_parts_of_a_broken_main_file_are_no_runs(tmp_path: Path) -> None:
+    for name in ("trajectory.cont-1.json", "trajectory.summarization-1-summary.json", "trajectory.other.json"):
+        (tmp_path / name).write_text(json.dumps(document(reply("x"))))
+    (tmp_path / "trajectory.json").write_text("")
+    units = [run.claim.unit for run in discover(tmp_path).locations]
+    assert units == ["trajectory.json", "trajectory.other.json"]
+
+
 def test_files_of_a_trial_that_nothing_refers_to_are_told(tmp_path: Path) -> None:
     agent = tmp_path / "agent"
     agent.mkdir()

@@ -108,7 +108,7 @@ def test_references_to_several_objects_give_the_text_of_each(tmp_path: Path) -> 
         (b"", UnreadableFile, "0 bytes"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n", UnreadableFile, "git-LFS"),
         (b'{"version": 2, "width"', UnreadableFile, "no valid JSON"),
-        (recording(printed(1)).encode("utf-16"), UnreadableFile, "no valid JSON"),
+        (recording(printed(1)).encode("utf-16"), UnreadableFile, "not UTF-8"),
         (b'{"version": 3, "term": {}}\n', MalformedRun, "version 2"),
         (b'[1.0, "o", "text"]\n', MalformedRun, "version 2"),
     ],

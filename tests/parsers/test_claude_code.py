@@ -235,6 +235,33 @@ def test_exit_codes_are_what_the_tool_says(tmp_path: Path, name: str, answer: Re
     assert step.exit_code == exit_code
 
 
+@pytest.mark.parametrize(
+    ("answer", "executed"),
+    [
+        (
+            result("b", "Claude requested permissions to write to /a, but you haven't.", is_error=True),
+            False,
+        ),
+        (result("b", "The user doesn't want to proceed with this tool use. It was rejected.", is_error=True), False),
+        (result("b", "Permission to use Bash with command rm has been denied.", is_error=True), False),
+        (result("b", "<tool_use_error>InputValidationError: Bash failed</tool_use_error>", is_error=True), False),
+        (result("b", "<tool_use_error>Error: No such tool available: X</tool_use_error>", is_error=True), False),
+        (result("b", "<tool_use_error>File has not been read yet.</tool_use_error>", is_error=True), True),
+        (result("b", "Exit code 1\nfailed", is_error=True), True),
+        (result("b", "Claude requested permissions to write"), True),
+    ],
+    ids=lambda value: str(value["message"]["content"][0]["content"])[:40] if isinstance(value, dict) else None,
+)
+def test_calls_that_were_refused_are_not_executed(tmp_path: Path, answer: Record, executed: bool) -> None:
+    assert [s.executed for s in read_stream(tmp_path, *reply("m1", bash("b", "ls")), answer).steps] == [executed]
+
+
+def test_the_placeholder_for_no_text_is_no_text(tmp_path: Path) -> None:
+    run = read_stream(tmp_path, *reply("m1", text("(no content)"), bash("b", "ls")), *reply("m2", text("(no content)")))
+    assert [(step.action, step.thought) for step in run.steps] == [("ls", None)]
+    assert "Replies with neither text nor a call, no steps: 1." in run.notes
+
+
 def test_observations_are_not_changed(tmp_path: Path) -> None:
     picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBOR" * 100}}
     run = read_stream(

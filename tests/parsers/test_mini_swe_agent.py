@@ -318,7 +318,7 @@ def test_runs_in_their_usual_places(tmp_path: Path) -> None:
         (b'{"messages": [{"role": "user", "cont', UnreadableFile, "no valid JSON"),
         (b"", UnreadableFile, "empty"),
         (POINTER, UnreadableFile, "git-LFS pointer"),
-        ('{"messages": [{"role": "user", "content": "ü"}]}'.encode("latin-1"), UnreadableFile, "no valid JSON"),
+        ('{"messages": [{"role": "user", "content": "ü"}]}'.encode("latin-1"), UnreadableFile, "not UTF-8"),
         (b'{"steps": []}', MalformedRun, "no messages"),
         (b'{"messages": [{"text": "hello"}]}', MalformedRun, "no messages"),
         (b"[1, 2]", UnreadableFile, "unexpected content"),
@@ -392,6 +392,22 @@ def test_a_recording_tells_the_steps(log: Callable[[str], Trajectory], tmp_path:
     ref = run.steps[0].action_ref
     assert ref is not None
     assert [line.strip("\r") for line in lines[ref.line_start - 1 : ref.line_end]] == ["ls"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "told"),
+    [
+        ("bash: mini: command not found", "never started: its recording shows no step (the terminal says: bash: mini:"),
+        ("# mini -m m -t x\r\nbash: no such program", "never started: its recording shows no step (the terminal says"),
+        ("# mini -m m -t x\r\nThis is mini-swe-agent version 1.9.2.", "The agent started, but its recording shows no"),
+    ],
+)
+def test_a_recording_without_headings_is_a_run_of_no_steps(
+    log: Callable[[str], Trajectory], shown: str, told: str
+) -> None:
+    run = log(f"$ clear\r\n{shown}\r\n")
+    assert run.step_count == 0
+    assert told in run.notes[0]
 
 
 def test_wrapped_lines_are_joined_again(log: Callable[[str], Trajectory]) -> None:

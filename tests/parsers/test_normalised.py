@@ -133,8 +133,9 @@ def test_other_files_of_that_name_are_left_alone(tmp_path: Path, name: str, cont
         (b"", UnreadableFile, "empty"),
         (POINTER, UnreadableFile, "git-LFS pointer"),
         (b'[{"step_id": 1, "action": "l', UnreadableFile, "no valid JSON"),
-        (b'[{"step_id": 1, "action": "\xff"}]', UnreadableFile, "no valid JSON"),
+        (b'[{"step_id": 1, "action": "\xff"}]', UnreadableFile, "not UTF-8"),
         (b'[{"step_id": 1, "action": "a"}, "b"]', UnreadableFile, "unexpected content"),
+        (b'[{"step_id": 1, "action": "a"}, {}]', MalformedRun, "/1: a record that holds nothing of a step"),
     ],
 )
 def test_bad_files_are_told(tmp_path: Path, content: bytes, error: type[CodeTracerError], words: str) -> None:

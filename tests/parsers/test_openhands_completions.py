@@ -164,7 +164,7 @@ def test_calls_written_as_text_only_cannot_be_numbered(tmp_path: Path) -> None:
         (json.dumps(log(TWO)).encode()[:200], UnreadableFile, "no valid JSON"),
         (LFS, UnreadableFile, "git-LFS pointer"),
         (b"", UnreadableFile, "empty"),
-        (json.dumps(log(TWO)).encode("utf-16"), UnreadableFile, "no valid JSON"),
+        (json.dumps(log(TWO)).encode("utf-16"), UnreadableFile, "not UTF-8"),
         (b'{"messages": {"role": "user"}, "response": {}}', UnreadableFile, "unexpected content"),
         (b'{"response": {}}', UnreadableFile, "unexpected content"),
     ],

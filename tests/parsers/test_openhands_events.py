@@ -163,6 +163,14 @@ def test_the_null_observation_is_none(tmp_path: Path) -> None:
     assert actions(read(write(tmp_path / "export.json", events))) == ["ls"]
 
 
+def test_a_record_that_is_no_event_is_told(tmp_path: Path) -> None:
+    folder = write_events(tmp_path / "sid", SESSION)
+    (folder / "events" / "99.json").write_text("{}")
+    trajectory = read(folder)
+    assert "1 record is neither an action nor an observation: not read." in trajectory.notes
+    assert trajectory.step_count == read(write_events(tmp_path / "whole", SESSION)).step_count
+
+
 def test_observations_without_an_action_are_told(tmp_path: Path) -> None:
     lost = {key: value for key, value in answer(3, 0, "error", "bad call").items() if key != "cause"}
     events = [TASK, action(1, "run", command="ls"), answer(2, 1), lost, answer(4, 1, content="again")]
@@ -424,7 +432,7 @@ BAD = {
     "truncated": (json.dumps(SESSION[4]).encode()[:60], UnreadableFile, "no valid JSON"),
     "LFS pointer": (LFS, UnreadableFile, "git-LFS pointer"),
     "zero bytes": (b"", UnreadableFile, "empty"),
-    "wrong encoding": (json.dumps(SESSION[4]).encode("utf-16"), UnreadableFile, "no valid JSON"),
+    "wrong encoding": (json.dumps(SESSION[4]).encode("utf-16"), UnreadableFile, "not UTF-8"),
     "no object": (b"[1, 2]", MalformedRun, "no JSON object"),
 }
 

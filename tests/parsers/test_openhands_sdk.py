@@ -207,7 +207,7 @@ def test_rows_of_an_evaluation(tmp_path: Path) -> None:
         (json.dumps(RUN[1]).encode()[:80], UnreadableFile, "no valid JSON"),
         (LFS, UnreadableFile, "git-LFS pointer"),
         (b"", UnreadableFile, "empty"),
-        (json.dumps(RUN[1]).encode("utf-16"), UnreadableFile, "no valid JSON"),
+        (json.dumps(RUN[1]).encode("utf-16"), UnreadableFile, "not UTF-8"),
     ],
     ids=["truncated", "LFS pointer", "zero bytes", "wrong encoding"],
 )

@@ -147,8 +147,8 @@ def test_an_excerpt_says_so(read: Callable[..., Trajectory]) -> None:
         (b'{"environment": "main", "info": {}}', MalformedRun, "neither a trajectory nor a history"),
         (b'{"trajectory": [1]}', UnreadableFile, "unexpected content"),
         (b'{"trajectory": "ls"}', UnreadableFile, "unexpected content"),
-        (b'{"trajectory": [{"action": "\xe9"}]}', UnreadableFile, "no valid JSON"),
-        ('{"trajectory": []}'.encode("utf-16"), UnreadableFile, "no valid JSON"),
+        (b'{"trajectory": [{"action": "\xe9"}]}', UnreadableFile, "not UTF-8"),
+        ('{"trajectory": []}'.encode("utf-16"), UnreadableFile, "not UTF-8"),
     ],
 )
 def test_bad_files_are_told(tmp_path: Path, content: bytes, error: type[CodeTracerError], words: str) -> None:

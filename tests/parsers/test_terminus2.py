@@ -160,6 +160,19 @@ def test_commands_of_a_refused_reply_are_not_executed(read: Callable[..., Trajec
     assert run.notes[0] == "1 reply was refused; the steps are marked as not executed (episode 0)."
 
 
+def test_a_request_for_a_shorter_reply_is_not_the_answer_to_the_commands_before(
+    read: Callable[..., Trajectory],
+) -> None:
+    again = "ERROR!! NONE of the actions you just requested were performed because you exceeded 4096 tokens."
+    run = read((TASK, said("ls\n", "cat a\n")), (again, said("ls\n")), (SCREEN.format("ls"), None))
+    assert [(step.executed, step.observation) for step in run.steps] == [
+        (True, None),
+        (True, None),
+        (True, "\n$ ls\n"),
+    ]
+    assert run.notes[0].startswith("What came of episode 0 is not in the files: the next reply was too long")
+
+
 @pytest.mark.parametrize("reply", ["I am done.", "", '{"analysis": "cut in the midd', '{"commands": "ls"}', "{" * 500])
 def test_a_refused_reply_without_commands_is_no_step(read: Callable[..., Trajectory], reply: str) -> None:
     run = read((TASK, reply), (REFUSED, said("ls\n")))
