@@ -1,6 +1,6 @@
 """Finding run folders and run files below any root."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from codetracer_core.parsers._artifacts import Artifacts
 from codetracer_core.parsers._trial import why_unread
 
 MAX_DEPTH = 10
+LEVELS_ABOVE = 5
+"""How many folders above a path may be the run that it belongs to (``sessions/sessions/<id>/events/3.json``)."""
 SKIPPED_FOLDERS = frozenset(
     {".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv", "site-packages"}
     | {".tox", ".nox", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".cache", ".idea", ".vscode"}
@@ -34,16 +36,21 @@ def discover(
     """All runs at or below ``root`` (a folder, or one file), in path order.
 
     Folders that hold no runs (version control, caches, virtual environments), links to folders and anything
-    more than ``MAX_DEPTH`` levels down are passed over. A file that repeats runs which also lie singly below
-    its folder gives way to them. ``visited`` hears the number of folders looked at so far.
+    more than ``MAX_DEPTH`` levels down are passed over. A file of a run is that run: its trial folder, where it lies
+    in one. Where there is nothing but a run around ``root``, that is told as a problem. ``visited`` hears the number
+    of folders looked at so far.
     """
     if not root.exists():
         raise NotFound("there is nothing here", path=root, remedy="Check the path.")
     found = Discovery()
     if root.is_file():
-        found.locations = _runs_of_file(root, format=format, ceiling=ceiling)
-        return found
-    _Walk(found, format, ceiling, visited).folder(root, 0)
+        found.locations = _runs_of_file(root, format, ceiling)
+    else:
+        _Walk(found, format, ceiling, visited).folder(root, 0)
+    if not found.locations and not found.problems and (around := _run_around(root, format, ceiling)):
+        found.problems.append(
+            UnknownFormat("no run, but a part of one", path=root, remedy=f"Name the run itself: {around.path}")
+        )
     return found
 
 
@@ -61,7 +68,8 @@ def locate(path: Path, *, format: str | None = None) -> RunLocation:
     if len(runs) == 1:
         return runs[0]
     if runs:
-        listed = "\n".join(f"  {run.path}" for run in runs[:20])
+        around = _run_around(path, format, None)
+        listed = "\n".join(f"  {run.path}" for run in ([around] if around else []) + runs[:20])
         more = f"\n  … and {len(runs) - 20} more" if len(runs) > 20 else ""
         raise AmbiguousFormat(f"{len(runs)} runs lie here", path=path, remedy=f"Name one of them:\n{listed}{more}")
     if found.problems:
@@ -70,20 +78,35 @@ def locate(path: Path, *, format: str | None = None) -> RunLocation:
     raise UnknownFormat("no run that any parser recognises", path=path, remedy=f"Known layouts: {known}.")
 
 
-def _runs_of_file(file: Path, *, format: str | None, ceiling: Path | None) -> list[RunLocation]:
-    """Runs whose evidence is ``file``: in its own folder, or in a run folder up to four levels above it."""
-    folder = file.parent
-    for _ in range(5):
-        relative = file.relative_to(folder).as_posix()
-        runs = [
-            run
-            for run in claims_in(folder, format=format, ceiling=ceiling)
-            if run.claim.unit == relative or relative in run.claim.files
-        ]
-        if runs or folder == folder.parent:
-            return runs
-        folder = folder.parent
-    return []
+def _runs_of_file(file: Path, format: str | None, ceiling: Path | None) -> list[RunLocation]:
+    """Runs whose evidence is ``file``: of the outermost folder that is such a run, else in the file's own folder."""
+    runs = [run for run in claims_in(file.parent, format=format, ceiling=ceiling) if _is_evidence(run, file)]
+    for claims in _claims_above(file.parent, format, ceiling):
+        runs = [run for run in claims if run.claim.unit == "." and _is_evidence(run, file)] or runs
+    return runs
+
+
+def _is_evidence(run: RunLocation, file: Path) -> bool:
+    relative = file.relative_to(run.folder).as_posix()
+    claims = (run.claim, *(claim for _, claim in run.other_views))
+    return any(relative == claim.unit or relative in claim.files for claim in claims)
+
+
+def _run_around(path: Path, format: str | None, ceiling: Path | None) -> RunLocation | None:
+    """The outermost run folder above ``path``."""
+    around = [runs[0] for runs in _claims_above(path, format, ceiling) if runs and runs[0].claim.unit == "."]
+    return around[-1] if around else None
+
+
+def _claims_above(path: Path, format: str | None, ceiling: Path | None) -> Iterator[list[RunLocation]]:
+    """What lies in each folder above ``path``, inside out; a folder that cannot be read or understood holds nothing."""
+    for folder in path.absolute().parents[:LEVELS_ABOVE]:
+        if ceiling is not None and not folder.resolve().is_relative_to(ceiling.resolve()):
+            return
+        try:
+            yield claims_in(folder, format=format, ceiling=ceiling)
+        except (CodeTracerError, OSError):
+            yield []
 
 
 @dataclass
@@ -113,16 +136,13 @@ class _Walk:
         for run in runs:
             for claim in (run.claim, *(claim for _, claim in run.other_views)):
                 self.covered.update(folder / name for name in (*claim.files, *claim.covers))
-        singles = [run for run in runs if not run.claim.aggregate]
         position, problems = len(self.found.locations), len(self.found.problems)
-        self.found.locations.extend(singles)
+        self.found.locations.extend(runs)
         if depth < MAX_DEPTH:
             for name in subfolders:
                 path = folder / name
                 if name not in SKIPPED_FOLDERS and path not in self.covered and not path.is_symlink():
                     self.folder(path, depth + 1)
-        if len(self.found.locations) == position:
-            self.found.locations.extend(run for run in runs if run.claim.aggregate)
         nothing = (len(self.found.locations), len(self.found.problems)) == (position, problems)
         if nothing and (reason := why_unread(artifacts)) is not None:
             self.found.problems.append(UnknownFormat(reason, path=folder))

@@ -15,8 +15,7 @@ class Claim:
     folder that is the run. ``files`` is the evidence that identifies the run, relative to the folder, main file
     first. ``member`` names one of several runs in the same file ("L3": the record on line 3). ``covers`` names
     sub-folders that belong to this run, so that nothing inside them is looked at as a run of its own; files
-    named in ``files`` are covered too. ``aggregate`` marks a file that repeats runs which may also lie singly
-    below the same folder: it gives way to them.
+    named in ``files`` are covered too.
     """
 
     unit: str
@@ -24,7 +23,6 @@ class Claim:
     view: str
     member: str | None = None
     covers: tuple[str, ...] = ()
-    aggregate: bool = False
 
 
 @dataclass(frozen=True)
