@@ -3,7 +3,13 @@
 import json
 from typing import Any
 
+from codetracer_core.models import ToolCall
 from codetracer_core.parsers._artifacts import without_lone_surrogates
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """``value`` if it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
 
 
 def within(value: Any, *keys: str) -> Any:
@@ -16,9 +22,9 @@ def within(value: Any, *keys: str) -> Any:
 
 
 def text_field(value: Any, *keys: str) -> str | None:
-    """The text below ``keys`` (or ``value`` itself); None if there is none or it is empty."""
+    """The text below ``keys`` (or ``value`` itself); None if there is none or it is blank."""
     found = within(value, *keys)
-    return found if isinstance(found, str) and found else None
+    return found if isinstance(found, str) and found.strip() else None
 
 
 def number_field(value: Any, *keys: str) -> float | None:
@@ -33,6 +39,11 @@ def count_field(value: Any, *keys: str) -> int | None:
     return found if isinstance(found, int) else None
 
 
+def token_field(value: Any, *keys: str) -> int | None:
+    """The number of tokens below ``keys``; None if there is none, or 0, which writers put for "not counted"."""
+    return count_field(value, *keys) or None
+
+
 def call_arguments(written: Any) -> dict[str, Any] | str:
     """Arguments of a tool call as a mapping; what is no JSON object stays the text that the agent wrote."""
     if isinstance(written, dict):
@@ -44,3 +55,9 @@ def call_arguments(written: Any) -> dict[str, Any] | str:
     except (ValueError, RecursionError):
         return written
     return without_lone_surrogates(decoded) if isinstance(decoded, dict) else written
+
+
+def spoken_argument(tool: ToolCall) -> str | None:
+    """The argument whose text is the whole action (``ToolCall.text``), if one is: so a reference can point at it."""
+    text = tool.text()
+    return next((key for key, value in mapping(tool.arguments).items() if value == text), None)

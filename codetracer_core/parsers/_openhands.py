@@ -1,9 +1,6 @@
 """What the OpenHands formats share: evaluation rows (one run per line), and the small readings of their records."""
 
-import json
 import re
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +9,7 @@ from typing import Any, Literal
 from codetracer_core.errors import MalformedRun
 from codetracer_core.models import Outcome, SourceRef, ToolCall, Usage
 from codetracer_core.parsers._artifacts import Artifacts, JsonFile, JsonLine, Pointer, lost_content
+from codetracer_core.parsers._fields import call_arguments, count_field, mapping, text_field
 from codetracer_core.parsers._format import Claim
 
 Generation = Literal["v0", "v1"]
@@ -141,9 +139,9 @@ def row_facts(row: JsonLine) -> dict[str, Any]:
     metrics = mapping(value.get("metrics"))
     issue = mapping(value.get("issue"))
     facts: dict[str, Any] = {
-        "task": text_or_none(value.get("instance_id")),
-        "model": text_or_none(mapping(metadata.get("llm_config") or metadata.get("llm")).get("model")),
-        "agent_version": text_or_none(metadata.get("git_commit")),
+        "task": text_field(value.get("instance_id")),
+        "model": text_field(mapping(metadata.get("llm_config") or metadata.get("llm")).get("model")),
+        "agent_version": text_field(metadata.get("git_commit")),
         "usage": usage_of(metrics),
         "outcome": _row_outcome(row),
     }
@@ -180,8 +178,7 @@ def usage_of(metrics: dict[str, Any]) -> Usage | None:
     A cost of 0 with tokens spent is how OpenHands writes a price that it does not know: unknown here.
     """
     tokens = mapping(metrics.get("accumulated_token_usage"))
-    prompt = _number(tokens.get("prompt_tokens"))
-    completion = _number(tokens.get("completion_tokens"))
+    prompt, completion = count_field(tokens, "prompt_tokens"), count_field(tokens, "completion_tokens")
     cost = metrics.get("accumulated_cost")
     known_cost = isinstance(cost, int | float) and bool(cost or not (prompt or completion))
     if not tokens and not known_cost:
@@ -190,35 +187,13 @@ def usage_of(metrics: dict[str, Any]) -> Usage | None:
         cost_usd=cost if known_cost else None,
         prompt_tokens=prompt,
         completion_tokens=completion,
-        cached_tokens=_number(tokens.get("cache_read_tokens")),
+        cached_tokens=count_field(tokens, "cache_read_tokens"),
     )
-
-
-def _number(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
-
-
-def text_or_none(value: Any) -> str | None:
-    """``value`` if it is a text that says something."""
-    return value if isinstance(value, str) and value.strip() else None
-
-
-def mapping(value: Any) -> dict[str, Any]:
-    """``value`` if it is a JSON object, else an empty one."""
-    return value if isinstance(value, dict) else {}
 
 
 def tool_call(name: str, arguments: Any, call_id: Any) -> ToolCall:
     """A call with its arguments as a mapping; arguments that are no JSON object stay the text that they are."""
-    if isinstance(arguments, str):
-        try:
-            decoded = json.loads(arguments)
-        except ValueError:
-            decoded = None
-        arguments = decoded if isinstance(decoded, dict) else arguments
-    if not isinstance(arguments, dict | str):
-        arguments = {} if arguments is None else json.dumps(arguments, ensure_ascii=False)
-    return ToolCall(name=name, arguments=arguments, call_id=call_id if isinstance(call_id, str) else None)
+    return ToolCall(name=name, arguments=call_arguments(arguments), call_id=text_field(call_id))
 
 
 def exit_code_of(observation: dict[str, Any]) -> int | None:
@@ -237,13 +212,3 @@ def shown_output(text: str, fields: dict[str, Any]) -> str:
     if metadata.get("exit_code") != -1:
         return text
     return f"{metadata.get('prefix') or ''}{text}{metadata.get('suffix') or ''}"
-
-
-def counted(names: Iterable[str]) -> str:
-    """Names with their numbers, as in "2 message, 1 system"."""
-    return ", ".join(f"{count} {name}" for name, count in sorted(Counter(names).items()))
-
-
-def numbered(count: int, thing: str) -> str:
-    """A number with its noun, as in "1 event" or "3 events"."""
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

@@ -17,6 +17,7 @@ from typing import Any
 from codetracer_core.errors import UnreadableFile
 from codetracer_core.models import Outcome, SourceRef, TestResult, Trajectory, Usage
 from codetracer_core.parsers._artifacts import LFS_MARK, Artifacts, JsonFile
+from codetracer_core.parsers._fields import mapping, number_field, text_field, token_field
 from codetracer_core.parsers._time import moment
 
 # How far below its trial folder a run may lie (Harbor: agent/sessions/2026/01/31/rollout-….jsonl).
@@ -120,6 +121,11 @@ def _some(paths: list[str]) -> str:
     return ", ".join(paths[:4]) + (f" and {len(paths) - 4} more" if len(paths) > 4 else "")
 
 
+def may_be_harbor_trial(artifacts: Artifacts) -> bool:
+    """By its names: is this a folder in which Harbor keeps a trial?"""
+    return artifacts.has("result.json") or artifacts.has("config.json") or "verifier" in artifacts.folders
+
+
 def _levels(artifacts: Artifacts, agent_folders: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Prefixes to the run's folder and to those above it, each with the path down again ("../", ("agent",)).
 
@@ -131,19 +137,6 @@ def _levels(artifacts: Artifacts, agent_folders: tuple[str, ...]) -> Iterator[tu
         inner = names[-height:]
         if inner[0] in agent_folders:
             yield "../" * height, inner
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _tokens(value: Any) -> int | None:
-    """A count of tokens; harnesses write 0 where a proxy told them nothing."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _load(artifacts: Artifacts, path: str, notes: list[str]) -> JsonFile | None:
@@ -189,7 +182,7 @@ def _terminal_bench_facts(artifacts: Artifacts, prefix: str, file: JsonFile, not
     else:
         resolved = None
         reason = f"results.json says is_resolved: null{broken}: the tests gave no verdict"
-    parsed = _dict(results.get("parser_results"))
+    parsed = mapping(results.get("parser_results"))
     if parsed:
         reason += f", {sum(status == 'passed' for status in parsed.values())} of {len(parsed)} tests passed"
     # The folder of the whole benchmark run, two levels up, tells agent and model for all its trials.
@@ -197,16 +190,16 @@ def _terminal_bench_facts(artifacts: Artifacts, prefix: str, file: JsonFile, not
     run = metadata.value if metadata is not None else {}
     return _Facts(
         outcome=Outcome(solved=resolved, reason=reason, source=file.ref("is_resolved")),
-        agent=_text(run.get("agent_name")),
-        model=_text(run.get("model_name")),
-        task=_text(results["task_id"]),
-        trial=_text(results.get("trial_name")),
-        task_text=_text(results.get("instruction")),
-        task_ref=file.ref("instruction") if _text(results.get("instruction")) else None,
+        agent=text_field(run.get("agent_name")),
+        model=text_field(run.get("model_name")),
+        task=text_field(results["task_id"]),
+        trial=text_field(results.get("trial_name")),
+        task_text=text_field(results.get("instruction")),
+        task_ref=file.ref("instruction") if text_field(results.get("instruction")) else None,
         exit_status=None if failure in _NO_FAILURE else str(failure),
         usage=Usage(
-            prompt_tokens=_tokens(results.get("total_input_tokens")),
-            completion_tokens=_tokens(results.get("total_output_tokens")),
+            prompt_tokens=token_field(results.get("total_input_tokens")),
+            completion_tokens=token_field(results.get("total_output_tokens")),
         ),
         started_at=moment(results.get("agent_started_at")),
         ended_at=moment(results.get("agent_ended_at")),
@@ -241,46 +234,46 @@ def _harbor_facts(artifacts: Artifacts, prefix: str, verifier: str) -> _Facts:
     result_file = _load(artifacts, f"{prefix}result.json", notes)
     config_file = _load(artifacts, f"{prefix}config.json", notes)
     result = result_file.value if result_file is not None else {}
-    config = config_file.value if config_file is not None else _dict(result.get("config"))
+    config = config_file.value if config_file is not None else mapping(result.get("config"))
     tests = _ctrf(artifacts, f"{verifier}ctrf.json", notes)
     exception = _exception(artifacts, prefix, result)
     if exception is not None:
         notes.append(f"The harness reports {': '.join(part for part in exception if part)}.")
-    agent, counted = _dict(result.get("agent_info")), _dict(result.get("agent_result"))
-    configured = _dict(config.get("agent"))
-    version = _text(agent.get("version"))
+    agent, counted = mapping(result.get("agent_info")), mapping(result.get("agent_result"))
+    configured = mapping(config.get("agent"))
+    version = text_field(agent.get("version"))
     return _Facts(
         outcome=_harbor_outcome(artifacts, verifier, result_file, config, tests, exception, notes),
-        agent=_text(agent.get("name")) or _text(configured.get("name")),
+        agent=text_field(agent.get("name")) or text_field(configured.get("name")),
         agent_version=version if version != "unknown" else None,
-        model=_text(_dict(agent.get("model_info")).get("name")) or _text(configured.get("model_name")),
-        task=_text(result.get("task_name")) or _task_name(config),
-        trial=_text(result.get("trial_name")) or _text(config.get("trial_name")),
+        model=text_field(mapping(agent.get("model_info")).get("name")) or text_field(configured.get("model_name")),
+        task=text_field(result.get("task_name")) or _task_name(config),
+        trial=text_field(result.get("trial_name")) or text_field(config.get("trial_name")),
         exit_status=exception[0] if exception is not None and not exception[0].startswith("Verifier") else None,
         usage=Usage(
-            cost_usd=counted.get("cost_usd") if isinstance(counted.get("cost_usd"), int | float) else None,
-            prompt_tokens=_tokens(counted.get("n_input_tokens")),
-            completion_tokens=_tokens(counted.get("n_output_tokens")),
-            cached_tokens=_tokens(counted.get("n_cache_tokens")),
+            cost_usd=number_field(counted, "cost_usd"),
+            prompt_tokens=token_field(counted.get("n_input_tokens")),
+            completion_tokens=token_field(counted.get("n_output_tokens")),
+            cached_tokens=token_field(counted.get("n_cache_tokens")),
         ),
-        started_at=moment(_dict(result.get("agent_execution")).get("started_at")),
-        ended_at=moment(_dict(result.get("agent_execution")).get("finished_at")),
+        started_at=moment(mapping(result.get("agent_execution")).get("started_at")),
+        ended_at=moment(mapping(result.get("agent_execution")).get("finished_at")),
         tests=tests or (),
         notes=tuple(notes),
     )
 
 
 def _task_name(config: dict[str, Any]) -> str | None:
-    task = _dict(config.get("task"))
-    path = _text(task.get("path"))
-    return _text(task.get("name")) or (PurePosixPath(path).name if path else None)
+    task = mapping(config.get("task"))
+    path = text_field(task.get("path"))
+    return text_field(task.get("name")) or (PurePosixPath(path).name if path else None)
 
 
 def _exception(artifacts: Artifacts, prefix: str, result: dict[str, Any]) -> tuple[str, str] | None:
     """What stopped the trial, as (type, message): from result.json, else the last line of exception.txt."""
-    told = _dict(result.get("exception_info"))
-    if kind := _text(told.get("exception_type")):
-        return kind, _text(told.get("exception_message")) or ""
+    told = mapping(result.get("exception_info"))
+    if kind := text_field(told.get("exception_type")):
+        return kind, text_field(told.get("exception_message")) or ""
     lines = _try_text(artifacts, f"{prefix}exception.txt").strip().splitlines()
     if not lines:
         return None
@@ -303,7 +296,7 @@ def _ctrf(artifacts: Artifacts, path: str, notes: list[str]) -> tuple[TestResult
     file = _load(artifacts, path, notes)
     if file is None:
         return None
-    listed = _dict(file.value.get("results")).get("tests")
+    listed = mapping(file.value.get("results")).get("tests")
     return tuple(
         TestResult(name=test["name"], status=str(test.get("status", "")))
         for test in (listed if isinstance(listed, list) else [])
@@ -328,7 +321,7 @@ def _harbor_outcome(
     reward, where, source = _reward_file(artifacts, verifier, notes)
     recorded: float | None = None
     if result_file is not None:
-        rewards = _dict(_dict(result_file.value.get("verifier_result")).get("rewards"))
+        rewards = mapping(mapping(result_file.value.get("verifier_result")).get("rewards"))
         recorded = _reward(rewards)
         if reward is None and recorded is not None:
             reward, where = recorded, "result.json"
@@ -385,7 +378,7 @@ def _reward(rewards: dict[str, Any]) -> float | None:
 def _no_reward(config: dict[str, Any], exception: tuple[str, str] | None) -> str:
     if exception is not None:
         return f"the trial holds no reward: it was stopped by {exception[0]}"
-    if _dict(config.get("verifier")).get("disable") is True:
+    if mapping(config.get("verifier")).get("disable") is True:
         return "the trial holds no reward: its verifier was switched off"
     return "the trial holds no reward that can be read"
 
@@ -452,7 +445,7 @@ def _verdict(file: JsonFile, instance: str, *, flat: bool) -> Iterator[tuple[Out
     tests = tuple(
         TestResult.model_construct(name=name, status="passed" if status == "success" else "failed")
         for group in ("FAIL_TO_PASS", "PASS_TO_PASS")
-        for status, names in _dict(_dict(report.get("tests_status")).get(group)).items()
+        for status, names in mapping(mapping(report.get("tests_status")).get(group)).items()
         if isinstance(names, list)
         for name in names
         if isinstance(name, str)

@@ -24,8 +24,11 @@ import msgspec
 from codetracer_core.errors import MalformedRun
 from codetracer_core.models import Branch, SourceRef, Step, ToolCall, Trajectory, Usage
 from codetracer_core.parsers._artifacts import NO_JSON, Artifacts, JsonFile, Pointer, lost_content, plain_text
+from codetracer_core.parsers._fields import call_arguments, spoken_argument
 from codetracer_core.parsers._format import Claim, Format
+from codetracer_core.parsers._notes import oddities
 from codetracer_core.parsers._time import moment
+from codetracer_core.parsers._trial import may_be_harbor_trial
 
 TRIAL_FILE = "agent/trajectory.json"
 MAIN_FILE = "trajectory.json"
@@ -194,8 +197,7 @@ def recognise(artifacts: Artifacts) -> list[Claim]:
 
 def _is_trial(artifacts: Artifacts) -> bool:
     """A Harbor trial folder whose agent left (or should have left) an ATIF file."""
-    around = artifacts.has("result.json") or artifacts.has("config.json") or "verifier" in artifacts.folders
-    return around and artifacts.has(TRIAL_FILE)
+    return may_be_harbor_trial(artifacts) and artifacts.has(TRIAL_FILE)
 
 
 def _is_document(artifacts: Artifacts, name: str) -> bool:
@@ -505,7 +507,7 @@ def _add_reply(reading: _Reading, document: _Document, reply: list[int], branch:
             call = step.calls[index]
             tool = ToolCall(
                 name=call.function_name,
-                arguments=call.arguments if isinstance(call.arguments, dict) else plain_text(call.arguments),
+                arguments=call_arguments(call.arguments),
                 call_id=call.tool_call_id,
             )
             observation, observation_ref = _observed(document, position, answers)
@@ -617,13 +619,9 @@ def _observed(document: _Document, position: int, answers: Iterable[int]) -> tup
 
 
 def _action_ref(document: _Document, position: int, index: int, tool: ToolCall) -> SourceRef:
+    spoken = spoken_argument(tool)
     here = ("steps", position, "tool_calls", index)
-    if isinstance(tool.arguments, dict):
-        text = tool.text()
-        for key, value in tool.arguments.items():
-            if value == text:
-                return document.ref(*here, "arguments", key)
-    return document.ref(*here)
+    return document.ref(*here, *(("arguments", spoken) if spoken is not None else ()))
 
 
 def _together(document: _Document, quotes: list[_Quote]) -> tuple[str | None, SourceRef | None]:
@@ -726,7 +724,7 @@ _ODDITIES = {
 
 def _sentences(reading: _Reading) -> list[str]:
     """What a reader must know, one sentence for each kind of oddity."""
-    found = [f"{words}: {reading.counts[kind]}." for kind, words in _ODDITIES.items() if reading.counts[kind]]
+    found = oddities(_ODDITIES, reading.counts)
     return found if reading.steps else ["No step of an agent is recorded here.", *found]
 
 

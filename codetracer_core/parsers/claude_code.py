@@ -26,8 +26,16 @@ from codetracer_core.errors import UnreadableFile
 from codetracer_core.models import Branch, SourceRef, Step, ToolCall, Trajectory, Usage
 from codetracer_core.parsers._artifacts import HEAD, NO_JSON, Artifacts, lost_content, plain_text, pointer_text
 from codetracer_core.parsers._cast import CastObject, read_cast
-from codetracer_core.parsers._fields import call_arguments, count_field, number_field, text_field, within
+from codetracer_core.parsers._fields import (
+    call_arguments,
+    count_field,
+    number_field,
+    spoken_argument,
+    text_field,
+    within,
+)
 from codetracer_core.parsers._format import Claim, Format
+from codetracer_core.parsers._notes import skipped_lines, tally
 from codetracer_core.parsers._time import moment
 
 STREAM = "stream-json"
@@ -318,8 +326,7 @@ def _lines(artifacts: Artifacts, path: str, notes: list[str]) -> list[_Record]:
         said = text.strip().split("\n")[0][:200]
         notes.append(f"The agent never started: {path} holds no transcript, only text that begins with: {said}")
         return []
-    if problems:
-        notes.append(f"{len(problems)} lines were skipped because they are no JSON; the first: {problems[0]}")
+    notes += skipped_lines(problems)
     return records
 
 
@@ -394,7 +401,7 @@ def _take_event(talk: _Conversation, value: dict[str, Any], kind: str | None) ->
     elif kind == "summary":
         talk.counts["Summary lines (they name other sessions), passed over"] += 1
     elif kind not in _BOOKKEEPING:
-        talk.other_types[kind or "none"] += 1
+        talk.other_types[kind or "without a type"] += 1
 
 
 def _branch(talk: _Conversation, value: dict[str, Any], *, inline: bool) -> str | None:
@@ -464,7 +471,7 @@ def _take_reply(
         elif kind is not None and kind.endswith("tool_result"):
             _answer(talk, record, place, block, branch)
         else:
-            talk.other_blocks[kind or "none"] += 1
+            talk.other_blocks[kind or "without a type"] += 1
 
 
 def _say(talk: _Conversation, reply: _Reply, part: _Part) -> None:
@@ -501,7 +508,7 @@ def _take_user(talk: _Conversation, record: _Record, message: dict[str, Any], br
                     talk.asked.append(part)
                 _follows(talk, record, branch, str(record.value.get("uuid")))
         else:
-            talk.other_blocks[kind or "none"] += 1
+            talk.other_blocks[kind or "without a type"] += 1
 
 
 def _answer(talk: _Conversation, record: _Record, place: int, block: dict[str, Any], branch: str | None) -> None:
@@ -537,13 +544,10 @@ def _steps(talk: _Conversation) -> list[Step]:
 def _call_step(call: _Call) -> Step:
     reply = call.reply
     thought, thought_ref = _quote(reply.said) if call is reply.calls[0] else (None, None)
-    action = call.tool.text()
     pointer: tuple[str | int, ...] = ("message", "content", call.place)
-    arguments = call.record.value["message"]["content"][call.place].get("input")
-    if isinstance(arguments, dict):
-        spoken = next((key for key, value in arguments.items() if value == action), None)
-        if spoken is not None:
-            pointer = (*pointer, "input", spoken)
+    if isinstance(call.record.value["message"]["content"][call.place].get("input"), dict):
+        spoken = spoken_argument(call.tool)
+        pointer += ("input", spoken) if spoken is not None else ()
     observation = observation_ref = exit_code = None
     executed = not reply.replaced
     if call.result is not None:
@@ -557,7 +561,7 @@ def _call_step(call: _Call) -> Step:
     return Step(
         step_id=call.step_id,
         native_ids=tuple(filter(None, (call.tool.call_id, reply.key[1]))),
-        action=action,
+        action=call.tool.text(),
         tool=call.tool,
         observation=observation,
         thought=thought,
@@ -702,6 +706,5 @@ def _notes(talk: _Conversation, *, is_stream: bool) -> list[str]:
     notes += [f"{what}: {count}." for what, count in counts.items() if count]
     for what, found in (("Records", talk.other_types), ("Blocks", talk.other_blocks)):
         if found:
-            listed = ", ".join(f"{kind} {count}" for kind, count in sorted(found.items()))
-            notes.append(f"{what} of other kinds, passed over: {listed}.")
+            notes.append(f"{what} of other kinds, passed over: {tally(found.elements())}.")
     return notes

@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from codetracer_core.errors import MalformedRun
 from codetracer_core.models import SourceRef, Step, ToolCall, Trajectory, Usage
 from codetracer_core.parsers._artifacts import Artifacts, JsonLine, plain_text
+from codetracer_core.parsers._fields import call_arguments, count_field, text_field, token_field
 from codetracer_core.parsers._format import Claim, Format
+from codetracer_core.parsers._notes import oddities, skipped_lines, tally
 from codetracer_core.parsers._time import moment
+from codetracer_core.parsers._trial import may_be_harbor_trial
 
 _NAME = re.compile(r"rollout-\d{4}-\d{2}-\d{2}T.*\.jsonl\Z")
 _TRIAL_ROLLOUTS = "agent/sessions/*/*/*/rollout-*.jsonl"
@@ -62,8 +63,7 @@ class _Item:
         return self.line.ref(*(("payload",) if self.enveloped else ()), *pointer)
 
     def name(self, key: str) -> str | None:
-        value = self.value.get(key)
-        return value if isinstance(value, str) and value else None
+        return text_field(self.value, key)
 
 
 @dataclass
@@ -105,8 +105,7 @@ def recognise(artifacts: Artifacts) -> list[Claim]:
 def _in_trial(artifacts: Artifacts) -> list[Claim]:
     """The rollouts of a Harbor trial. Of several (a session per sub-agent) each is a run of its own, unless the
     harness has joined them in its ATIF file."""
-    around = artifacts.has("result.json") or artifacts.has("config.json") or "verifier" in artifacts.folders
-    rollouts = artifacts.glob(_TRIAL_ROLLOUTS) if around else []
+    rollouts = artifacts.glob(_TRIAL_ROLLOUTS) if may_be_harbor_trial(artifacts) else []
     if len(rollouts) == 1:
         return [Claim(unit=".", files=tuple(rollouts), view="rollout")]
     if artifacts.has("agent/trajectory.json"):
@@ -130,25 +129,21 @@ def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None) -
         format=FORMAT.name,
         view=claim.view,
         agent="codex",
-        agent_version=header.get("cli_version") if isinstance(header.get("cli_version"), str) else None,
+        agent_version=text_field(header, "cli_version"),
         model=session.models.most_common(1)[0][0] if session.models else None,
         task_text=plain_text(task.value.get("content")) if task is not None else None,
         task_ref=task.ref("content") if task is not None else None,
         exit_status=session.ending,
         usage=Usage(
-            prompt_tokens=_count(totals.get("input_tokens")),
-            completion_tokens=_count(totals.get("output_tokens")),
-            cached_tokens=_count(totals.get("cached_input_tokens")),
+            prompt_tokens=token_field(totals, "input_tokens"),
+            completion_tokens=token_field(totals, "output_tokens"),
+            cached_tokens=token_field(totals, "cached_input_tokens"),
         ),
         started_at=min(session.times, default=None),
         ended_at=max(session.times, default=None),
         steps=tuple(steps),
         notes=tuple(_notes(session, steps, problems)),
     )
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _read(artifacts: Artifacts, path: str, problems: list[str]) -> _Session:
@@ -327,7 +322,7 @@ def _tool(item: _Item) -> tuple[ToolCall, SourceRef]:
     arguments: dict[str, Any] | str
     if item.kind == "function_call":
         name, key = item.name("name") or "", "arguments"
-        arguments = _arguments(value.get(key))
+        arguments = call_arguments(value.get(key))
     elif item.kind == "custom_tool_call":
         name, key = item.name("name") or "", "input"
         arguments = plain_text(value.get(key))
@@ -337,23 +332,8 @@ def _tool(item: _Item) -> tuple[ToolCall, SourceRef]:
     else:
         name = item.kind.removesuffix("_call")
         key = next((key for key in ("action", "arguments", "input") if value.get(key) is not None), "")
-        arguments = _arguments(value.get(key))
+        arguments = call_arguments(value.get(key))
     return ToolCall(name=name, arguments=arguments, call_id=call_id), item.ref(*((key,) if key in value else ()))
-
-
-def _arguments(written: Any) -> dict[str, Any] | str:
-    found = _object(written)
-    return plain_text(written) if found is None else found
-
-
-def _object(written: Any) -> dict[str, Any] | None:
-    """Arguments that are a JSON object, or the text of one."""
-    if isinstance(written, str):
-        try:
-            written = msgspec.json.decode(written)
-        except msgspec.DecodeError:
-            return None
-    return written if isinstance(written, dict) else None
 
 
 def _observed(output: _Item) -> tuple[str | None, int | None]:
@@ -362,11 +342,9 @@ def _observed(output: _Item) -> tuple[str | None, int | None]:
     Older versions send a command's output as JSON text with its exit code beside it: the output alone is shown.
     """
     given = output.value.get("output")
-    wrapped = _object(given) if isinstance(given, str) and given.startswith('{"') else given
+    wrapped = call_arguments(given) if isinstance(given, str) and given.startswith('{"') else given
     if isinstance(wrapped, dict) and isinstance(wrapped.get("output"), str):
-        metadata = wrapped.get("metadata")
-        code = metadata.get("exit_code") if isinstance(metadata, dict) else None
-        return wrapped["output"], code if isinstance(code, int) and not isinstance(code, bool) else None
+        return wrapped["output"], count_field(wrapped, "metadata", "exit_code")
     if given is None:
         return None, None
     if isinstance(given, dict) and "content" in given:
@@ -388,18 +366,14 @@ _ODDITIES = {
 def _notes(session: _Session, steps: list[Step], problems: list[str]) -> Iterator[str]:
     if not steps:
         yield "The agent never started: there is no reply of the model."
-    for kind, words in _ODDITIES.items():
-        if session.counts[kind]:
-            yield f"{words}: {session.counts[kind]}."
+    yield from oddities(_ODDITIES, session.counts)
     if session.counts["headers"] > 1:
         yield f"The session was resumed or forked: it has {session.counts['headers']} headers; all of it is one run."
     if isinstance(session.header.get("source"), dict) and "subagent" in session.header["source"]:
         yield "This is the session of a sub-agent; the session that started it is a run of its own."
     if session.unknown:
-        listed = ", ".join(f"{kind} ({count})" for kind, count in sorted(session.unknown.items()))
-        yield f"Records of other kinds, not shown: {listed}."
-    if problems:
-        yield f"Lines that cannot be read, skipped: {len(problems)} (first: {problems[0]})."
+        yield f"Records of other kinds, not shown: {tally(session.unknown.elements())}."
+    yield from skipped_lines(problems)
 
 
 FORMAT = Format(name="codex", title="Codex CLI rollout (rollout-*.jsonl)", recognise=recognise, parse=parse)

@@ -15,8 +15,11 @@ from typing import Any, Protocol
 from codetracer_core.errors import MalformedRun
 from codetracer_core.models import SourceRef, Step, ToolCall, Trajectory, Usage
 from codetracer_core.parsers._artifacts import Artifacts, JsonFile, Pointer, lost_content, plain_text
+from codetracer_core.parsers._fields import call_arguments, spoken_argument
 from codetracer_core.parsers._format import Claim, Format
+from codetracer_core.parsers._notes import oddities, skipped_lines
 from codetracer_core.parsers._time import moment
+from codetracer_core.parsers._trial import may_be_harbor_trial
 
 _HARBOR_NAMES = ("gemini-cli.trajectory.jsonl", "gemini-cli.trajectory.json")
 _SESSION = re.compile(r"session-\d{4}-\d{2}-\d{2}T.*\.jsonl?\Z")
@@ -86,8 +89,8 @@ class _Session:
 
 def recognise(artifacts: Artifacts) -> list[Claim]:
     if "agent" in artifacts.folders:
-        around = artifacts.has("result.json") or artifacts.has("config.json") or "verifier" in artifacts.folders
-        own = [f"agent/{name}" for name in _HARBOR_NAMES if around and artifacts.has(f"agent/{name}")]
+        is_trial = may_be_harbor_trial(artifacts)
+        own = [f"agent/{name}" for name in _HARBOR_NAMES if is_trial and artifacts.has(f"agent/{name}")]
         if own:
             return [Claim(unit=".", files=tuple(own[:1]), view="chat")]
     claims = ((name, _view(artifacts, name)) for name in artifacts.files if name.endswith((".json", ".jsonl")))
@@ -244,14 +247,13 @@ def _reply(session: _Session, message: _Message, time: datetime | None) -> _Repl
     for position, call in enumerate(message.listed("toolCalls")):
         if not isinstance(call, dict):
             continue
-        arguments = call.get("args")
         tool = ToolCall(
             name=str(call.get("name") or ""),
-            arguments=arguments if isinstance(arguments, dict) else plain_text(arguments),
+            arguments=call_arguments(call.get("args")),
             call_id=str(call["id"]) if call.get("id") else None,
         )
         here = ("toolCalls", position)
-        where = _spoken(tool, "args")
+        where = _spoken(tool)
         reply.calls.append(
             _Call(
                 tool=tool,
@@ -264,11 +266,10 @@ def _reply(session: _Session, message: _Message, time: datetime | None) -> _Repl
     return reply
 
 
-def _spoken(tool: ToolCall, arguments: str) -> tuple[str, ...]:
-    """From a call to the argument that is the action, if one is: else the action is the call's arguments."""
-    text = tool.text()
-    own = tool.arguments if isinstance(tool.arguments, dict) else {}
-    return next(((arguments, key) for key, value in own.items() if value == text), ())
+def _spoken(tool: ToolCall) -> tuple[str, ...]:
+    """From a call to the argument that is the action, if one is: else the action is the whole call's arguments."""
+    spoken = spoken_argument(tool)
+    return ("args", spoken) if spoken is not None else ()
 
 
 def _result(message: _Message, position: int, result: Any) -> _Quote | None:
@@ -345,13 +346,12 @@ def _add_parts(reply: _Reply, file: JsonFile, here: Pointer, parts: list[Any], w
         if isinstance(text, str) and text.strip():
             (reply.thoughts if part.get("thought") else reply.said).append(_Quote(text, file.ref(*here, at, "text")))
         if isinstance(function, dict):
-            arguments = function.get("args")
             tool = ToolCall(
                 name=str(function.get("name") or ""),
-                arguments=arguments if isinstance(arguments, dict) else plain_text(arguments),
+                arguments=call_arguments(function.get("args")),
                 call_id=str(function["id"]) if function.get("id") else None,
             )
-            call = _Call(tool=tool, ref=file.ref(*here, at, "functionCall", *_spoken(tool, "args")))
+            call = _Call(tool=tool, ref=file.ref(*here, at, "functionCall", *_spoken(tool)))
             reply.calls.append(call)
             waiting.append(call)
 
@@ -454,11 +454,8 @@ _ODDITIES = {
 def _notes(session: _Session, steps: list[Step], problems: list[str]) -> Iterator[str]:
     if not steps:
         yield "The agent never started: there is no reply of the model."
-    for kind, words in _ODDITIES.items():
-        if session.counts[kind]:
-            yield f"{words}: {session.counts[kind]}."
-    if problems:
-        yield f"Lines that cannot be read, skipped: {len(problems)} (first: {problems[0]})."
+    yield from oddities(_ODDITIES, session.counts)
+    yield from skipped_lines(problems)
 
 
 FORMAT = Format(

@@ -19,8 +19,10 @@ import msgspec
 from codetracer_core.errors import MalformedRun
 from codetracer_core.models import SourceRef, Step, Trajectory, Usage
 from codetracer_core.parsers._artifacts import Artifacts, JsonFile, lost_content, plain_text
+from codetracer_core.parsers._fields import mapping, text_field
 from codetracer_core.parsers._format import Claim, Format
-from codetracer_core.parsers._openhands import mapping, numbered, text_or_none, tool_call
+from codetracer_core.parsers._notes import counted
+from codetracer_core.parsers._openhands import tool_call
 from codetracer_core.parsers._time import moment
 
 # The time is a float (time.time()), so that a chat export with a bare date in its name is not taken for a log.
@@ -100,7 +102,7 @@ def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None = 
         format=FORMAT.name,
         view=claim.view if key == "messages" else f"{claim.view} ({key})",
         agent="OpenHands",
-        model=next((model for log in logs if (model := text_or_none(mapping(log.response).get("model")))), None),
+        model=next((model for log in logs if (model := text_field(mapping(log.response).get("model")))), None),
         task=artifacts.root.name if _SWE_INSTANCE.fullmatch(artifacts.root.name) else None,
         task_text=task,
         task_ref=task_ref,
@@ -124,7 +126,7 @@ def _reply_times(logs: list[_Log]) -> dict[str, datetime]:
     for log in logs:
         time = moment(log.timestamp)
         for call in _reply_calls(log):
-            call_id = text_or_none(mapping(call).get("id"))
+            call_id = text_field(mapping(call).get("id"))
             if call_id in times:
                 repeated.add(call_id)
             elif call_id is not None and time is not None:
@@ -176,7 +178,7 @@ def _steps(
             codes = _EXIT_CODE.findall(answered["observation"])
             answered["exit_code"] = int(codes[-1]) if codes and codes[-1] != "-1" else None
     if unmatched:
-        notes.append(f"{numbered(unmatched, 'result')} of no call in the conversation: not shown.")
+        notes.append(f"{counted(unmatched, 'result')} of no call in the conversation: not shown.")
     if open_calls:
         numbers = ", ".join(str(draft["step_id"]) for draft in sorted(open_calls, key=lambda draft: draft["step_id"]))
         notes.append(f"Calls without a result: step {numbers}.")
@@ -197,7 +199,7 @@ def _draft(source: JsonFile, place: tuple[str | int, ...], call: Any) -> dict[st
 
 def _thought(source: JsonFile, key: str, index: int, message: dict[str, Any]) -> tuple[str | None, SourceRef | None]:
     said = plain_text(message.get("content"))
-    reasoning = text_or_none(message.get("reasoning_content"))
+    reasoning = text_field(message.get("reasoning_content"))
     if reasoning and said.strip():
         return f"{reasoning}\n\n{said}", source.ref(key, index)
     if reasoning:
@@ -222,7 +224,7 @@ def _other_logs(logs: list[_Log], counts: list[int], view: JsonFile) -> list[str
     shorter = sum(after < before for before, after in pairwise(counts))
     if shorter:
         notes.append(
-            f"The history was condensed or begun anew ({numbered(shorter, 'time')}): "
+            f"The history was condensed or begun anew ({counted(shorter, 'time')}): "
             "calls that only other logs hold are no steps."
         )
     calls = [mapping(mapping(call).get("function")).get("name") for call in _reply_calls(logs[-1])]
@@ -233,7 +235,7 @@ def _other_logs(logs: list[_Log], counts: list[int], view: JsonFile) -> list[str
 
 def _task(source: JsonFile, key: str, messages: list[dict[str, Any]]) -> tuple[str | None, SourceRef | None]:
     for index, message in enumerate(messages):
-        if message.get("role") == "user" and (text := text_or_none(plain_text(message.get("content")))):
+        if message.get("role") == "user" and (text := text_field(plain_text(message.get("content")))):
             return text, source.ref(key, index, "content")
     return None, None
 

@@ -26,19 +26,16 @@ from typing import Any
 from codetracer_core.errors import MalformedRun, UnreadableFile
 from codetracer_core.models import SourceRef, Step, ToolCall, Trajectory
 from codetracer_core.parsers._artifacts import Artifacts, JsonLine, Pointer, lost_content, plain_text
+from codetracer_core.parsers._fields import mapping, text_field
 from codetracer_core.parsers._format import Claim, Format
-from codetracer_core.parsers._notes import counted as plural
+from codetracer_core.parsers._notes import counted, tally
 from codetracer_core.parsers._openhands import (
     Record,
-    counted,
     exit_code_of,
     history_of,
-    mapping,
-    numbered,
     row_claims,
     row_facts,
     shown_output,
-    text_or_none,
     tool_call,
     usage_of,
 )
@@ -240,7 +237,7 @@ def _read_session(artifacts: Artifacts, claim: Claim, notes: list[str]) -> tuple
             failures.append(error)
             continue
         if strange := sum("action" not in record.value and "observation" not in record.value for record in records):
-            records_are = plural(strange, "record is", "records are")
+            records_are = counted(strange, "record is", "records are")
             notes.append(f"{records_are} neither an action nor an observation: not read.")
         notes += [f"The session's other form could not be read: {error}" for error in failures]
         if view == EVENTS:
@@ -294,7 +291,7 @@ def _in_order(records: list[Record], notes: list[str]) -> list[Record]:
             first.setdefault(number, record)
     if repeated := len(records) - len(rest) - len(first):
         notes.append(
-            f"{numbered(repeated, 'event')} stored again under an id that was read before; the first copy is used."
+            f"{counted(repeated, 'event')} stored again under an id that was read before; the first copy is used."
         )
     if rest:
         kept = {id(record) for record in first.values()} | {id(record) for record in rest}
@@ -308,12 +305,12 @@ def _id(record: Record) -> int | None:
 
 
 def _action(record: Record) -> str | None:
-    return text_or_none(record.value.get("action"))
+    return text_field(record.value.get("action"))
 
 
 def _observation(record: Record) -> str | None:
     """The type of an observation; None for actions and for "null", which says that there is none."""
-    kind = text_or_none(record.value.get("observation"))
+    kind = text_field(record.value.get("observation"))
     return kind if kind != "null" else None
 
 
@@ -340,10 +337,10 @@ def _answers(records: list[Record], notes: list[str]) -> dict[int, Record]:
         else:
             answers[target] = record
     if orphans:
-        kinds = counted(_observation(record) or "" for record in orphans)
+        kinds = tally(_observation(record) or "" for record in orphans)
         notes.append(f"Observations that answer no stored action: {kinds} (first: {_name(orphans[0])}).")
     if second:
-        notes.append(f"{numbered(second, 'further observation')} of actions that already had one: not shown.")
+        notes.append(f"{counted(second, 'further observation')} of actions that already had one: not shown.")
     return answers
 
 
@@ -368,9 +365,9 @@ def _left_out(records: list[Record], chosen: set[int]) -> list[str]:
     left = [record for index, record in enumerate(records) if _action(record) is not None and index not in chosen]
     notes = []
     if plain := [kind for record in left if (kind := _action(record)) in NO_STEPS | _NOTICES]:
-        notes.append(f"Actions that are no steps: {counted(plain)}.")
+        notes.append(f"Actions that are no steps: {tally(plain)}.")
     if silent := [record for record in left if _action(record) not in NO_STEPS | _NOTICES]:
-        kinds = counted(_action(record) or "" for record in silent)
+        kinds = tally(_action(record) or "" for record in silent)
         notes.append(f"Actions without an observation are no steps: {kinds} (first: {_name(silent[0])}).")
     return notes
 
@@ -410,7 +407,7 @@ def _groups(records: list[Record], chosen: list[int]) -> dict[int, int]:
     replies: list[tuple[str, int, list[tuple[int, int]]]] = []
     for step_id, index in enumerate(chosen, start=1):
         metadata = mapping(records[index].value.get("tool_call_metadata"))
-        reply = text_or_none(mapping(metadata.get("model_response")).get("id"))
+        reply = text_field(mapping(metadata.get("model_response")).get("id"))
         calls = metadata.get("total_calls_in_response")
         if reply is None or not isinstance(calls, int) or calls < 2:
             continue
@@ -446,7 +443,7 @@ def _call(record: Record, seen: dict[tuple[str, str], int]) -> tuple[ToolCall, s
 def _written_call(record: Record, seen: dict[tuple[str, str], int]) -> tuple[ToolCall, Pointer] | None:
     metadata = mapping(record.value.get("tool_call_metadata"))
     response = mapping(metadata.get("model_response"))
-    call_id = text_or_none(metadata.get("tool_call_id"))
+    call_id = text_field(metadata.get("tool_call_id"))
     calls = _message(record).get("tool_calls")
     if call_id is None or not isinstance(calls, list):
         return None
@@ -459,7 +456,7 @@ def _written_call(record: Record, seen: dict[tuple[str, str], int]) -> tuple[Too
     seen[key] = turn + 1
     index = same[min(turn, len(same) - 1)]
     function = mapping(calls[index].get("function"))
-    name = text_or_none(function.get("name")) or text_or_none(metadata.get("function_name"))
+    name = text_field(function.get("name")) or text_field(metadata.get("function_name"))
     arguments = function.get("arguments")
     place = (*_MESSAGE, "tool_calls", index, "function", *(("arguments",) if arguments is not None else ()))
     return tool_call(name or _action(record) or "", arguments, call_id), place
@@ -482,7 +479,7 @@ def _thought(record: Record, *, first_of_reply: bool) -> tuple[str | None, Sourc
     if _action(record) == "think":
         place, value = (*_MESSAGE, "content"), message.get("content")
     said = plain_text(value) if value else ""
-    reasoning = text_or_none(message.get("reasoning_content"))
+    reasoning = text_field(message.get("reasoning_content"))
     if reasoning and said.strip():
         return f"{reasoning}\n\n{said}", record.ref()
     if reasoning:
@@ -513,17 +510,17 @@ def _session_facts(records: list[Record]) -> dict[str, Any]:
         args = mapping(value.get("args"))
         action = _action(record)
         metadata = mapping(value.get("tool_call_metadata"))
-        if "model" not in facts and (model := text_or_none(mapping(metadata.get("model_response")).get("model"))):
+        if "model" not in facts and (model := text_field(mapping(metadata.get("model_response")).get("model"))):
             facts["model"] = model
-        if action == "system" and (version := text_or_none(args.get("openhands_version"))):
+        if action == "system" and (version := text_field(args.get("openhands_version"))):
             facts["agent_version"] = version
         if action == "message" and "task_text" not in facts and value.get("source", "user") == "user":
             holder, place = (args, ("args", "content")) if args else (value, ("content",))
-            if text := text_or_none(holder.get("content")):
+            if text := text_field(holder.get("content")):
                 facts |= {"task_text": text, "task_ref": record.ref(*place)}
         if usage := usage_of(mapping(value.get("llm_metrics"))):
             facts["usage"] = usage
-        state = text_or_none(mapping(value.get("extras")).get("agent_state"))
+        state = text_field(mapping(value.get("extras")).get("agent_state"))
         if action in {"finish", "reject"}:
             facts["exit_status"] = action
         elif _observation(record) == "agent_state_changed" and state:

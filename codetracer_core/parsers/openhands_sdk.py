@@ -19,18 +19,16 @@ from typing import Any
 from codetracer_core.errors import MalformedRun, UnreadableFile
 from codetracer_core.models import SourceRef, Step, Trajectory
 from codetracer_core.parsers._artifacts import Artifacts, JsonFile, Pointer, lost_content, plain_text
+from codetracer_core.parsers._fields import mapping, text_field
 from codetracer_core.parsers._format import Claim, Format
+from codetracer_core.parsers._notes import counted, tally
 from codetracer_core.parsers._openhands import (
     Record,
-    counted,
     exit_code_of,
     history_of,
-    mapping,
-    numbered,
     row_claims,
     row_facts,
     shown_output,
-    text_or_none,
     tool_call,
     usage_of,
 )
@@ -149,18 +147,18 @@ def _once(records: list[Record], notes: list[str]) -> list[Record]:
     first: dict[str, Record] = {}
     kept = []
     for record in records:
-        event_id = text_or_none(record.value.get("id"))
+        event_id = text_field(record.value.get("id"))
         if event_id is None or first.setdefault(event_id, record) is record:
             kept.append(record)
     if repeated := len(records) - len(kept):
         notes.append(
-            f"{numbered(repeated, 'event')} stored again under an id that was read before; the first copy is used."
+            f"{counted(repeated, 'event')} stored again under an id that was read before; the first copy is used."
         )
     return kept
 
 
 def _kind(record: Record) -> str:
-    return text_or_none(record.value.get("kind")) or "record without a kind"
+    return text_field(record.value.get("kind")) or "record without a kind"
 
 
 def _is_step(record: Record) -> bool:
@@ -186,15 +184,15 @@ def _steps(records: list[Record], notes: list[str]) -> list[Step]:
     ]
     silent = [step.step_id for step in steps if step.observation is None and not step.is_message]
     if silent:
-        notes.append(f"{numbered(len(silent), 'call')} without an observation (first: step {silent[0]}).")
+        notes.append(f"{counted(len(silent), 'call')} without an observation (first: step {silent[0]}).")
     condensed = sum(_kind(record) == "Condensation" for record in records)
     if condensed:
         notes.append(
-            f"The agent's view of its history was condensed ({numbered(condensed, 'time')}); the events hold all."
+            f"The agent's view of its history was condensed ({counted(condensed, 'time')}); the events hold all."
         )
     known = _ANSWERS | _BOOKKEEPING | {"ActionEvent", "MessageEvent", "Condensation", "ConversationErrorEvent"}
     if unread := [_kind(record) for record in records if _kind(record) not in known]:
-        notes.append(f"Events of kinds that are not read: {counted(unread)}.")
+        notes.append(f"Events of kinds that are not read: {tally(unread)}.")
     return steps
 
 
@@ -203,7 +201,7 @@ def _answers(records: list[Record], notes: list[str]) -> dict[int, Record]:
 
     An error of the agent's own making names only the call's id, which can repeat: it answers the latest call with
     that id that is still open."""
-    by_id = {event_id: record for record in records if (event_id := text_or_none(record.value.get("id")))}
+    by_id = {event_id: record for record in records if (event_id := text_field(record.value.get("id")))}
     open_calls: list[Record] = []
     answers: dict[int, Record] = {}
     orphans: list[Record] = []
@@ -213,7 +211,7 @@ def _answers(records: list[Record], notes: list[str]) -> dict[int, Record]:
             open_calls.append(record)
         if _kind(record) not in _ANSWERS:
             continue
-        action_id = text_or_none(record.value.get("action_id"))
+        action_id = text_field(record.value.get("action_id"))
         call_id = record.value.get("tool_call_id")
         target = by_id.get(action_id) if action_id else None
         if action_id is None:
@@ -228,10 +226,10 @@ def _answers(records: list[Record], notes: list[str]) -> dict[int, Record]:
             open_calls = [call for call in open_calls if call is not target]
     if orphans:
         notes.append(
-            f"{numbered(len(orphans), 'observation')} of no stored action (first: event {orphans[0].value.get('id')})."
+            f"{counted(len(orphans), 'observation')} of no stored action (first: event {orphans[0].value.get('id')})."
         )
     if second:
-        notes.append(f"{numbered(second, 'further observation')} of actions that already had one: not shown.")
+        notes.append(f"{counted(second, 'further observation')} of actions that already had one: not shown.")
     return answers
 
 
@@ -239,7 +237,7 @@ def _groups(chosen: list[Record]) -> dict[int, int]:
     """Step id of the first step of the reply, by step id, for replies with several steps."""
     replies: dict[str, list[int]] = {}
     for step_id, record in enumerate(chosen, start=1):
-        reply = text_or_none(record.value.get("llm_response_id"))
+        reply = text_field(record.value.get("llm_response_id"))
         if reply is not None:
             replies.setdefault(reply, []).append(step_id)
     return {step_id: members[0] for members in replies.values() if len(members) > 1 for step_id in members}
@@ -248,7 +246,7 @@ def _groups(chosen: list[Record]) -> dict[int, int]:
 def _step(step_id: int, record: Record, group: int | None, answer: Record | None) -> Step:
     event = record.value
     thought, thought_ref = _thought(record)
-    event_id = text_or_none(event.get("id"))
+    event_id = text_field(event.get("id"))
     shared: dict[str, Any] = {
         "step_id": step_id,
         "thought": thought,
@@ -266,7 +264,7 @@ def _step(step_id: int, record: Record, group: int | None, answer: Record | None
         )
     written = mapping(event.get("tool_call"))
     action = event.get("action")
-    name = text_or_none(event.get("tool_name")) or text_or_none(written.get("name")) or ""
+    name = text_field(event.get("tool_name")) or text_field(written.get("name")) or ""
     arguments = written.get("arguments")
     place: Pointer = ("tool_call", "arguments")
     if arguments is None:
@@ -294,10 +292,10 @@ def _thought(record: Record) -> tuple[str | None, SourceRef | None]:
     """What the agent said beside its call, after the model's separate reasoning if there is one."""
     event = record.value
     if _kind(record) == "MessageEvent":
-        reasoning = text_or_none(mapping(event.get("llm_message")).get("reasoning_content"))
+        reasoning = text_field(mapping(event.get("llm_message")).get("reasoning_content"))
         return (reasoning, record.ref("llm_message", "reasoning_content")) if reasoning else (None, None)
     said = plain_text(event.get("thought")) if event.get("thought") else ""
-    reasoning = text_or_none(event.get("reasoning_content"))
+    reasoning = text_field(event.get("reasoning_content"))
     if reasoning and said.strip():
         return f"{reasoning}\n\n{said}", record.ref()
     if reasoning:
@@ -328,25 +326,25 @@ def _session_facts(records: list[Record], state: dict[str, Any]) -> dict[str, An
     if times:
         facts |= {"started_at": times[0], "ended_at": times[-1]}
     stats = mapping(state.get("stats"))
-    status = text_or_none(state.get("execution_status")) or text_or_none(state.get("agent_status"))
+    status = text_field(state.get("execution_status")) or text_field(state.get("agent_status"))
     for record in records:
         value = record.value
         if _kind(record) == "MessageEvent" and value.get("source") == "user" and "task_text" not in facts:
-            if text := text_or_none(plain_text(_content(record))):
+            if text := text_field(plain_text(_content(record))):
                 facts |= {"task_text": text, "task_ref": record.ref("llm_message", "content")}
         elif _kind(record) == "ConversationErrorEvent":
-            status = text_or_none(value.get("code")) or status
+            status = text_field(value.get("code")) or status
         elif _kind(record) == "ConversationStateUpdateEvent":
             key, update = value.get("key"), value.get("value")
             whole = mapping(update) if key == "full_state" else {}
             if not state:
                 stats = mapping(whole.get("stats")) or (mapping(update) if key == "stats" else stats)
-            status = text_or_none(whole.get("execution_status")) or (
-                text_or_none(update) if key == "execution_status" else status
+            status = text_field(whole.get("execution_status")) or (
+                text_field(update) if key == "execution_status" else status
             )
     metrics = [mapping(entry) for entry in mapping(stats.get("usage_to_metrics")).values()]
-    model = text_or_none(mapping(mapping(state.get("agent")).get("llm")).get("model"))
-    model = model or next((name for entry in metrics if (name := text_or_none(entry.get("model_name")))), None)
+    model = text_field(mapping(mapping(state.get("agent")).get("llm")).get("model"))
+    model = model or next((name for entry in metrics if (name := text_field(entry.get("model_name")))), None)
     return {
         **facts,
         **({"model": model} if model else {}),

@@ -546,9 +546,9 @@ def test_a_resumed_stream_is_one_run(tmp_path: Path) -> None:
         ),
         ([{"type": "system", "subtype": "compact_boundary"}], "Times that the conversation was condensed: 1."),
         ([{"type": "system", "subtype": "api_retry"}], "Requests repeated after errors of the model's service: 1."),
-        ([{"type": "novelty"}, {"silly": 1}], "Records of other kinds, passed over: none 1, novelty 1."),
-        ([*reply("m1", {"type": "redacted_thinking"})], "Blocks of other kinds, passed over: redacted_thinking 1."),
-        ([user(["plain"])], "Blocks of other kinds, passed over: none 1."),
+        ([{"type": "novelty"}, {"silly": 1}], "Records of other kinds, passed over: 1 novelty, 1 without a type."),
+        ([*reply("m1", {"type": "redacted_thinking"})], "Blocks of other kinds, passed over: 1 redacted_thinking."),
+        ([user(["plain"])], "Blocks of other kinds, passed over: 1 without a type."),
         ([{**RESULT, "permission_denials": [{}, {}]}], "Calls denied for lack of permission: 2."),
         ([user("a", uuid="1"), user("b", uuid="2")], "Messages of the user in this run (the first is the task): 2."),
     ],
@@ -787,7 +787,7 @@ def test_a_cut_off_end_costs_the_last_line_only(tmp_path: Path) -> None:
     (tmp_path / "claude-code.txt").write_text(whole + '{"type":"assistant","message":{"id"')
     run = read(tmp_path)
     assert outline(run) == [("ls", "done", None)]
-    assert any("no JSON" in note and "line 4" in note for note in run.notes)
+    assert any("no valid JSON" in note and "line 4" in note for note in run.notes)
 
 
 # Samples and real runs

@@ -176,7 +176,7 @@ def test_repeated_ids_are_paired_in_order_and_oddities_are_told(read: Callable[.
         "Outputs that belong to no open call, not shown: 1.",
         "Times the conversation was replaced by a summary to make room: 1.",
         "The session was resumed or forked: it has 2 headers; all of it is one run.",
-        "Records of other kinds, not shown: world_state (1).",
+        "Records of other kinds, not shown: 1 world_state.",
     )
 
 
