@@ -1,4 +1,4 @@
-"""CodeTraceBench in and out: manifest rows, their ground truth as label events, where their artifacts lie.
+"""CodeTraceBench in and out: manifest rows, their ground truth, where their artifacts lie.
 
 The manifest (dataset card of CodeTraceBench) holds one row per run: who ran what, how many steps its
 annotators counted, the stages, and per stage the step ids that are *incorrect* or *unuseful*. Step ids are
@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from codetracer_core.archives import ARCHIVE_SUFFIXES
 from codetracer_core.discovery import MAX_DEPTH, SKIPPED_FOLDERS
 from codetracer_core.errors import CodeTracerError, ManifestError
-from codetracer_core.models import LabelEvent, RunRecord, Stage, Verdict
+from codetracer_core.models import GroundTruth, RunRecord, Stage, Verdict
 from codetracer_core.parsers._artifacts import Artifacts
 
 ANNOTATOR = "CodeTraceBench"
@@ -243,45 +243,13 @@ def _steps(step_ids: Iterable[int]) -> str:
     return f"step{'s' if len(listed) > 1 else ''} {', '.join(str(step_id) for step_id in listed)}"
 
 
-Said = Mapping[tuple[int | None, str], Any]
-"""What a source says of a run: value by (step, field); the step is None for what concerns the whole run."""
+def ground_truth(row: BenchmarkRow, *, read_at: datetime) -> GroundTruth:
+    """The row's labels and stages as the store takes them in; see ``ground_truth_verdicts``.
 
-
-def ground_truth_events(
-    row: BenchmarkRow, run_id: str, *, read_at: datetime, in_force: Said | None = None
-) -> list[LabelEvent]:
-    """Events that make the row's ground truth the one in force: a verdict per labelled step, and the stages.
-
-    Steps that the row does not label get none. ``in_force`` is what an earlier import of the run left behind: what
-    is equal is not said again, and what the row no longer says is taken back. The same row on the same ground gives
-    the same (client, sequence) pairs, so that storing it twice stores it once. ``read_at`` (UTC) stands in where the
-    row does not say when it was generated.
+    ``read_at`` (UTC) stands in where the row does not say when it was generated.
     """
     verdicts, _ = ground_truth_verdicts(row)
-    wanted: dict[tuple[int | None, str], Any] = {(step_id, "verdict"): verdict for step_id, verdict in verdicts.items()}
-    if row.stages:
-        wanted[None, "stages"] = [stage.model_dump() for stage in row.stages]
-    before = dict(in_force or {})
-    changes = {key: value for key, value in wanted.items() if before.get(key) != value}
-    changes |= dict.fromkeys(before.keys() - wanted.keys())
-    ground = json.dumps(sorted((str(key), value) for key, value in before.items())) if before else ""
-    client = f"{ANNOTATOR}-{hashlib.sha256(f'{run_id} {row.content_hash()} {ground}'.encode()).hexdigest()[:32]}"
-    return [
-        LabelEvent(
-            run_id=run_id,
-            step_id=step_id,
-            field=field,
-            value=value,
-            source="ground_truth",
-            annotator=ANNOTATOR,
-            client=client,
-            sequence=sequence,
-            occurred_at=generated_at(row) or read_at,
-        )
-        for sequence, ((step_id, field), value) in enumerate(
-            sorted(changes.items(), key=lambda change: (change[0][0] or 0, change[0][1])), start=1
-        )
-    ]
+    return GroundTruth(annotator=ANNOTATOR, said_at=generated_at(row) or read_at, verdicts=verdicts, stages=row.stages)
 
 
 def generated_at(row: BenchmarkRow) -> datetime | None:

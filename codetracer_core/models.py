@@ -216,6 +216,16 @@ class LabelEvent(Frozen):
     """When the person acted, UTC; the store adds when it arrived."""
 
 
+class GroundTruth(Frozen):
+    """All that a benchmark says of one run. What it does not say (any more) is not in force."""
+
+    annotator: str
+    said_at: datetime
+    verdicts: Mapping[int, Verdict] = Field(default_factory=dict)
+    """By step. A step that is not named here is unlabelled."""
+    stages: tuple[Stage, ...] = ()
+
+
 class RunRecord(Frozen):
     """A trajectory with what the import knows about it: the unit that the store takes in."""
 
@@ -225,6 +235,8 @@ class RunRecord(Frozen):
     """Where the evidence lies: the path as it was given, for people; never used to find it again."""
     collection: str = ""
     """Name of the import root, to tell samples, benchmark and own runs apart."""
+    content_id: str | None = None
+    """Names the evidence alone: equal for one run wherever it lies and whatever it is called. None: not known."""
     evidence_hash: str
     """sha256 (hex) over the evidence and the reader's version: equal means nothing to import again."""
     declared_step_count: int | None = None

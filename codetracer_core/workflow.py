@@ -42,7 +42,7 @@ class RunView:
 
 
 def open_run(run: str, workspace: Path, *, format: str | None = None) -> RunView:
-    """The run at a path, read from its files without touching any workspace; else the imported run of that id.
+    """The run at a path, read from its files without touching any workspace; else the imported run that is called so.
 
     Raises NotFound if there is neither.
     """
@@ -55,7 +55,7 @@ def open_run(run: str, workspace: Path, *, format: str | None = None) -> RunView
         return RunView(trajectory, tree, stages, rule, location.path)
     try:
         with Store.open_for_reading(workspace) as reader:
-            return _stored_run(reader, run)
+            return _stored_run(reader, reader.find_run(run))
     except NotFound as error:
         remedy = "Give the path of a run, or the id of an imported one ('codetracer list')."
         raise NotFound(f"neither a path nor an imported run: {run!r}", remedy=remedy) from error
@@ -78,14 +78,18 @@ def stages_of(
     return split.stages, f"split offline: {split.rule}"
 
 
-def label_step(run_id: str, step_id: int, verdict: Verdict | None, *, annotator: str, workspace: Path) -> str:
+def label_step(run: str, step_id: int, verdict: Verdict | None, *, annotator: str, workspace: Path) -> str:
     """Store one verdict of a person (None takes it back); durable when this returns.
 
     Returns "" or, if another process has the workspace open, words on who takes the label in. Raises NotFound for
     an unknown run or step.
     """
+    with Store.open_for_reading(workspace) as reader:
+        (known,) = reader.runs(ids=[reader.find_run(run)])
+    if step_id > known.step_count:
+        raise NotFound(f"run {run!r} has {known.step_count} steps, there is no step {step_id}")
     event = LabelEvent(
-        run_id=run_id,
+        run_id=known.run_id,
         step_id=step_id,
         value=verdict,
         annotator=annotator,
@@ -93,12 +97,6 @@ def label_step(run_id: str, step_id: int, verdict: Verdict | None, *, annotator:
         sequence=1,
         occurred_at=datetime.now(UTC),
     )
-    with Store.open_for_reading(workspace) as reader:
-        known = reader.runs(ids=[run_id])
-    if not known:
-        raise NotFound(f"there is no run {run_id!r} in this workspace", remedy="'codetracer list' shows its runs.")
-    if step_id > known[0].step_count:
-        raise NotFound(f"run {run_id!r} has {known[0].step_count} steps, there is no step {step_id}")
     with open_for_writing(workspace) as store:
         stored = store.add_label_events([event])
         if stored.refused:
@@ -149,7 +147,7 @@ def write_text(path: Path, text: str) -> None:
 
 def export_labels(
     form: Literal["codetracebench", "jsonl", "csv"],
-    run_id: str | None,
+    run: str | None,
     workspace: Path,
     *,
     source: LabelSource | None = None,
@@ -163,9 +161,8 @@ def export_labels(
     Raises NotFound if the one run is not there or has no such labels.
     """
     with Store.open_for_reading(workspace) as reader:
+        run_id = None if run is None else reader.find_run(run)
         runs = reader.runs(ids=None if run_id is None else [run_id])
-        if run_id is not None and not runs:
-            raise NotFound(f"there is no run {run_id!r} in this workspace", remedy="'codetracer list' shows its runs.")
         if form == "csv":
             labels = reader.labels(run_id, source=source, annotator=annotator)
             facts = {run.run_id: (run.agent, run.model, run.task) for run in runs}
@@ -181,7 +178,7 @@ def export_labels(
             )
         exported = _export_rows(reader, [run.run_id for run in runs], source or "ground_truth", annotator)
         if run_id is not None and not exported.text:
-            raise NotFound(f"run {run_id!r} has no {source or 'ground_truth'} labels", remedy="Name another --source.")
+            raise NotFound(f"run {run!r} has no {source or 'ground_truth'} labels", remedy="Name another --source.")
         return exported
 
 

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codetracer_core.benchmark import (
-    ANNOTATOR,
     BenchmarkRow,
     error_stages,
     find_artifacts,
-    ground_truth_events,
+    ground_truth,
     ground_truth_verdicts,
     is_manifest,
     read_manifest,
@@ -129,42 +128,14 @@ def test_is_manifest(tmp_path: Path) -> None:
 # --- ground truth
 
 
-def test_events_hold_the_positives_and_the_stages() -> None:
-    events = ground_truth_events(BenchmarkRow.model_validate(row()), "run-1", read_at=NOW)
-    verdicts = [(e.step_id, e.field, e.value) for e in events[1:]]
-    assert verdicts == [(2, "verdict", "unuseful"), (3, "verdict", "incorrect")]
-    assert (events[0].step_id, events[0].field) == (None, "stages")
-    assert [Stage.model_validate(s).end_step_id for s in events[0].value] == [4, 6]
-    assert {(e.source, e.annotator, e.run_id) for e in events} == {("ground_truth", ANNOTATOR, "run-1")}
-    assert {e.occurred_at for e in events} == {datetime(2026, 3, 5, 0, 31, 36, tzinfo=UTC)}
-
-
-def test_the_same_row_gives_the_same_events_and_a_changed_one_others() -> None:
-    one = ground_truth_events(BenchmarkRow.model_validate(row()), "run-1", read_at=NOW)
-    again = ground_truth_events(BenchmarkRow.model_validate(json.loads(json.dumps(row()))), "run-1", read_at=NOW)
-    assert one == again
-    assert len({(e.client, e.sequence) for e in one}) == len(one)
-    changed = ground_truth_events(BenchmarkRow.model_validate(row(incorrect_stages=[])), "run-1", read_at=NOW)
-    assert {e.client for e in changed}.isdisjoint({e.client for e in one})
-    assert [e.field for e in changed] == ["stages"]
-
-
-def test_only_what_differs_from_the_labels_in_force_is_said() -> None:
-    events = ground_truth_events(BenchmarkRow.model_validate(row()), "run-1", read_at=NOW)
-    in_force = {(e.step_id, e.field): e.value for e in events}
-    assert ground_truth_events(BenchmarkRow.model_validate(row()), "run-1", read_at=NOW, in_force=in_force) == []
-
-    stage = {"stage_id": 1, "incorrect_step_ids": [2, 4], "unuseful_step_ids": []}
-    corrected = BenchmarkRow.model_validate(row(incorrect_stages=[stage]))
-    changes = ground_truth_events(corrected, "run-1", read_at=NOW, in_force=in_force)
-    assert [(e.step_id, e.value) for e in changes] == [(2, "incorrect"), (3, None), (4, "incorrect")]
-
-    # Back to the first row: new acts, although that row was imported before.
-    in_force = {**in_force, (2, "verdict"): "incorrect", (4, "verdict"): "incorrect"}
-    del in_force[3, "verdict"]
-    back = ground_truth_events(BenchmarkRow.model_validate(row()), "run-1", read_at=NOW, in_force=in_force)
-    assert [(e.step_id, e.value) for e in back] == [(2, "unuseful"), (3, "incorrect"), (4, None)]
-    assert len({e.client for e in (*events, *changes, *back)}) == 3
+def test_ground_truth_holds_the_positives_and_the_stages() -> None:
+    truth = ground_truth(BenchmarkRow.model_validate(row()), read_at=NOW)
+    assert truth.verdicts == {2: "unuseful", 3: "incorrect"}
+    assert [stage.end_step_id for stage in truth.stages] == [4, 6]
+    assert truth.annotator == "CodeTraceBench"
+    assert truth.said_at == datetime(2026, 3, 5, 0, 31, 36, tzinfo=UTC)
+    undated = ground_truth(BenchmarkRow.model_validate(row(generated_at=None)), read_at=NOW)
+    assert undated.said_at == NOW
 
 
 def test_incorrect_wins_and_it_is_told() -> None:

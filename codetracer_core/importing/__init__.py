@@ -4,20 +4,16 @@ Everything that can go wrong with one run ends as an item of the ``ImportReport`
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from codetracer_core.benchmark import ANNOTATOR, ground_truth_events
-from codetracer_core.errors import CodeTracerError, NotFound, StoreLocked
+from codetracer_core.benchmark import ground_truth
+from codetracer_core.errors import CodeTracerError
 from codetracer_core.importing.plan import Place, Progress, plan_import
 from codetracer_core.importing.reading import Read, read_task
 from codetracer_core.importing.report import REPORT_IT, ImportItem, ImportReport, Status, unexpected
-from codetracer_core.models import LabelEvent
-from codetracer_core.store import Inbox, Reader, RunStatus, Store
+from codetracer_core.store import Inbox, RunStatus, Store
 
 __all__ = ["ImportItem", "ImportReport", "Progress", "Status", "import_runs"]
 
@@ -54,19 +50,20 @@ def import_runs(
     first_path: dict[str, str] = {}
     batch: list[tuple[int, Read]] = []
     characters = 0
-    importing = _Import(store)
+    read_at = datetime.now(UTC)
     for done, (task, reads) in enumerate(zip(plan.tasks, map(read_task, plan.tasks), strict=True), start=1):
         for read in reads:
             item = read.item
             if read.record is not None and read.record.run_id in first_path:
                 item = replace(item, status="skipped", reason=f"the same run as {first_path[read.record.run_id]}")
             elif read.record is not None:
-                first_path[read.record.run_id] = item.path
+                for name in filter(None, (read.record.run_id, read.record.content_id)):
+                    first_path.setdefault(name, item.path)
                 batch.append((len(items), read))
                 characters += read.characters
             items.append(item)
         if batch and (len(batch) >= BATCH or characters >= _BATCH_CHARACTERS or done == len(plan.tasks)):
-            stored = importing.store_batch([read for _, read in batch])
+            stored = _store(store, [read for _, read in batch], read_at)
             for (index, _), item in zip(batch, stored, strict=True):
                 items[index] = item
             batch, characters = [], 0
@@ -75,65 +72,35 @@ def import_runs(
     return ImportReport(tuple(items + plan.items))
 
 
-@dataclass
-class _Import:
-    """The store's side of one import."""
+def _store(store: Store | Inbox, batch: Sequence[Read], read_at: datetime) -> list[ImportItem]:
+    """Store runs and their ground truth; returns each run's item with what became of it."""
+    records = [read.record for read in batch if read.record is not None]
+    truth = [None if read.row is None else ground_truth(read.row, read_at=read_at) for read in batch]
+    try:
+        added = store.add_runs(records, decisions=[read.decisions for read in batch], ground_truth=truth)
+    except CodeTracerError:  # the workspace is the trouble, not a run
+        raise
+    except Exception as error:  # noqa: BLE001 - a run that the store cannot take never stops the others
+        if len(batch) > 1:
+            return [item for read in batch for item in _store(store, [read], read_at)]
+        item = batch[0].item
+        return [replace(item, status="failed", run_id=None, reason=unexpected(error), remedy=REPORT_IT)]
+    refused: dict[str, list[str]] = {}
+    for one in added.refused:
+        refused.setdefault(one.event.run_id, []).append(one.reason)
+    waits = f"waits in the inbox, because {store.owner}" if isinstance(store, Inbox) else ""
+    return [
+        _told(replace(read.item, run_id=run_id), status, refused.get(run_id, []), waits)
+        for read, run_id, status in zip(batch, added.run_ids, added.statuses, strict=True)
+    ]
 
-    store: Store | Inbox
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def store_batch(self, batch: Sequence[Read]) -> list[ImportItem]:
-        """Store runs and their ground truth; returns each run's item with what became of it."""
-        try:
-            return self._store(batch)
-        except CodeTracerError:  # the workspace is the trouble, not a run
-            raise
-        except Exception as error:  # noqa: BLE001 - a run that the store cannot take never stops the others
-            if len(batch) > 1:
-                return [item for read in batch for item in self.store_batch([read])]
-            item = batch[0].item
-            return [replace(item, status="failed", run_id=None, reason=unexpected(error), remedy=REPORT_IT)]
-
-    def _store(self, batch: Sequence[Read]) -> list[ImportItem]:
-        records = [read.record for read in batch if read.record is not None]
-        events: list[LabelEvent] = []
-        for row in (read.row for read in batch if read.row is not None):
-            before = self._ground_truth.get(row.traj_id)
-            events += ground_truth_events(row, row.traj_id, read_at=self.now, in_force=before)
-        added = self.store.add_runs(records, decisions=[read.decisions for read in batch], events=events)
-        refused: dict[str, list[str]] = {}
-        for one in added.refused:
-            refused.setdefault(one.event.run_id, []).append(one.reason)
-        labelled = {event.run_id for event in events}
-        return [
-            self._told(read.item, status, refused.get(record.run_id, []), record.run_id in labelled)
-            for read, record, status in zip(batch, records, added.statuses, strict=True)
-        ]
-
-    def _told(self, item: ImportItem, status: RunStatus, refused: list[str], labelled: bool) -> ImportItem:
-        said = [item.reason] if item.reason else []
-        if refused:
-            more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
-            said.append(f"ground truth that could not be stored: {refused[0]}{more}")
-        elif status == "unchanged" and labelled:
-            said.insert(0, "already imported, with other ground truth")
-        if status == "unchanged" and (refused or not labelled):
-            item = replace(item, status="skipped")
-            said.insert(0, "already imported, unchanged")
-        if status == "queued" and isinstance(self.store, Inbox):
-            said.append(f"waits in the inbox, because {self.store.owner}")
-        return replace(item, reason="; ".join(said))
-
-    @cached_property
-    def _ground_truth(self) -> dict[str, dict[tuple[int | None, str], Any]]:
-        """The benchmark's labels in force before this import, by run."""
-        try:
-            reader = Store.open_for_reading(self.store.workspace.folder) if isinstance(self.store, Inbox) else None
-        except (NotFound, StoreLocked):  # nothing to compare with
-            return {}
-        with reader if reader is not None else nullcontext(self.store) as source:
-            assert isinstance(source, Reader)
-            said: dict[str, dict[tuple[int | None, str], Any]] = {}
-            for event in source.labels(source="ground_truth", annotator=ANNOTATOR):
-                said.setdefault(event.run_id, {})[event.step_id, event.field] = event.value
-            return said
+def _told(item: ImportItem, status: RunStatus, refused: Sequence[str], waits: str) -> ImportItem:
+    said = [item.reason, waits]
+    if status == "unchanged":
+        item = replace(item, status="skipped", remedy="")
+        said = ["already imported, unchanged"]
+    if refused:
+        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        said.append(f"ground truth that could not be stored: {refused[0]}{more}")
+    return replace(item, reason="; ".join(part for part in said if part))

@@ -96,10 +96,11 @@ def plan_import(paths: Sequence[Path], manifest: Path | None, place: Place, prog
     for path in given:
         named = place.named(path)
         try:
-            if manifest is None and path.is_dir():
-                for file in _manifests_below(path):
-                    _plan_found_manifest(file, [path], named, plan)
-            _plan_path(path, manifest is not None, named, plan, progress)
+            manifests = list(_manifests_below(path)) if manifest is None and path.is_dir() else []
+            for file in manifests:
+                _plan_found_manifest(file, [path], named, plan)
+            if not _plan_path(path, manifest is not None, named, plan, progress) and not manifests:
+                plan.items.append(failed_item(place.shown(str(path)), _nothing(path), place))
         except Exception as error:  # noqa: BLE001 - one bad path never stops the others; it becomes a failed item
             plan.items.append(failed_item(place.shown(str(path)), error, place))
     return plan
@@ -161,10 +162,11 @@ def _artifacts_of(manifest: Manifest, roots: Sequence[Path]) -> dict[str, Path]:
 
 def _without_artifact(row: BenchmarkRow, manifest: str) -> ImportItem:
     if row.artifact_path is None:
-        reason, remedy = "no artifact in the benchmark", ""
+        reason = "no artifact in the benchmark"
+        remedy = "The manifest names none, so there are no steps to read."
     else:
-        reason = f"no artifact here: neither {row.traj_id}.tar.zst nor an extracted folder"
-        remedy = "Give the folder that holds the artifacts after the manifest."
+        reason = "no artifact here: neither an archive nor a folder of this name"
+        remedy = "A manifest holds no steps: download the artifacts too, and import their folder with this manifest."
     return ImportItem(f"{manifest}#{row.traj_id}", "skipped", reason, remedy, declared_step_count=row.step_count)
 
 
@@ -181,15 +183,20 @@ def run_of_row(path: Path, row: BenchmarkRow, place: Place) -> RunLocation:
         raise AmbiguousFormat(f"{len(runs)} runs lie in the artifact of {row.traj_id}: {listed}", path=path)
     if found.problems:
         raise found.problems[0]
-    raise UnknownFormat(f"no run that any parser recognises in the artifact of {row.traj_id}", path=path)
+    raise _nothing(path, f" in the artifact of {row.traj_id}")
 
 
-def _plan_path(path: Path, has_manifest: bool, place: Place, plan: Plan, progress: Progress | None) -> None:
-    """The runs at a path that no manifest row has taken, and the archives that lie directly in it."""
+def _nothing(path: Path, where: str = "") -> UnknownFormat:
+    known = "'codetracer doctor' lists what can be read."
+    return UnknownFormat(f"no run that any parser recognises{where}", path=path, remedy=known)
+
+
+def _plan_path(path: Path, has_manifest: bool, place: Place, plan: Plan, progress: Progress | None) -> bool:
+    """The runs at a path that no manifest row has taken, and the archives that lie directly in it; False: nothing."""
     if path.is_file() and is_archive(path):
         if path.resolve() not in plan.joined:
             plan.tasks.append(Task(path, place))
-        return
+        return True
     visited = (lambda count: progress(count, 0, str(path))) if progress else None
     found = discover(path, format=place.format, ceiling=place.ceiling, visited=visited)
     runs = [run for run in found.locations if not plan.has_joined(run.folder / run.claim.unit)]
@@ -207,5 +214,4 @@ def _plan_path(path: Path, has_manifest: bool, place: Place, plan: Plan, progres
         plan.items.append(ImportItem(place.shown(str(path)), "skipped", reason, remedy))
     else:
         plan.tasks.extend(Task(file, place) for file in archives)
-    if not (found.locations or problems or archives or plan.joined):
-        raise UnknownFormat("no run that any parser recognises", path=path, remedy="'codetracer doctor' lists formats.")
+    return bool(found.locations or problems or archives or plan.joined)

@@ -46,7 +46,7 @@ def read_task(task: Task) -> list[Read]:
 
 def _read_archive(task: Task, archive: Path) -> list[Read]:
     with tempfile.TemporaryDirectory(prefix="codetracer-") as temporary:
-        folder = Path(temporary).resolve() / "unpacked"
+        folder = Path(temporary).resolve() / _slug(archive.name.partition(".")[0])
         safe_extract(archive, folder)
         place = replace(task.place, ceiling=folder, shown_as=task.path)
         if task.row is not None:
@@ -68,8 +68,10 @@ def _read_one(task: Task, location: RunLocation) -> Read:
         evidence += row.content_hash()
     if task.place.shown_as:
         trajectory = trajectory.model_copy(update={"notes": tuple(map(task.place.shown, trajectory.notes))})
+    run_id, content_id = names_of(location, read)
     record = RunRecord(
-        run_id=row.traj_id if row else run_id_of(location, read),
+        run_id=row.traj_id if row else run_id,
+        content_id=content_id,
         trajectory=trajectory,
         origin=task.path,
         collection=task.place.collection,
@@ -114,11 +116,11 @@ def _with_row(trajectory: Trajectory, row: BenchmarkRow, manifest: str) -> Traje
     return trajectory.model_copy(update={**updates, "notes": tuple(notes)})
 
 
-def run_id_of(location: RunLocation, read: ReadRun) -> str:
-    """A run's id: its task (or file or folder name), and ten hex digits over the evidence that identifies it.
+def names_of(location: RunLocation, read: ReadRun) -> tuple[str, str]:
+    """A run's id and its ``content_id``, which depends on contents only.
 
-    The digits depend on contents only, so the same run has the same id wherever it lies. Of a file with a run per
-    line only the run's own line counts, so that lines added later change no ids.
+    The id is the task (or file or folder name) and ten hex digits over the files that hold the run. Of a file with a
+    run per line only the run's own line counts, so that lines added later change no ids.
     """
     trajectory = read.trajectory
     digest = hashlib.sha256()
@@ -133,7 +135,9 @@ def run_id_of(location: RunLocation, read: ReadRun) -> str:
             break
     digest.update(f"\0{trajectory.trial or ''}".encode())
     unit = location.folder.resolve() if location.claim.unit == "." else Path(location.claim.unit)
-    return f"{_slug(trajectory.task or unit.name.split('.')[0])}-{digest.hexdigest()[:10]}"
+    run_id = f"{_slug(trajectory.task or unit.name.split('.')[0])}-{digest.hexdigest()[:10]}"
+    digest.update(f"\0{trajectory.task or ''}".encode())
+    return run_id, digest.hexdigest()
 
 
 def _slug(text: str) -> str:

@@ -1,7 +1,7 @@
 """The store: one workspace folder with the runs, the facts about their steps, and the labels.
 
     with Store.open(workspace, purpose="my script") as store:      # owns the workspace
-        store.add_runs([record], decisions=[[("explore", "reads only"), …]], events=ground_truth)
+        store.add_runs([record], decisions=[[("explore", "reads only"), …]], ground_truth=[truth])
         store.add_label_events([event]).acknowledged               # on disk when this returns
     with Store.open_for_reading(workspace) as reader:              # never stands in the owner's way
         reader.runs(agents=["OpenHands"], text="parser")

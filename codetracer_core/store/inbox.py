@@ -13,9 +13,9 @@ import zstandard
 from pydantic import ValidationError
 
 from codetracer_core.errors import UnreadableFile
-from codetracer_core.models import Frozen, Kind, LabelEvent, RunRecord
+from codetracer_core.models import Frozen, GroundTruth, Kind, LabelEvent, RunRecord
 from codetracer_core.store.files import to_json
-from codetracer_core.store.results import Added, Decisions, Refused, Stored, acknowledge, check_decisions
+from codetracer_core.store.results import Added, Decisions, Refused, Stored, acknowledge, check_arguments
 from codetracer_core.store.workspace import PART, Workspace, sync_folder, write_durably
 
 _DAY = 86_400.0
@@ -26,6 +26,7 @@ class Parcel(Frozen):
 
     runs: tuple[RunRecord, ...] = ()
     decisions: tuple[tuple[tuple[Kind, str], ...], ...] = ()
+    ground_truth: tuple[GroundTruth | None, ...] = ()
     events: tuple[LabelEvent, ...] = ()
 
 
@@ -50,18 +51,22 @@ class Inbox:
         """Nothing to do: a parcel is complete when the verb that left it returns."""
 
     def add_runs(
-        self, records: Sequence[RunRecord], *, decisions: Sequence[Decisions], events: Sequence[LabelEvent] = ()
+        self,
+        records: Sequence[RunRecord],
+        *,
+        decisions: Sequence[Decisions],
+        ground_truth: Sequence[GroundTruth | None] = (),
     ) -> Added:
         """Leave runs for the owner. Every status is "queued"; see ``Store.add_runs``."""
-        check_decisions(records, decisions)
+        check_arguments(records, decisions, ground_truth)
         self._leave(
             Parcel(
                 runs=tuple(records),
                 decisions=tuple(tuple((kind, reason) for kind, reason in one) for one in decisions),
-                events=tuple(events),
+                ground_truth=tuple(ground_truth),
             )
         )
-        return Added(tuple("queued" for _ in records))
+        return Added(tuple("queued" for _ in records), tuple(record.run_id for record in records))
 
     def add_label_events(self, events: Sequence[LabelEvent]) -> Stored:
         """Leave label events for the owner; see ``Store.add_label_events``.

@@ -123,6 +123,16 @@ class Reader:
             rows = cursor.execute(f"{_RUNS} {where} {_RUN_ORDER}", {"annotator": annotator, **values}).fetchall()
         return [RunSummary._make(row) for row in rows]
 
+    def find_run(self, name: str) -> str:
+        """The id of the run that is called so, here or by the benchmark (``traj_id``). Raises NotFound."""
+        with self._cursor() as cursor:
+            rows = cursor.execute(
+                "SELECT run_id FROM run WHERE $name IN (run_id, traj_id) ORDER BY run_id <> $name", {"name": name}
+            ).fetchall()
+        if not rows:
+            raise _no_run(name)
+        return str(rows[0][0])
+
     def load_run(self, run_id: str) -> RunRecord:
         """The run with all its text. Raises NotFound, or UnreadableFile if its file is damaged or gone."""
         row = self._run_row(run_id)
@@ -142,6 +152,7 @@ class Reader:
                     "trajectory": {**json.loads(row["header"]), "task_text": row["task_text"], "steps": steps},
                     "origin": row["origin"],
                     "collection": row["collection"],
+                    "content_id": row["content_id"],
                     "evidence_hash": row["evidence_hash"],
                     "declared_step_count": row["declared_step_count"],
                     "benchmark": None if benchmark is None else json.loads(benchmark),
@@ -224,7 +235,7 @@ class Reader:
     def _run_row(self, run_id: str) -> dict[str, Any]:
         columns = [
             *("file", "header", "task_text", "origin", "collection"),
-            *("evidence_hash", "benchmark", "declared_step_count"),
+            *("content_id", "evidence_hash", "benchmark", "declared_step_count"),
         ]
         with self._cursor() as cursor:
             rows = cursor.execute(f"SELECT {', '.join(columns)} FROM run WHERE run_id = ?", [run_id]).fetchall()
@@ -256,4 +267,4 @@ def _event(row: dict[str, Any]) -> StoredEvent:
 
 
 def _no_run(run_id: str) -> NotFound:
-    return NotFound(f"there is no run {run_id!r} in this workspace", remedy="See the list of runs for what there is.")
+    return NotFound(f"there is no run {run_id!r} in this workspace", remedy="The list of runs shows what there is.")

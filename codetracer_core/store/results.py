@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from codetracer_core.models import Kind, LabelEvent, RunRecord, Verdict
+from codetracer_core.models import GroundTruth, Kind, LabelEvent, RunRecord, Verdict
 
 Decisions = Sequence[tuple[Kind, str]]
 """Kind and reason of every step of one run, in step order."""
@@ -33,9 +33,11 @@ class Stored:
 
 @dataclass(frozen=True)
 class Added:
-    """The answer to runs: one status per record, in order, and the label events that were refused."""
+    """The answer to runs: status and run id per record, in order, and the ground truth that was refused."""
 
     statuses: tuple[RunStatus, ...]
+    run_ids: tuple[str, ...]
+    """Under which id each record went in: not its own if its evidence was known under another one."""
     refused: tuple[Refused, ...] = ()
 
 
@@ -125,6 +127,8 @@ class RunSummary(NamedTuple):
     collection: str
     origin: str
     imported_at: datetime
+    traj_id: str | None
+    """The benchmark's name for the run; None: it has no row of it."""
     has_ground_truth: bool
     """The benchmark says something of this run: stages or labels (a clean run has stages only)."""
     human_labels: int
@@ -149,6 +153,10 @@ def acknowledge(events: Iterable[LabelEvent]) -> dict[str, int]:
     return highest
 
 
-def check_decisions(records: Sequence[RunRecord], decisions: Sequence[Decisions]) -> None:
+def check_arguments(
+    records: Sequence[RunRecord], decisions: Sequence[Decisions], ground_truth: Sequence[GroundTruth | None]
+) -> None:
+    if ground_truth and len(ground_truth) != len(records):
+        raise ValueError("ground_truth must hold one entry per record, or none at all")
     if [len(one) for one in decisions] != [record.trajectory.step_count for record in records]:
         raise ValueError("decisions must hold one (kind, reason) per step of each record")

@@ -3,15 +3,16 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
+from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from codetracer_core.models import Kind, LabelEvent, RunRecord, Stage, Step, Verdict
+from codetracer_core.models import GroundTruth, Kind, LabelEvent, RunRecord, Stage, Step, Verdict
 from codetracer_core.store.database import last_arrival, last_import, registered
 from codetracer_core.store.files import TEXTS, clean, file_name, is_text, to_json
 from codetracer_core.store.results import Decisions, Refused
@@ -21,7 +22,10 @@ _STAGES = TypeAdapter(tuple[Stage, ...])
 
 _RUN_SCHEMA = pa.schema(
     [
-        *((name, pa.string()) for name in ("run_id", "evidence_hash", "decisions_hash", "file")),
+        *(
+            (name, pa.string())
+            for name in ("run_id", "content_id", "traj_id", "evidence_hash", "decisions_hash", "file")
+        ),
         *((name, pa.string()) for name in ("collection", "origin", "format", "view", "agent", "agent_version")),
         *((name, pa.string()) for name in ("model", "task", "trial", "task_text", "exit_status", "difficulty")),
         *((name, pa.string()) for name in ("category", "benchmark", "header")),
@@ -79,6 +83,8 @@ def _run_row(record: RunRecord, decisions: Decisions, file_bytes: int) -> dict[s
     facets = record.benchmark or {}
     return {
         "run_id": record.run_id,
+        "content_id": record.content_id,
+        "traj_id": benchmark_name(record),
         "evidence_hash": evidence_hash,
         "decisions_hash": decisions_hash,
         "file": file_name(record.run_id, record.evidence_hash),
@@ -151,6 +157,42 @@ def put_events(cursor: duckdb.DuckDBPyConnection, events: Sequence[LabelEvent]) 
     return refused
 
 
+def put_ground_truth(cursor: duckdb.DuckDBPyConnection, said: Mapping[str, GroundTruth]) -> list[Refused]:
+    """Make this, by run, all that is in force of its annotator: say what is new, take back what is no longer said."""
+    before: dict[tuple[str, str], dict[tuple[int | None, str], Any]] = {}
+    found = cursor.execute(
+        "SELECT run_id, annotator, step_id, field, value FROM label "
+        "WHERE source = 'ground_truth' AND pass_number = 1 AND run_id IN (SELECT unnest(?))",
+        [list(said)],
+    )
+    for run_id, annotator, step_id, field, value in found.fetchall():
+        before.setdefault((run_id, annotator), {})[step_id, field] = json.loads(value)
+    events: list[LabelEvent] = []
+    client = f"import-{uuid4()}"
+    for run_id, truth in said.items():
+        now: dict[tuple[int | None, str], Any] = {(step, "verdict"): word for step, word in truth.verdicts.items()}
+        if truth.stages:
+            now[None, "stages"] = [stage.model_dump() for stage in truth.stages]
+        then = before.get((run_id, truth.annotator), {})
+        changes = {key: value for key, value in now.items() if then.get(key) != value}
+        changes |= dict.fromkeys(then.keys() - now.keys())
+        for (step_id, field), value in sorted(changes.items(), key=lambda change: (change[0][0] or 0, change[0][1])):
+            events.append(
+                LabelEvent(
+                    run_id=run_id,
+                    step_id=step_id,
+                    field=field,
+                    value=value,
+                    source="ground_truth",
+                    annotator=truth.annotator,
+                    client=client,
+                    sequence=len(events) + 1,
+                    occurred_at=truth.said_at,
+                )
+            )
+    return put_events(cursor, events)
+
+
 def _why_not(event: LabelEvent, step_count: int | None) -> str:
     """Why an event cannot be stored, in words; empty if it can."""
     if not all(is_text(text) for text in (event.run_id, event.field, event.annotator, event.client)):
@@ -192,6 +234,12 @@ def identity(record: RunRecord, decisions: Decisions) -> tuple[str, str, int | N
     """What must be equal for a run to be unchanged, as the columns of ``run`` hold it."""
     decided = hashlib.sha256(to_json([[kind, reason] for kind, reason in decisions]).encode()).hexdigest()
     return (record.evidence_hash, decided, record.declared_step_count, _benchmark(record))
+
+
+def benchmark_name(record: RunRecord) -> str | None:
+    """What the benchmark calls the run; None if it has no row of it."""
+    name = (record.benchmark or {}).get("traj_id")
+    return name if isinstance(name, str) else None
 
 
 def _benchmark(record: RunRecord) -> str | None:

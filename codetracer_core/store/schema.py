@@ -2,6 +2,7 @@
 # ruff: noqa: S608 - SQL is put together from this code's own names of columns; values are always parameters
 
 from collections.abc import Callable
+from pathlib import Path
 
 import duckdb
 
@@ -107,12 +108,21 @@ def label_views(db: duckdb.DuckDBPyConnection) -> None:
         FROM label WHERE field = 'verdict' GROUP BY run_id, step_id""")
 
 
-MIGRATIONS: tuple[Migration, ...] = (runs_and_steps, label_events, label_views)
+def names_of_runs(db: duckdb.DuckDBPyConnection) -> None:
+    """What else a run is known by: its evidence, and the benchmark's name for it (until now its id)."""
+    db.execute("ALTER TABLE run ADD COLUMN content_id VARCHAR")
+    db.execute("ALTER TABLE run ADD COLUMN traj_id VARCHAR")
+    db.execute("UPDATE run SET traj_id = run_id WHERE benchmark IS NOT NULL")
+
+
+MIGRATIONS: tuple[Migration, ...] = (runs_and_steps, label_events, label_views, names_of_runs)
 """In the order in which they are applied. Append only; the function's name is its name in the database."""
 
 
-def migrate(connection: duckdb.DuckDBPyConnection, migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
-    """Bring a database, new or old, up to date; each step in one transaction.
+def migrate(
+    connection: duckdb.DuckDBPyConnection, migrations: tuple[Migration, ...] = MIGRATIONS, *, path: Path | None = None
+) -> None:
+    """Bring a database, new or old, up to date; each step in one transaction. ``path`` is where it lies, for people.
 
     Raises CodeTracerError if the database was made by a newer CodeTracer.
     """
@@ -124,6 +134,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, migrations: tuple[Migration, 
     if unknown:
         raise CodeTracerError(
             f"this workspace was written by a newer CodeTracer (it knows {', '.join(unknown)})",
+            path=path,
             remedy="Update CodeTracer, or use another workspace.",
         )
     for name, migration in zip(names, migrations, strict=True):

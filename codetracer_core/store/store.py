@@ -9,16 +9,17 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
 from codetracer_core.errors import CodeTracerError, NotFound, StoreLocked, UnreadableFile
-from codetracer_core.models import LabelEvent, RunRecord
+from codetracer_core.models import GroundTruth, LabelEvent, RunRecord
 from codetracer_core.store import inbox
 from codetracer_core.store.database import (
     WRITING,
@@ -32,8 +33,8 @@ from codetracer_core.store.database import (
 from codetracer_core.store.files import file_name, names_in, storable, write_steps
 from codetracer_core.store.inbox import Inbox
 from codetracer_core.store.reader import Reader
-from codetracer_core.store.results import Added, Decisions, RunStatus, Stored, TakenIn, acknowledge, check_decisions
-from codetracer_core.store.rows import identity, put_events, put_runs
+from codetracer_core.store.results import Added, Decisions, RunStatus, Stored, TakenIn, acknowledge, check_arguments
+from codetracer_core.store.rows import benchmark_name, identity, put_events, put_ground_truth, put_runs
 from codetracer_core.store.schema import migrate
 from codetracer_core.store.workspace import PART, Workspace, announce, sync_folder, workspace_at
 
@@ -61,6 +62,12 @@ class Store(Reader):
         a damaged database, CodeTracerError for one from a newer version.
         """
         place = workspace_at(workspace)
+        if not place.writable:
+            raise CodeTracerError(
+                "this workspace may only be read by you",
+                path=place.folder,
+                remedy="Ask its owner for permission to write, or name another one with --workspace.",
+            )
         try:
             place.trajectories.mkdir(parents=True, exist_ok=True)
             place.inbox.mkdir(exist_ok=True)
@@ -73,7 +80,7 @@ class Store(Reader):
         connection = connect_to(place, wait)
         try:
             with in_words(place.database), WRITING:
-                migrate(connection)
+                migrate(connection, path=place.folder)
             if purpose:
                 announce(place, purpose)
             store = cls(place, connection, announced=bool(purpose))
@@ -92,8 +99,8 @@ class Store(Reader):
     def open_for_reading(workspace: Path | str) -> Reader:
         """Read the workspace without standing in anybody's way.
 
-        A free database is opened for a moment to bring the snapshot up to date; while another process has it, the
-        snapshot that this process keeps is as old as ``Reader.as_of`` says. Either way only the snapshot stays open.
+        A free database is opened for a moment to bring the snapshot up to date; while another process has it, or where
+        this one may not write, the snapshot is as old as ``Reader.as_of`` says. Only the snapshot stays open.
         Raises NotFound if there is no workspace, StoreLocked if its owner has not written a snapshot yet.
         """
         place = workspace_at(workspace)
@@ -101,8 +108,9 @@ class Store(Reader):
             raise NotFound("there is no workspace here yet", path=place.folder, remedy="Import some runs first.")
         as_of = None
         try:
-            Store.open(place.folder, wait=0.0 if place.snapshot.exists() else 2.0).close()
-            as_of = datetime.now(UTC)
+            if place.writable or not place.snapshot.exists():
+                Store.open(place.folder, wait=0.0 if place.snapshot.exists() else 2.0).close()
+                as_of = datetime.now(UTC)
         except StoreLocked:
             if not place.snapshot.exists():
                 raise
@@ -120,30 +128,38 @@ class Store(Reader):
             super().close()
 
     def add_runs(
-        self, records: Sequence[RunRecord], *, decisions: Sequence[Decisions], events: Sequence[LabelEvent] = ()
+        self,
+        records: Sequence[RunRecord],
+        *,
+        decisions: Sequence[Decisions],
+        ground_truth: Sequence[GroundTruth | None] = (),
     ) -> Added:
-        """Take in runs with the kind and reason of each step, and label events about them, in one transaction.
+        """Take in runs with the kind and reason of each step, and what a benchmark says of them, in one transaction.
 
-        ``decisions`` holds one sequence per record with one (kind, reason) per step. The status of a record is
+        ``decisions`` holds one sequence per record with one (kind, reason) per step; ``ground_truth``, if given, one
+        entry per record. One run has one id: a record whose ``content_id`` is known under another id goes in under
+        that, with its ground truth, unless both have rows of a benchmark that call them differently. So labels and
+        links stay good whether a manifest comes first, later or not at all. The status of a record is
 
         * "added": the run was not known;
         * "replaced": it was, with other evidence, decisions, benchmark row or declared step count (or its file was
           damaged). Its labels stay. A benchmark row or declared count that is not known this time (None) stays too;
-        * "unchanged": nothing to do. Collection and origin stay those of the first import.
+        * "unchanged": nothing to do. Also a known run that comes again without its benchmark row: how it was read
+          with the row stays. Collection and origin stay those of the first import.
 
-        Text that no column can hold is replaced and the trajectory's notes say so. Events are stored as in
-        ``add_label_events``; ground truth is best given a ``client`` made from a hash of its manifest row, so that
-        the same row is the same act and a corrected row is a new one.
+        Text that no column can hold is replaced and the trajectory's notes say so. Ground truth is complete: what its
+        annotator said of a run before and does not say now is taken back; only differences become label events.
         """
-        check_decisions(records, decisions)
+        check_arguments(records, decisions, ground_truth)
         with _IMPORTING:
-            statuses, changed = self._compare([storable(record) for record in records], decisions)
+            statuses, run_ids, changed = self._compare([storable(record) for record in records], decisions)
             sizes = self._write_files([record for record, _ in changed.values()])
+            said = {run_id: truth for run_id, truth in zip(run_ids, ground_truth, strict=False) if truth is not None}
             with self._transaction() as cursor:
                 if changed:
                     put_runs(cursor, list(changed.values()), sizes)
-                refused = put_events(cursor, events)
-        return Added(tuple(statuses), tuple(refused))
+                refused = put_ground_truth(cursor, said) if said else []
+        return Added(tuple(statuses), tuple(run_ids), tuple(refused))
 
     def add_label_events(self, events: Sequence[LabelEvent]) -> Stored:
         """Store acts of labelling; when this returns they are on disk.
@@ -192,35 +208,54 @@ class Store(Reader):
 
     def _compare(
         self, records: Sequence[RunRecord], decisions: Sequence[Decisions]
-    ) -> tuple[list[RunStatus], dict[str, tuple[RunRecord, Decisions]]]:
-        """The status of each record, and per run what is to be written."""
-        columns = "run_id, evidence_hash, decisions_hash, declared_step_count, benchmark, file_bytes"
-        with self._cursor() as cursor:
-            rows = cursor.execute(
-                f"SELECT {columns} FROM run WHERE run_id IN (SELECT unnest(?))", [[record.run_id for record in records]]
-            ).fetchall()
-        known = {run_id: tuple(rest) for run_id, *rest in rows}
+    ) -> tuple[list[RunStatus], list[str], dict[str, tuple[RunRecord, Decisions]]]:
+        """The status of each record, its run id here, and per run what is to be written."""
+        known = self._known(records)
         statuses: list[RunStatus] = []
+        run_ids: list[str] = []
         changed: dict[str, tuple[RunRecord, Decisions]] = {}
         for record, decided in zip(records, decisions, strict=True):
-            before = known.get(record.run_id)
+            run_id = _id_here(record, known)
+            run_ids.append(run_id)
+            before = known.get(run_id)
             if before is None:
                 statuses.append("added")
             else:
-                _, _, declared, benchmark, size = before
+                if before.intact and _same_without_row(record, before):
+                    statuses.append("unchanged")
+                    continue
+                _, _, declared, benchmark = before.identity
                 if record.declared_step_count is None:
                     record = record.model_copy(update={"declared_step_count": declared})
                 if record.benchmark is None and benchmark is not None:
                     record = record.model_copy(update={"benchmark": json.loads(benchmark)})
-                path = self.workspace.trajectories / file_name(record.run_id, record.evidence_hash)
-                intact = record.run_id in changed or (path.exists() and path.stat().st_size == size)
-                if intact and identity(record, decided) == before[:4]:
+                if before.intact and identity(record, decided) == before.identity:
                     statuses.append("unchanged")
                     continue
                 statuses.append("replaced")
-            known[record.run_id] = (*identity(record, decided), None)
-            changed[record.run_id] = (record, decided)
-        return statuses, changed
+            record = record.model_copy(update={"run_id": run_id})
+            known[run_id] = _Known(record.content_id, benchmark_name(record), identity(record, decided), intact=True)
+            changed[run_id] = (record, decided)
+        return statuses, run_ids, changed
+
+    def _known(self, records: Sequence[RunRecord]) -> "dict[str, _Known]":
+        """What is stored under the ids of the records, and of the same evidence under others."""
+        columns = "evidence_hash, decisions_hash, declared_step_count, benchmark"
+        with self._cursor() as cursor:
+            rows = cursor.execute(
+                f"SELECT run_id, content_id, traj_id, file, file_bytes, {columns} FROM run "
+                "WHERE run_id IN (SELECT unnest(?)) OR content_id IN (SELECT unnest(?))",
+                [[record.run_id for record in records], [record.content_id for record in records]],
+            ).fetchall()
+
+        def intact(name: str, size: int) -> bool:
+            path = self.workspace.trajectories / name
+            return path.exists() and path.stat().st_size == size
+
+        return {
+            run_id: _Known(content_id, traj_id, tuple(rest), intact(file, size))
+            for run_id, content_id, traj_id, file, size, *rest in rows
+        }
 
     def _write_files(self, records: Sequence[RunRecord]) -> list[int]:
         """Step text goes to disk before any row names it: a run in the database always has its file."""
@@ -237,14 +272,15 @@ class Store(Reader):
     def _take_in(self, path: Path) -> TakenIn:
         try:
             parcel = inbox.open_parcel(path)
-            added = self.add_runs(parcel.runs, decisions=parcel.decisions, events=parcel.events)
+            added = self.add_runs(parcel.runs, decisions=parcel.decisions, ground_truth=parcel.ground_truth)
+            refused = added.refused + self.add_label_events(parcel.events).refused
         except (UnreadableFile, ValueError) as error:
             inbox.refuse(self.workspace, path, str(error))
             return TakenIn(path.name, error=str(error))
-        if added.refused:
-            inbox.keep_refused(self.workspace, path, added.refused)
+        if refused:
+            inbox.keep_refused(self.workspace, path, refused)
         path.unlink(missing_ok=True)
-        return TakenIn(path.name, added.statuses, added.refused)
+        return TakenIn(path.name, added.statuses, refused)
 
     def _clean_up(self) -> None:
         """Delete what an import that was killed left behind, and files of evidence that was replaced."""
@@ -257,6 +293,31 @@ class Store(Reader):
             for part in self.workspace.folder.glob(f"*{PART}*"):
                 part.unlink(missing_ok=True)
             inbox.sweep(self.workspace)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What must be known of a stored run to tell whether a record says anything new."""
+
+    content_id: str | None
+    traj_id: str | None
+    identity: tuple[str, str, int | None, str | None]
+    intact: bool
+
+
+def _id_here(record: RunRecord, known: Mapping[str, _Known]) -> str:
+    """The record's own id, or the one under which its evidence is known already."""
+    if record.run_id in known or record.content_id is None:
+        return record.run_id
+    same = (run_id for run_id, run in known.items() if run.content_id == record.content_id)
+    name = benchmark_name(record)
+    return next((run_id for run_id in same if name is None or known[run_id].traj_id in (None, name)), record.run_id)
+
+
+def _same_without_row(record: RunRecord, before: _Known) -> bool:
+    """Does a known run come again, only without the benchmark row that helped to read it?"""
+    same = record.content_id is not None and record.content_id == before.content_id
+    return same and benchmark_name(record) is None and before.traj_id is not None
 
 
 def open_for_writing(workspace: Path | str, *, purpose: str = "") -> Store | Inbox:

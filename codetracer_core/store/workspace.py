@@ -53,6 +53,12 @@ class Workspace:
         return self.inbox / "refused"
 
     @property
+    def writable(self) -> bool:
+        """Could this process write to what is there?"""
+        there = [path for path in (self.folder, self.database, self.trajectories, self.inbox) if path.exists()]
+        return all(os.access(path, os.W_OK) for path in there)
+
+    @property
     def owner(self) -> Path:
         """Says in words who has the workspace open. Only a hint: the lock on the database decides."""
         return self.folder / "owner.json"

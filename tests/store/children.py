@@ -6,6 +6,7 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from codetracer_core.errors import CodeTracerError
 from codetracer_core.store import Inbox, Store, open_for_writing
 from codetracer_core.store.workspace import Workspace
 from tests.store.factory import decide, make_label, make_run
@@ -26,11 +27,28 @@ def read_and_leave(workspace: Path, told: Connection) -> None:
     record = make_run("run-2")
     with open_for_writing(workspace) as store:
         assert isinstance(store, Inbox)
-        added = store.add_runs(
-            [record], decisions=[decide(record)], events=[make_label(1, client="child", run_id="run-2")]
+        added = store.add_runs([record], decisions=[decide(record)])
+        stored = store.add_label_events(
+            [
+                make_label(1, client="child", run_id="run-2"),
+                make_label(2, client="child"),
+                make_label(3, client="child", step_id=99),
+            ]
         )
-        stored = store.add_label_events([make_label(2, client="child"), make_label(3, client="child", step_id=99)])
         told.send((store.owner, added, stored))
+
+
+def read_only(workspace: Path, told: Connection) -> None:
+    """Read and try to write as somebody who may not write."""
+    if os.geteuid() == 0:
+        os.setuid(65534)  # nobody; the superuser may write anywhere
+    with Store.open_for_reading(workspace) as reader:
+        told.send(([summary.run_id for summary in reader.runs()], len(reader.labels("run-1"))))
+    for attempt in (Store.open, open_for_writing):
+        try:
+            attempt(workspace)
+        except CodeTracerError as error:
+            told.send(str(error))
 
 
 def write_until_killed(workspace: Path, client: str, told: Connection) -> None:

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import re
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,9 +16,10 @@ from typing import Any
 import pytest
 
 from codetracer_core.errors import CodeTracerError, NotFound, StoreLocked
+from codetracer_core.models import GroundTruth
 from codetracer_core.store import Inbox, Store, Workspace, keep, lock_holder, open_for_writing
 from tests.store import children
-from tests.store.factory import decide, make_label, make_run
+from tests.store.factory import NOON, decide, make_label, make_run
 
 # One server process imports everything once and forks each child: a child is there within a few milliseconds.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -45,7 +47,8 @@ def workspace(tmp_path: Path) -> Path:
 
 def seed(store: Store) -> None:
     record = make_run()
-    store.add_runs([record], decisions=[decide(record)], events=[make_label(1)])
+    store.add_runs([record], decisions=[decide(record)])
+    store.add_label_events([make_label(1)])
 
 
 def test_who_meets_the_lock_reads_the_snapshot_and_writes_to_the_inbox(workspace: Path) -> None:
@@ -142,6 +145,24 @@ def test_reading_a_free_workspace_leaves_it_free(workspace: Path) -> None:
                 assert second.runs() == reader.runs()
 
 
+def test_who_may_not_write_may_read() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # a test's own folder is closed to other users
+        Path(folder).chmod(0o755)
+        place = Path(folder) / "workspace"
+        with Store.open(place) as store:
+            seed(store)
+        for path in (place, *place.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        with child(children.read_only, place) as (_, heard):
+            assert heard.recv() == (["run-1"], 1)
+            assert [heard.recv() for _ in range(2)] == [
+                f"{place.resolve()}: this workspace may only be read by you. "
+                "Ask its owner for permission to write, or name another one with --workspace."
+            ] * 2
+        for path in (place, *place.rglob("*")):
+            path.chmod(0o755)
+
+
 def test_a_reader_keeps_its_snapshot_and_a_new_one_sees_the_new(workspace: Path) -> None:
     with Store.open(workspace) as store:
         seed(store)
@@ -226,7 +247,8 @@ def test_a_parcel_taken_in_twice_changes_nothing(workspace: Path) -> None:
         seed(store)
         other = make_run("run-2", text="\ud800", record={"benchmark": {"tags": ["a"]}})
         box = Inbox(store.workspace)
-        box.add_runs([other], decisions=[decide(other)], events=[make_label(9, run_id="run-2")])
+        truth = GroundTruth(annotator="a benchmark", said_at=NOON, verdicts={2: "incorrect"})
+        box.add_runs([other], decisions=[decide(other)], ground_truth=[truth])
         (parcel,) = store.workspace.inbox.glob("*.zst")
         content = parcel.read_bytes()
         assert [one.statuses for one in store.take_inbox()] == [("added",)]
@@ -236,6 +258,8 @@ def test_a_parcel_taken_in_twice_changes_nothing(workspace: Path) -> None:
         assert store.revision() == revision
         with pytest.raises(ValueError, match="per step"):
             box.add_runs([other], decisions=[[]])
+        with pytest.raises(ValueError, match="per record"):
+            box.add_runs([other], decisions=[decide(other)], ground_truth=[None, None])
 
 
 def test_the_keeper_takes_in_the_inbox_and_keeps_the_snapshot(workspace: Path) -> None:

@@ -11,9 +11,9 @@ import duckdb
 import pytest
 
 from codetracer_core.errors import CodeTracerError, NotFound, UnreadableFile
-from codetracer_core.models import Branch, Outcome, RunRecord, TestResult, ToolCall, Trajectory, Usage
+from codetracer_core.models import Branch, GroundTruth, Outcome, RunRecord, TestResult, ToolCall, Trajectory, Usage
 from codetracer_core.store import Store, default_workspace
-from tests.store.factory import decide, make_label, make_run, make_step
+from tests.store.factory import NOON, decide, make_label, make_run, make_step
 
 HOSTILE = "../../etc/passwd\0'; DROP TABLE run; -- %s {0} \u202e <img src=x onerror=alert(1)> 100%_'\"\\"
 
@@ -75,12 +75,9 @@ def test_hostile_text_stays_text(store: Store) -> None:
         agent=HOSTILE,
         record={"origin": HOSTILE, "collection": HOSTILE, "benchmark": {HOSTILE: HOSTILE}},
     )
-    refused = store.add_runs(
-        [record],
-        decisions=[[("change", HOSTILE)]],
-        events=[make_label(1, run_id=HOSTILE, annotator=HOSTILE, client=HOSTILE)],
-    ).refused
-    assert refused == ()
+    store.add_runs([record], decisions=[[("change", HOSTILE)]])
+    stored = store.add_label_events([make_label(1, run_id=HOSTILE, annotator=HOSTILE, client=HOSTILE)])
+    assert stored.refused == ()
     assert store.load_run(HOSTILE) == record
     (summary,) = store.runs(agents=[HOSTILE], tasks=[HOSTILE], collections=[HOSTILE], text=HOSTILE, annotator=HOSTILE)
     assert (summary.run_id, summary.human_labels) == (HOSTILE, 1)
@@ -124,9 +121,10 @@ def test_a_run_id_must_be_text(store: Store) -> None:
 
 
 def test_importing_twice_changes_nothing(store: Store) -> None:
-    record, event = make_run(), make_label(1, source="ground_truth")
+    record = make_run()
+    truth = GroundTruth(annotator="a benchmark", said_at=NOON, verdicts={1: "incorrect"})
     for expected in ("added", "unchanged"):
-        added = store.add_runs([record], decisions=[decide(record)], events=[event])
+        added = store.add_runs([record], decisions=[decide(record)], ground_truth=[truth])
         assert added.statuses == (expected,)
     assert store.revision() == (1, 1)
     assert len(store.steps("run-1")) == 5

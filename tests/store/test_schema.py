@@ -36,7 +36,8 @@ def test_an_older_database_is_brought_up_to_date(tmp_path: Path, known: int) -> 
     with Store.open(tmp_path) as store:
         assert [summary.run_id for summary in store.runs()] == ["old"] * bool(known)
         record = make_run()
-        store.add_runs([record], decisions=[decide(record)], events=[make_label(1)])
+        store.add_runs([record], decisions=[decide(record)])
+        store.add_label_events([make_label(1)])
         assert store.load_run("run-1") == record
         assert len(store.labels("run-1")) == 1
     assert len(applied(Workspace(tmp_path).database)) == len(MIGRATIONS)
