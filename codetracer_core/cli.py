@@ -3,22 +3,19 @@
 Nothing heavy is imported before a command needs it, so that help and shell completion answer at once.
 """
 
-import json
 import os
-import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from codetracer_core import __version__
-from codetracer_core.errors import CodeTracerError
+from codetracer_core import __version__, terminal
+from codetracer_core.errors import CodeTracerError, in_words
 
 if TYPE_CHECKING:
-    from codetracer_core.importing import ImportReport, Progress
+    from codetracer_core.importing import ImportReport
     from codetracer_core.models import Step
     from codetracer_core.workflow import RunView
 
@@ -70,7 +67,7 @@ def _run(command: typer.Typer, name: str, arguments: Sequence[str] | None) -> No
     try:
         command(args=arguments, prog_name=name)
     except CodeTracerError as error:
-        typer.echo(_harmless(str(error)), err=True)
+        terminal.print_line(str(error), err=True)
         raise SystemExit(1) from None
 
 
@@ -103,9 +100,9 @@ def import_(
         raise typer.BadParameter("name at least one PATH, or a --manifest.")
     report = _import(paths or [], manifest, workspace, format)
     if as_json:
-        _print_json(report.as_json())
+        terminal.print_json(report.as_json())
     else:
-        _print_report(report)
+        terminal.print_report(report)
     _exit_if_nothing_came_in(report)
 
 
@@ -127,7 +124,7 @@ def import_benchmark(
       codetracer-batch --manifest bench_manifest.verified.jsonl > report.json
     """
     report = _import(paths or [], manifest, workspace, None)
-    _print_json(report.as_json())
+    terminal.print_json(report.as_json())
     _exit_if_nothing_came_in(report)
 
 
@@ -135,7 +132,7 @@ def _import(paths: Sequence[Path], manifest: Path | None, workspace: Path | None
     from codetracer_core.importing import import_runs
     from codetracer_core.store import open_for_writing
 
-    with open_for_writing(_workspace(workspace)) as store, _progress() as progress:
+    with open_for_writing(_workspace(workspace)) as store, terminal.progress() as progress:
         return import_runs(paths, store=store, manifest=manifest, format=format, progress=progress)
 
 
@@ -144,22 +141,9 @@ def _exit_if_nothing_came_in(report: "ImportReport") -> None:
     counts = report.counts
     if counts["failed"] == sum(counts.values()):
         first = report.items[0] if report.items else None
-        words = f"{first.path}: {first.reason} {first.remedy}".rstrip() if first else "no run found"
+        words = f"{first.path}: {in_words(first.reason, first.remedy)}" if first else "no run found"
         more = f" ({counts['failed']} such failures)" if counts["failed"] > 1 else ""
         raise CodeTracerError(f"nothing was imported: {words}{more}")
-
-
-def _print_report(report: "ImportReport") -> None:
-    for status in ("failed", "misaligned", "skipped"):
-        items = [item for item in report.items if item.status == status]
-        for item in items[:_SHOWN]:
-            typer.echo(_harmless(f"{status}: {item.path}: {item.reason}{f' {item.remedy}' if item.remedy else ''}"))
-        if len(items) > _SHOWN:
-            typer.echo(f"… and {len(items) - _SHOWN} more {status} (--json lists all)")
-    typer.echo(", ".join(f"{count} {status}" for status, count in report.counts.items()))
-
-
-_SHOWN = 20
 
 
 # --- looking ------------------------------------------------------------------------------------------------
@@ -197,14 +181,15 @@ def list_(workspace: Workspace = None, as_json: AsJson = False) -> None:
                 "labels": sum(labels.values()),
                 "labels_by_source": labels,
                 "misaligned": run.misaligned,
+                "traj_id": run.traj_id,
                 "declared_step_count": run.declared_step_count,
                 "collection": run.collection,
             }
         )
     if as_json:
-        _print_json(rows)
+        terminal.print_json(rows)
         return
-    _print_table(
+    terminal.print_table(
         [
             {
                 **{name: row[name] for name in ("run_id", "agent", "model", "outcome", "labels")},
@@ -243,14 +228,14 @@ def inspect(
         raise CodeTracerError(f"there is no step {step}: the run has {len(steps)} steps", path=run)
     selected = [one for one in steps if one.step_id in chosen]
     if as_json:
-        _print_json(_run_as_json(view, selected, show_tree))
+        terminal.print_json(_run_as_json(view, selected, show_tree))
     elif show_tree:
-        typer.echo(_harmless(view.tree_text))
+        terminal.print_line(view.tree_text)
     elif step is None and first is None and last is None:
-        _print_overview(view)
+        terminal.print_overview(view)
     else:
         for one in selected:
-            _print_step(view, one)
+            terminal.print_step(view, one)
 
 
 @app.command()
@@ -261,7 +246,7 @@ def tree(run: Run, workspace: Workspace = None, format: Format = None) -> None:
     Example:
       codetracer tree sample_data/some-run
     """
-    typer.echo(_harmless(_open_run(run, workspace, format).tree_text))
+    terminal.print_line(_open_run(run, workspace, format).tree_text)
 
 
 def _open_run(run: str, workspace: Path | None, format: str | None) -> "RunView":
@@ -302,55 +287,6 @@ def _step_as_json(view: "RunView", step: "Step") -> dict[str, Any]:
     }
 
 
-def _print_overview(view: "RunView") -> None:
-    run = view.trajectory
-    solved = {True: "solved", False: "failed", None: "unknown"}[run.outcome.solved]
-    where = f" ({run.outcome.source.path}, line {run.outcome.source.line_start})" if run.outcome.source else ""
-    counted = f"{run.step_count}"
-    if view.declared_step_count not in (None, run.step_count):
-        counted += f" (misaligned: the manifest says {view.declared_step_count})"
-    facts: dict[str, Any] = {
-        "run": view.run_id,
-        "path": view.path,
-        "format": f"{run.format} ({run.view})",
-        "agent": " ".join(part for part in (run.agent, run.agent_version) if part),
-        "model": run.model,
-        "task": run.task,
-        "outcome": f"{solved}: {run.outcome.reason}{where}",
-        "ended": run.exit_status,
-        "cost": None if run.usage.cost_usd is None else f"{run.usage.cost_usd:.4f} USD",
-        "steps": counted,
-    }
-    for name, value in facts.items():
-        if value:
-            typer.echo(f"{name:8} {_one_line(str(value), 300)}")
-    for note in run.notes:
-        typer.echo(f"note     {_one_line(note, 500)}")
-    for row in view.tree.rows:
-        typer.echo(f"{row.step_id:5} {row.kind:8} {row.label}")
-
-
-def _print_step(view: "RunView", step: "Step") -> None:
-    row = view.tree.rows[step.step_id - 1]
-    facts = [f"step {step.step_id}", f"{row.kind}: {row.reason}"]
-    facts += [f"tool {step.tool.name}"] if step.tool else []
-    facts += [] if step.executed else ["not executed"]
-    facts += [f"parallel group {step.parallel_group}"] if step.parallel_group is not None else []
-    facts += [f"sub-agent {step.branch}"] if step.branch else []
-    facts += [f"exit code {step.exit_code}"] if step.exit_code is not None else []
-    facts += [step.timestamp.isoformat()] if step.timestamp else []
-    typer.echo(_one_line(" · ".join(facts), 500))
-    for name in ("thought", "action", "observation"):
-        text = getattr(step, name)
-        if text is None:
-            typer.echo(f"--- no {name}")
-        else:
-            ref = getattr(step, f"{name}_ref")
-            typer.echo(f"--- {name}{f' ({_one_line(ref.path, 200)}, line {ref.line_start})' if ref else ''}")
-            typer.echo(_harmless(text))
-    typer.echo("")
-
-
 # --- labels -------------------------------------------------------------------------------------------------
 
 
@@ -381,7 +317,7 @@ def label(
     note = label_step(
         run, step, None if verdict == "unlabelled" else verdict, annotator=annotator, workspace=_workspace(workspace)
     )
-    typer.echo(_harmless(f"{run}, step {step}: {verdict}, by {annotator}{f' ({note})' if note else ''}"))
+    terminal.print_line(f"{run}, step {step}: {verdict}, by {annotator}{f' ({note})' if note else ''}")
 
 
 # --- runs and labels out ------------------------------------------------------------------------------------
@@ -427,11 +363,11 @@ def export(
         if out is None:
             raise typer.BadParameter("--to steps writes several files: name a folder with --out.")
         for folder in workflow.export_steps(run, out, place):
-            typer.echo(_harmless(str(folder)))
+            terminal.print_line(str(folder))
         return
     exported = workflow.export_labels(to, run, place, source=source, annotator=annotator)
     for left_out in exported.left_out:
-        typer.echo(_harmless(left_out), err=True)
+        terminal.print_line(left_out, err=True)
     if out is None:
         typer.echo(exported.text, nl=False)
     else:
@@ -453,13 +389,11 @@ def dashboard(
     Example:
       codetracer dashboard --workspace ~/my-labels --port 8600
     """
-    from codetracer_core.store import lock_holder
+    from codetracer_core.store import Store
     from codetracer_core.workflow import dashboard_root
 
     place = _workspace(workspace).expanduser().absolute()
-    owner = lock_holder(place)
-    if owner is not None and owner.purpose:
-        raise CodeTracerError(f"{owner} has this workspace open", path=place, remedy="Use that, or name another one.")
+    Store.open(place).close()  # whatever is wrong with the workspace is told here, not in the browser
     root = dashboard_root()
     os.environ["CODETRACER_WORKSPACE"] = str(place)
     os.chdir(root)  # Streamlit reads .streamlit/config.toml from here
@@ -493,67 +427,16 @@ def doctor(workspace: Workspace = None, as_json: AsJson = False) -> None:
     Example:
       codetracer doctor
     """
-    from codetracer_core.parsers import PARSERS
+    from codetracer_core.doctor import findings
 
-    findings = {
-        "versions": _versions(),
-        "workspace": _workspace_facts(_workspace(workspace)),
-        "formats": {parser.name: parser.title for parser in PARSERS},
-        "browser": {"chromium": _browser() or "not found (only the tests need one)"},
-        "keys": {name: "set" if os.environ.get(name) else "not set" for name in _KEYS},
-    }
+    found = findings(_workspace(workspace))
     if as_json:
-        _print_json(findings)
+        terminal.print_json(found)
         return
-    for topic, facts in findings.items():
+    for topic, facts in found.items():
         typer.echo(topic)
         for name, value in facts.items():
-            typer.echo(f"  {name:24} {_one_line(str(value), 300)}")
-
-
-_KEYS = (
-    *("CODETRACER_API_KEY", "CODETRACER_API_BASE", "CODETRACER_MODEL", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"),
-    *("GEMINI_API_KEY", "DEEPSEEK_API_KEY", "MOONSHOT_API_KEY", "MISTRAL_API_KEY", "OPENROUTER_API_KEY"),
-    *("AZURE_API_KEY", "AWS_ACCESS_KEY_ID"),
-)
-
-
-def _versions() -> dict[str, str]:
-    import platform
-    from importlib import metadata
-
-    packages = ("streamlit", "duckdb", "pyarrow", "pandas", "numpy", "networkx", "plotly", "pydantic", "msgspec")
-    installed = {distribution.name.lower(): distribution.version for distribution in metadata.distributions()}
-    return {
-        "codetracer": __version__,
-        "python": f"{platform.python_version()} on {platform.system()} ({platform.machine()})",
-        **{name: installed.get(name, "missing") for name in (*packages, "tree-sitter", "tree-sitter-bash", "typer")},
-    }
-
-
-def _workspace_facts(folder: Path) -> dict[str, Any]:
-    from codetracer_core.store import Workspace, lock_holder
-
-    place = Workspace(folder.expanduser().absolute())
-
-    def size(files: Sequence[Path]) -> str:
-        return f"{len(files)} files, {sum(file.stat().st_size for file in files):,} bytes"
-
-    return {
-        "folder": str(place.folder),
-        "database": f"{place.database.stat().st_size:,} bytes" if place.database.exists() else "none yet",
-        "step text": size(list(place.trajectories.glob("*.parquet"))),
-        "inbox": size(list(place.inbox.glob("*.json.zst"))),
-        "refused": size(list(place.refused.glob("*.json.zst"))),
-        "open in": str(lock_holder(place.folder) or "no process"),
-    }
-
-
-def _browser() -> str | None:
-    import shutil
-
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
+            terminal.print_line(f"  {name:24} {value}")
 
 
 def _version(wanted: bool) -> None:
@@ -570,64 +453,7 @@ def options(
 ) -> None: ...
 
 
-# --- words --------------------------------------------------------------------------------------------------
-
-
 def _workspace(named: Path | None) -> Path:
     from codetracer_core.store import default_workspace
 
     return named if named is not None else default_workspace()
-
-
-@contextmanager
-def _progress() -> "Iterator[Progress | None]":
-    """A bar on stderr, if a person is watching."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Looking for runs", total=None)
-
-        def show(done: int, total: int, path: str) -> None:
-            bar.update(task, completed=done, total=total or None, description="Reading runs" if total else "Looking")
-
-        yield show
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=1))
-
-
-def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
-    if not rows:
-        typer.echo("no runs yet")
-        return
-    cells = [list(rows[0]), *([_one_line("" if v is None else str(v), 80) for v in row.values()] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    for row in cells:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-def _harmless(text: str) -> str:
-    """``text`` without anything that steers a terminal."""
-    from codetracer_core.parsers import strip_ansi
-
-    return _CONTROLS.sub("", strip_ansi(text))
-
-
-def _one_line(text: str, limit: int) -> str:
-    line = " ".join(_harmless(text).split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"

@@ -24,8 +24,13 @@ class CodeTracerError(Exception):
 
     def __str__(self) -> str:
         where = ", ".join(part for part in (self.path, self.place) if part)
-        text = f"{where}: {self.reason}" if where else self.reason
-        return f"{text} {self.remedy}" if self.remedy else text
+        words = in_words(self.reason, self.remedy)
+        return f"{where}: {words}" if where else words
+
+
+def in_words(reason: str, remedy: str) -> str:
+    """What is wrong, and what to do about it, as sentences."""
+    return f"{reason.removesuffix('.')}. {remedy}" if remedy else reason
 
 
 class UnreadableFile(CodeTracerError):

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from codetracer_core import __version__, cli
+from codetracer_core import __version__
 from codetracer_core.cli import batch, main
+from codetracer_core.doctor import KEYS
 from codetracer_core.store import Store
 from tests.conftest import REPOSITORY, SAMPLE_DATA
 from tests.small_runs import ACTIONS, manifest_row, write_manifest, write_run
@@ -235,6 +236,49 @@ def test_import_in_words(codetracer: Any, tmp_path: Path) -> None:
     assert "already imported, unchanged" in again.out
 
 
+def test_many_runs_with_one_story_are_told_once(codetracer: Any, tmp_path: Path) -> None:
+    for number in range(30):
+        write_run(tmp_path / "runs" / f"{number:02}.traj", submission=str(number))
+    codetracer("import", tmp_path / "runs")
+    (tmp_path / "runs" / "bad.traj").write_text('{"trajectory": [')
+    (tmp_path / "runs" / "worse.traj").write_text('{"trajectory": [')
+    *told, counts = codetracer("import", tmp_path / "runs").out.splitlines()
+    assert counts == "0 imported, 30 skipped, 0 misaligned, 2 failed"
+    assert [line.split(":")[0] for line in told] == ["failed", "failed", "skipped"]
+    assert told[2] == f"skipped: {tmp_path / 'runs' / '00.traj'} and 29 more: already imported, unchanged"
+
+
+def test_a_manifest_without_artifacts_says_what_to_do(codetracer: Any, tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path / "bench" / "manifest.jsonl", [manifest_row("one"), manifest_row("two")])
+    for words in (["--manifest", manifest], [manifest], [manifest.parent]):
+        said = codetracer("import", *words)
+        assert said.code == 0
+        assert said.out.splitlines() == [
+            f"skipped: {manifest}#one and 1 more: no artifact here: neither an archive nor a folder of this name. "
+            "A manifest holds no steps: download the artifacts too, and import their folder with this manifest.",
+            "0 imported, 2 skipped, 0 misaligned, 0 failed",
+        ]
+
+
+def test_a_run_has_one_id_whether_its_manifest_comes_first_or_later(codetracer: Any, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "bench" / "bench-1" / "run.traj")
+    (first,) = codetracer("import", run, "--json").json["items"]
+    codetracer("label", first["run_id"], "--step", "2", "--verdict", "correct", "--annotator", "ana")
+    manifest = write_manifest(tmp_path / "manifest.jsonl", [manifest_row("bench-1")])
+    (joined,) = codetracer("import", tmp_path / "bench", "--manifest", manifest, "--json").json["items"]
+    assert (joined["status"], joined["run_id"], joined["declared_step_count"]) == ("imported", first["run_id"], 6)
+    (row,) = codetracer("list", "--json").json
+    assert (row["run_id"], row["traj_id"]) == (first["run_id"], "bench-1")
+    assert row["labels_by_source"] == {"human": 1, "model": 0, "ground_truth": 2, "adjudicated": 0}
+    assert codetracer("inspect", "bench-1", "--json").json["run_id"] == first["run_id"]
+    assert codetracer("label", "bench-1", "--step", "3", "--verdict", "correct", "--annotator", "ana").code == 0
+    exported = codetracer("export", "bench-1", "--to", "codetracebench", "--source", "human").json
+    assert exported["traj_id"] == "bench-1"
+    again = codetracer("import", run, "--json").json["items"][0]
+    assert (again["status"], again["run_id"]) == ("skipped", first["run_id"])
+    assert again["reason"] == "already imported, unchanged"
+
+
 def test_batch(codetracer: Any, tmp_path: Path) -> None:
     write_run(tmp_path / "bench" / "first" / "run.traj")
     manifest = write_manifest(tmp_path / "m.jsonl", [manifest_row("first"), manifest_row("lost", artifact_path=None)])
@@ -261,6 +305,7 @@ def test_list(codetracer: Any, run_id: str) -> None:
         "labels": 0,
         "labels_by_source": {"human": 0, "model": 0, "ground_truth": 0, "adjudicated": 0},
         "misaligned": False,
+        "traj_id": None,
         "declared_step_count": None,
         "collection": "runs",
     }
@@ -439,6 +484,7 @@ def test_doctor(codetracer: Any, run_id: str, monkeypatch: pytest.MonkeyPatch, t
     assert told["versions"]["codetracer"] == __version__
     assert "missing" not in told["versions"].values()
     assert told["workspace"]["folder"] == str(tmp_path / "workspace")
+    assert told["workspace"]["holds"] == "1 runs, 0 with ground truth, 0 labelled steps"
     assert told["workspace"]["step text"].startswith("1 files")
     assert told["workspace"]["open in"] == "no process"
     assert "swe-agent" in told["formats"]
@@ -450,6 +496,28 @@ def test_doctor(codetracer: Any, run_id: str, monkeypatch: pytest.MonkeyPatch, t
 def test_doctor_makes_no_workspace(codetracer: Any, tmp_path: Path) -> None:
     assert codetracer("doctor").code == 0
     assert not (tmp_path / "workspace").exists()
+
+
+def test_doctor_says_what_is_wrong_with_a_workspace(codetracer: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told = codetracer("doctor", "--json", "-w", tmp_path / "file").json["workspace"]
+    assert told == {"folder": f"{tmp_path / 'file'} (a file; a workspace is a folder)"}
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "codetracer.duckdb").write_text("no database")
+    told = codetracer("doctor", "--json", "-w", tmp_path / "damaged").json["workspace"]
+    assert "the database cannot be opened" in told["holds"]
+
+
+def test_a_dashboard_that_cannot_have_its_workspace_does_not_start(codetracer: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = codetracer("dashboard", "--no-browser", "-w", tmp_path / "file")
+    assert said.code == 1
+    assert "cannot be used as a workspace" in said.err
+    with Store.open(tmp_path / "open", purpose="the other dashboard"):
+        said = process("dashboard", "--no-browser", "-w", str(tmp_path / "open"))
+    assert said.returncode == 1
+    assert "the other dashboard" in said.stderr
+    assert "Traceback" not in said.stderr
 
 
 def test_dashboard_starts_and_stops(tmp_path: Path, unused_tcp_port: int) -> None:
@@ -502,4 +570,4 @@ def test_sample_data_as_the_readme_has_it(codetracer: Any) -> None:
 
 
 def test_key_names_are_names() -> None:
-    assert all(re.fullmatch(r"[A-Z_]+", name) for name in cli._KEYS)
+    assert all(re.fullmatch(r"[A-Z_]+", name) for name in KEYS)

@@ -1,0 +1,143 @@
+"""What commands print. Text of a run never steers the terminal."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from codetracer_core.errors import in_words
+
+if TYPE_CHECKING:
+    from codetracer_core.importing import ImportItem, ImportReport, Progress
+    from codetracer_core.models import Step
+    from codetracer_core.workflow import RunView
+
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def harmless(text: str) -> str:
+    """``text`` without anything that steers a terminal."""
+    from codetracer_core.parsers import strip_ansi
+
+    return _CONTROLS.sub("", strip_ansi(text))
+
+
+def one_line(text: str, limit: int) -> str:
+    line = " ".join(harmless(text).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def print_line(text: str, *, err: bool = False) -> None:
+    typer.echo(harmless(text), err=err)
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1))
+
+
+def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        typer.echo("no runs yet")
+        return
+    cells = [list(rows[0]), *([one_line("" if v is None else str(v), 80) for v in row.values()] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    for row in cells:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_report(report: "ImportReport") -> None:
+    """What was not simply imported, then the counts. Many items with the same story are told once."""
+    for status in ("failed", "misaligned", "skipped"):
+        stories: dict[tuple[str, str], list[ImportItem]] = {}
+        for item in report.items:
+            if item.status == status:
+                place = "" if status == "skipped" else item.path  # every run that wants a person is named
+                stories.setdefault((item.reason, place), []).append(item)
+        for items in list(stories.values())[:_SHOWN]:
+            more = f" and {len(items) - 1} more" if len(items) > 1 else ""
+            print_line(f"{status}: {items[0].path}{more}: {in_words(items[0].reason, items[0].remedy)}")
+        if len(stories) > _SHOWN:
+            print_line(f"… and {len(stories) - _SHOWN} more {status} (--json lists all)")
+    print_line(", ".join(f"{count} {status}" for status, count in report.counts.items()))
+
+
+_SHOWN = 20
+
+
+def print_overview(view: "RunView") -> None:
+    run = view.trajectory
+    solved = {True: "solved", False: "failed", None: "unknown"}[run.outcome.solved]
+    where = f" ({run.outcome.source.path}, line {run.outcome.source.line_start})" if run.outcome.source else ""
+    counted = f"{run.step_count}"
+    if view.declared_step_count not in (None, run.step_count):
+        counted += f" (misaligned: the manifest says {view.declared_step_count})"
+    facts: dict[str, Any] = {
+        "run": view.run_id,
+        "path": view.path,
+        "format": f"{run.format} ({run.view})",
+        "agent": " ".join(part for part in (run.agent, run.agent_version) if part),
+        "model": run.model,
+        "task": run.task,
+        "outcome": f"{solved}: {run.outcome.reason}{where}",
+        "ended": run.exit_status,
+        "cost": None if run.usage.cost_usd is None else f"{run.usage.cost_usd:.4f} USD",
+        "steps": counted,
+    }
+    for name, value in facts.items():
+        if value:
+            typer.echo(f"{name:8} {one_line(str(value), 300)}")
+    for note in run.notes:
+        typer.echo(f"note     {one_line(note, 500)}")
+    for row in view.tree.rows:
+        print_line(f"{row.step_id:5} {row.kind:8} {row.label}")
+
+
+def print_step(view: "RunView", step: "Step") -> None:
+    row = view.tree.rows[step.step_id - 1]
+    facts = [f"step {step.step_id}", f"{row.kind}: {row.reason}"]
+    facts += [f"tool {step.tool.name}"] if step.tool else []
+    facts += [] if step.executed else ["not executed"]
+    facts += [f"parallel group {step.parallel_group}"] if step.parallel_group is not None else []
+    facts += [f"sub-agent {step.branch}"] if step.branch else []
+    facts += [f"exit code {step.exit_code}"] if step.exit_code is not None else []
+    facts += [step.timestamp.isoformat()] if step.timestamp else []
+    typer.echo(one_line(" · ".join(facts), 500))
+    for name in ("thought", "action", "observation"):
+        text = getattr(step, name)
+        if text is None:
+            typer.echo(f"--- no {name}")
+        else:
+            ref = getattr(step, f"{name}_ref")
+            typer.echo(f"--- {name}{f' ({one_line(ref.path, 200)}, line {ref.line_start})' if ref else ''}")
+            print_line(text)
+    typer.echo("")
+
+
+@contextmanager
+def progress() -> "Iterator[Progress | None]":
+    """A bar on stderr, if a person is watching."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("Looking for runs", total=None)
+
+        def show(done: int, total: int, path: str) -> None:
+            bar.update(task, completed=done, total=total or None, description="Reading runs" if total else "Looking")
+
+        yield show
