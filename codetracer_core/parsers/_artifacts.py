@@ -307,14 +307,20 @@ class Artifacts:
     def read_bytes(self, path: str) -> bytes:
         """The whole file; raises UnreadableFile for what cannot be evidence."""
         if not self._allowed(path):
-            raise UnreadableFile("lies outside the imported folder", path=self.shown(path))
+            raise UnreadableFile(
+                "lies outside the imported folder", path=self.shown(path), remedy="Import the folder that holds both."
+            )
         try:
             size = self.size(path)
             if size > LARGEST_FILE:
-                raise UnreadableFile(f"{size:,} bytes are more than {LARGEST_FILE:,}", path=self.shown(path))
+                raise UnreadableFile(
+                    f"{size:,} bytes are more than {LARGEST_FILE:,}", path=self.shown(path), remedy="Split it by runs."
+                )
             data = (self.root / path).read_bytes()
         except OSError as error:
-            raise UnreadableFile(error.strerror or str(error), path=self.shown(path)) from error
+            raise UnreadableFile(
+                error.strerror or str(error), path=self.shown(path), remedy="Check that the file is there and readable."
+            ) from error
         self._refuse_no_evidence(path, data)
         self._hashes[path] = hashlib.sha256(data).hexdigest()
         return data
@@ -364,13 +370,17 @@ class Artifacts:
 
         Raises UnreadableFile if the line is no JSON or if there is no such line."""
         if not self._allowed(path):
-            raise UnreadableFile("lies outside the imported folder", path=self.shown(path))
+            raise UnreadableFile(
+                "lies outside the imported folder", path=self.shown(path), remedy="Import the folder that holds both."
+            )
         self._refuse_no_evidence(path, self.head(path, len(LFS_MARK)))
         file = self.root / path
         status = file.stat()
         ends = _line_ends(file, status.st_size, status.st_mtime_ns)
         if not 1 <= number <= len(ends) + 1:
-            raise UnreadableFile(f"there is no line {number}", path=self.shown(path))
+            raise UnreadableFile(
+                f"there is no line {number}", path=self.shown(path), remedy="The file was changed: import it again."
+            )
         with file.open("rb") as lines:
             lines.seek(int(ends[number - 2]) + 1 if number > 1 else 0)
             data = lines.readline(LARGEST_FILE)

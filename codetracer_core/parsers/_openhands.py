@@ -128,7 +128,12 @@ def history_of(artifacts: Artifacts, file: str, member: str) -> tuple[JsonLine, 
     if history is None and isinstance(row.value, dict) and "history" in row.value:
         history = []
     if not isinstance(history, list):
-        raise MalformedRun("a row without a history", path=artifacts.shown(file), place=f"line {row.line}")
+        raise MalformedRun(
+            "a row without a history",
+            path=artifacts.shown(file),
+            place=f"line {row.line}",
+            remedy="Get a fresh copy of the run.",
+        )
     return row, history
 
 

@@ -5,7 +5,8 @@ one step of kind message; a reply with neither call nor text is none. Steps with
 stands elsewhere and are skipped.
 
 Numbering: the main line first, in the order of the file and of its continuations (inline side chains stay where
-they stand, with ``branch`` set); then, one after the other, the sub-agents that it refers to, each a branch.
+they stand, with ``branch`` set); then, one after the other, the sub-agents that it refers to, each a branch: so the
+main line has the same numbers whether or not the files of its sub-agents are there.
 
 Old converters wrote each content block of one reply as a step of its own: consecutive steps with one timestamp and
 the same reasoning, of which only the first has metrics. Such steps are one reply here.
@@ -16,14 +17,23 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from glob import escape
 from typing import Any
 
-import msgspec
-
-from codetracer_core.errors import MalformedRun
 from codetracer_core.models import Branch, SourceRef, Step, ToolCall, Trajectory, Usage
-from codetracer_core.parsers._artifacts import NO_JSON, Artifacts, JsonFile, Pointer, lost_content, plain_text
+from codetracer_core.parsers._artifacts import Artifacts, Pointer, plain_text
+from codetracer_core.parsers._atif import (
+    MAIN_FILE,
+    Agent,
+    AtifStep,
+    Call,
+    Document,
+    Reference,
+    closure,
+    continuation_path,
+    is_document,
+    open_document,
+    reference_path,
+)
 from codetracer_core.parsers._fields import call_arguments, spoken_argument
 from codetracer_core.parsers._format import Claim, Format
 from codetracer_core.parsers._notes import oddities
@@ -31,14 +41,10 @@ from codetracer_core.parsers._time import moment
 from codetracer_core.parsers._trial import may_be_harbor_trial
 
 TRIAL_FILE = "agent/trajectory.json"
-MAIN_FILE = "trajectory.json"
 # What Harbor writes beside the main file: where it goes on, and the sub-agents that sum it up.
 _PART = re.compile(r"trajectory\.(?:cont|summarization)-\d+.*\.json")
 
-_MARK = re.compile(rb'"schema_version"\s*:\s*"ATIF-v')
-_IDS = re.compile(rb'"(?:session_id|trajectory_id)"\s*:\s*"([^"\\]+)"')
 _TASK = re.compile(r"Task Description:\n(.*?)\n\nCurrent terminal state:", re.DOTALL)
-_CONTINUATION = re.compile(r"cont-(\d+)\.json\Z")
 # How harnesses tell an exit code inside the observation: Claude Code, its converter, OpenHands, mini-SWE-agent.
 _EXIT_CODE = re.compile(
     r"\AExit code (\d+)$|^\[exit_code\] (\d+)$"
@@ -51,138 +57,16 @@ _REFUSED = "Previous response had parsing errors"
 _WRITTEN_CALL = re.compile(r'"keystrokes"\s*:|<keystrokes|<function=')
 
 
-class _Reference(msgspec.Struct):
-    trajectory_id: str | None = None
-    trajectory_path: str | None = None
-    session_id: str | None = None
-    extra: dict[str, Any] | None = None
-
-
-class _Result(msgspec.Struct):
-    source_call_id: str | None = None
-    content: Any = None
-    subagent_trajectory_ref: list[_Reference] | _Reference | None = None
-    extra: dict[str, Any] | None = None
-
-    @property
-    def references(self) -> list[_Reference]:
-        found = self.subagent_trajectory_ref
-        return [found] if isinstance(found, _Reference) else found or []
-
-
-class _Observation(msgspec.Struct):
-    results: list[_Result] | None = None
-
-
-class _Call(msgspec.Struct):
-    tool_call_id: str | None = None
-    function_name: str = ""
-    arguments: Any = None
-
-
-class _Metrics(msgspec.Struct):
-    prompt_tokens: float | None = None
-    completion_tokens: float | None = None
-    cached_tokens: float | None = None
-    cost_usd: float | None = None
-
-
-class _Step(msgspec.Struct):
-    source: str
-    step_id: int | str | None = None
-    timestamp: str | float | None = None
-    model_name: str | None = None
-    message: Any = ""
-    reasoning_content: str | None = None
-    tool_calls: list[_Call] | None = None
-    observation: _Observation | None = None
-    metrics: _Metrics | None = None
-    is_copied_context: bool | None = None
-    extra: dict[str, Any] | None = None
-
-    @property
-    def calls(self) -> list[_Call]:
-        return self.tool_calls or []
-
-    @property
-    def results(self) -> list[_Result]:
-        return (self.observation.results if self.observation else None) or []
-
-    @property
-    def text(self) -> str:
-        """What the reply says; old converters wrote a placeholder where it only called a tool."""
-        text = plain_text(self.message)
-        placeholders = {f"Executed {call.function_name} {call.tool_call_id}" for call in self.calls}
-        return "" if text in placeholders or not text.strip() else text
-
-    @property
-    def reasoning(self) -> str:
-        return self.reasoning_content if self.reasoning_content and self.reasoning_content.strip() else ""
-
-    @property
-    def side_chain(self) -> str | None:
-        extra = self.extra or {}
-        return str(extra.get("agent_id") or "side chain") if extra.get("is_sidechain") is True else None
-
-
-class _Agent(msgspec.Struct):
-    name: str | None = None
-    version: str | None = None
-    model_name: str | None = None
-
-
-class _Totals(msgspec.Struct):
-    total_prompt_tokens: float | None = None
-    total_completion_tokens: float | None = None
-    total_cached_tokens: float | None = None
-    total_cost_usd: float | None = None
-
-
-class _Content(msgspec.Struct):
-    schema_version: Any = None
-    session_id: str | None = None
-    trajectory_id: str | None = None
-    agent: _Agent | None = None
-    steps: list[_Step] | None = None
-    final_metrics: _Totals | None = None
-    continued_trajectory_ref: Any = None
-    subagent_trajectories: list["_Content"] | None = None
-
-
-@dataclass(frozen=True)
-class _Document:
-    """One ATIF document: a file, or one embedded in it at ``prefix``."""
-
-    file: JsonFile
-    prefix: Pointer
-    content: _Content
-
-    @property
-    def key(self) -> tuple[str, Pointer]:
-        return self.file.path, self.prefix
-
-    @property
-    def steps(self) -> list[_Step]:
-        return self.content.steps or []
-
-    def ref(self, *pointer: str | int) -> SourceRef:
-        return self.file.ref(*self.prefix, *pointer)
-
-    def embedded(self) -> Iterator["_Document"]:
-        for position, content in enumerate(self.content.subagent_trajectories or []):
-            yield _Document(self.file, (*self.prefix, "subagent_trajectories", position), content)
-
-
 # Recognising --------------------------------------------------------------------------------------------------------
 
 
 def recognise(artifacts: Artifacts) -> list[Claim]:
     if "agent" in artifacts.folders and _is_trial(artifacts):
-        own = [TRIAL_FILE, *artifacts.glob("agent/trajectory.*.json"), *_closure(artifacts, TRIAL_FILE)]
+        own = [TRIAL_FILE, *artifacts.glob("agent/trajectory.*.json"), *closure(artifacts, TRIAL_FILE)]
         files = tuple(dict.fromkeys(own))
         return [Claim(unit=".", files=files, view="agent/trajectory.json", covers=("agent",))]
-    names = [name for name in artifacts.files if name.endswith(".json") and _is_document(artifacts, name)]
-    closures = {name: _closure(artifacts, name) for name in names}
+    names = [name for name in artifacts.files if name.endswith(".json") and is_document(artifacts, name)]
+    closures = {name: closure(artifacts, name) for name in names}
     if MAIN_FILE in closures:
         closures[MAIN_FILE] += [name for name in names if _PART.fullmatch(name)]
     covered = {target for name, targets in closures.items() for target in targets if target != name}
@@ -198,101 +82,6 @@ def recognise(artifacts: Artifacts) -> list[Claim]:
 def _is_trial(artifacts: Artifacts) -> bool:
     """A Harbor trial folder whose agent left (or should have left) an ATIF file."""
     return may_be_harbor_trial(artifacts) and artifacts.has(TRIAL_FILE)
-
-
-def _is_document(artifacts: Artifacts, name: str) -> bool:
-    head = artifacts.head(name)
-    if _MARK.search(head):
-        return True
-    if name != MAIN_FILE:
-        return False
-    unversioned = b'"step_id"' in head and b'"source"' in head and b'"agent"' in head
-    return lost_content(head) or unversioned or re.match(rb'\s*\{\s*"schema_version"', head) is not None
-
-
-def _closure(artifacts: Artifacts, path: str) -> list[str]:
-    """Files that the document at ``path`` refers to, and those that they refer to."""
-    found: list[str] = []
-    waiting = [path]
-    while waiting:
-        for target in _targets(artifacts, waiting.pop(0)):
-            if target != path and target not in found:
-                found.append(target)
-                waiting.append(target)
-    return found
-
-
-def _targets(artifacts: Artifacts, path: str) -> list[str]:
-    data = artifacts.head(path, artifacts.size(path))
-    if b"_trajectory_ref" not in data:
-        return []
-    try:
-        content = msgspec.json.decode(data, type=_Content)
-    except NO_JSON:
-        return []
-    document = _Document(JsonFile(path=path, data=data), (), content)
-    targets = [_continuation_path(artifacts, document)]
-    waiting = [document]
-    while waiting:
-        current = waiting.pop()
-        waiting.extend(current.embedded())
-        references = (ref for step in current.steps for result in step.results for ref in result.references)
-        targets.extend(_reference_path(artifacts, document, reference) for reference in references)
-    return [target for target in targets if target is not None]
-
-
-# Following references -----------------------------------------------------------------------------------------------
-
-
-def _beside(artifacts: Artifacts, path: str) -> tuple[str, list[str]]:
-    """The folder of a document, with a final slash, and the JSON files in and just below it.
-
-    A reference is a text out of the run: it is compared with these names, and never used as a path itself.
-    """
-    folder = path[: path.rfind("/") + 1]
-    return folder, [*artifacts.glob(f"{escape(folder)}*.json"), *artifacts.glob(f"{escape(folder)}*/*.json")]
-
-
-def _named(artifacts: Artifacts, path: str, wanted: str) -> str | None:
-    """The file beside ``path`` that a reference names: by its path, else by its name alone."""
-    folder, names = _beside(artifacts, path)
-    for candidate in (folder + wanted.removeprefix("./"), folder + wanted.rpartition("/")[2]):
-        if candidate in names and candidate != path:
-            return candidate
-    return None
-
-
-def _with_id(artifacts: Artifacts, path: str, wanted: str) -> str | None:
-    """The one ATIF file beside ``path`` that bears this session or trajectory id."""
-    _, names = _beside(artifacts, path)
-    sign = wanted.encode()
-    heads = ((name, artifacts.head(name)) for name in names if name != path)
-    found = [name for name, head in heads if _MARK.search(head) and sign in _IDS.findall(head)]
-    return found[0] if len(found) == 1 else None
-
-
-def _continuation_path(artifacts: Artifacts, document: _Document) -> str | None:
-    """Where the document goes on: in the file that it names, or in one that was renamed along with it."""
-    wanted = document.content.continued_trajectory_ref
-    path = document.file.path
-    if not isinstance(wanted, str) or not wanted:
-        return None
-    renamed = path.removesuffix("trajectory.json") + wanted.rpartition("/")[2]
-    found = _named(artifacts, path, wanted) or _named(artifacts, path, renamed.rpartition("/")[2])
-    number = _CONTINUATION.search(wanted)
-    if found is None and number is not None and document.content.session_id:
-        found = _with_id(artifacts, path, f"{document.content.session_id}-cont-{number[1]}")
-    return found
-
-
-def _reference_path(artifacts: Artifacts, document: _Document, reference: _Reference) -> str | None:
-    """The file that a sub-agent reference means (None: an embedded document, or nothing that is here)."""
-    path = document.file.path
-    found = _named(artifacts, path, reference.trajectory_path) if reference.trajectory_path else None
-    for wanted in (reference.trajectory_id, reference.session_id):
-        if found is None and wanted and wanted != document.content.session_id:
-            found = _with_id(artifacts, path, wanted)
-    return found
 
 
 # Reading ------------------------------------------------------------------------------------------------------------
@@ -318,12 +107,12 @@ class _Quote:
     place: tuple[str, int, str]
 
 
-_Delegated = tuple[_Document, _Reference, int | None]
+_Delegated = tuple[Document, Reference, int | None]
 """A sub-agent reference: the document it stands in, itself, and the step whose observation holds it."""
 
 
 def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None) -> Trajectory:
-    main = _open(artifacts, claim.files[0])
+    main = open_document(artifacts, claim.files[0])
     reading = _Reading(artifacts)
     chain = _read_chain(reading, main, None)
     for name in claim.files:
@@ -335,7 +124,7 @@ def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None) -
         else branch
         for branch in reading.branches.values()
     )
-    agent = main.content.agent or _Agent()
+    agent = main.content.agent or Agent()
     models = Counter(step.model_name for document in chain for step in document.steps if step.model_name)
     times = [time for document in chain for step in document.steps if (time := moment(step.timestamp))]
     task, task_ref = _task(main)
@@ -356,38 +145,11 @@ def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None) -
     )
 
 
-def _open(artifacts: Artifacts, path: str) -> _Document:
-    file = artifacts.read_json(path)
-    shown = artifacts.shown(path)
-    value = file.value
-    if not isinstance(value, dict):
-        raise MalformedRun("not an ATIF document: a JSON object was expected", path=shown)
-    version = value.get("schema_version")
-    if version is None:
-        keys = ", ".join(sorted(map(str, value))[:6])
-        raise MalformedRun(
-            f"an ATIF document without schema_version at its top (keys: {keys})",
-            path=shown,
-            remedy="If the file wraps several documents, save each to a file of its own.",
-        )
-    if not isinstance(version, str) or re.fullmatch(r"ATIF-v1(\.\d+)*", version) is None:
-        raise MalformedRun(
-            f"schema_version {version!r} is not known",
-            path=shown,
-            place="/schema_version",
-            remedy="ATIF-v1.0 to ATIF-v1.8, and later 1.x, can be read.",
-        )
-    content = file.decode(_Content)
-    if content.steps is None:
-        raise MalformedRun("an ATIF document without steps", path=shown, place="/steps")
-    return _Document(file, (), content)
-
-
-def _read_chain(reading: _Reading, start: _Document, branch: str | None) -> list[_Document]:
+def _read_chain(reading: _Reading, start: Document, branch: str | None) -> list[Document]:
     """Read a document with its continuations, then the sub-agents that they started; returns the documents."""
-    chain: list[_Document] = []
+    chain: list[Document] = []
     delegated: list[_Delegated] = []
-    document: _Document | None = start
+    document: Document | None = start
     while document is not None:
         reading.seen.add(document.key)
         chain.append(document)
@@ -403,32 +165,32 @@ def _read_chain(reading: _Reading, start: _Document, branch: str | None) -> list
         for embedded in document.embedded():
             if embedded.key not in reading.seen:
                 reading.counts["unmentioned sub-agents"] += 1
-                _read_chain(reading, embedded, _declare(reading, embedded, _Reference(), None))
+                _read_chain(reading, embedded, _declare(reading, embedded, Reference(), None))
     return chain
 
 
-def _continuation(reading: _Reading, document: _Document) -> _Document | None:
+def _continuation(reading: _Reading, document: Document) -> Document | None:
     if not document.content.continued_trajectory_ref:
         return None
-    path = _continuation_path(reading.artifacts, document)
+    path = continuation_path(reading.artifacts, document)
     if path is None or (path, ()) in reading.seen:
         wanted = str(document.content.continued_trajectory_ref)
         reading.notes.append(f"{document.file.path} goes on in {wanted!r}, which is not here: the run ends early.")
         return None
-    return _open(reading.artifacts, path)
+    return open_document(reading.artifacts, path)
 
 
-def _referenced(reading: _Reading, origin: _Document, reference: _Reference) -> _Document | None:
+def _referenced(reading: _Reading, origin: Document, reference: Reference) -> Document | None:
     # Up to 1.6 a session id identifies a sub-agent; from 1.7 on it may be the parent's own.
     wanted = {reference.trajectory_id, reference.session_id} - {None, origin.content.session_id}
     for embedded in origin.embedded():
         if wanted & {embedded.content.trajectory_id, embedded.content.session_id}:
             return embedded
-    path = _reference_path(reading.artifacts, origin, reference)
-    return _open(reading.artifacts, path) if path is not None else None
+    path = reference_path(reading.artifacts, origin, reference)
+    return open_document(reading.artifacts, path) if path is not None else None
 
 
-def _declare(reading: _Reading, document: _Document, reference: _Reference, parent: int | None) -> str:
+def _declare(reading: _Reading, document: Document, reference: Reference, parent: int | None) -> str:
     content = document.content
     name = content.trajectory_id or content.session_id or document.file.path
     unique, number = name, 1
@@ -442,7 +204,7 @@ def _declare(reading: _Reading, document: _Document, reference: _Reference, pare
     return unique
 
 
-def _read_steps(reading: _Reading, document: _Document, branch: str | None) -> list[_Delegated]:
+def _read_steps(reading: _Reading, document: Document, branch: str | None) -> list[_Delegated]:
     delegated: list[_Delegated] = []
     latest: datetime | None = None
     for reply in _replies(reading, document):
@@ -458,7 +220,7 @@ def _read_steps(reading: _Reading, document: _Document, branch: str | None) -> l
     return delegated
 
 
-def _replies(reading: _Reading, document: _Document) -> Iterator[list[int]]:
+def _replies(reading: _Reading, document: Document) -> Iterator[list[int]]:
     """Positions of the steps that make up one reply; other steps come alone."""
     current: list[int] = []
     for position, step in enumerate(document.steps):
@@ -473,7 +235,7 @@ def _replies(reading: _Reading, document: _Document) -> Iterator[list[int]]:
         yield current
 
 
-def _same_reply(before: _Step, step: _Step) -> bool:
+def _same_reply(before: AtifStep, step: AtifStep) -> bool:
     if before.source != "agent" or step.source != "agent" or before.side_chain != step.side_chain:
         return False
     if step.timestamp is None or before.timestamp != step.timestamp or step.metrics is not None:
@@ -483,7 +245,7 @@ def _same_reply(before: _Step, step: _Step) -> bool:
     return bool(step.reasoning) or (bool(step.calls) and not step.text)
 
 
-def _add_reply(reading: _Reading, document: _Document, reply: list[int], branch: str | None) -> list[_Delegated]:
+def _add_reply(reading: _Reading, document: Document, reply: list[int], branch: str | None) -> list[_Delegated]:
     steps = document.steps
     chain = steps[reply[0]].side_chain
     if chain is not None:
@@ -538,7 +300,7 @@ def _add_reply(reading: _Reading, document: _Document, reply: list[int], branch:
 
 def _add_message(
     reading: _Reading,
-    document: _Document,
+    document: Document,
     reply: list[int],
     branch: str | None,
     said: list[_Quote],
@@ -582,7 +344,7 @@ def _add_message(
     return [(document, reference, step_id) for reference in references]
 
 
-def _paired(reading: _Reading, step: _Step) -> list[list[int]]:
+def _paired(reading: _Reading, step: AtifStep) -> list[list[int]]:
     """For each call of the step the positions of its results.
 
     Results go by their call id; where an id is repeated, the first call that still waits gets the next result. What
@@ -608,7 +370,7 @@ def _paired(reading: _Reading, step: _Step) -> list[list[int]]:
     return answers
 
 
-def _observed(document: _Document, position: int, answers: Iterable[int]) -> tuple[str | None, SourceRef | None]:
+def _observed(document: Document, position: int, answers: Iterable[int]) -> tuple[str | None, SourceRef | None]:
     results = document.steps[position].results
     filled = [at for at in answers if results[at].content is not None]
     if not filled:
@@ -618,13 +380,13 @@ def _observed(document: _Document, position: int, answers: Iterable[int]) -> tup
     return "\n".join(plain_text(results[at].content) for at in filled), ref
 
 
-def _action_ref(document: _Document, position: int, index: int, tool: ToolCall) -> SourceRef:
+def _action_ref(document: Document, position: int, index: int, tool: ToolCall) -> SourceRef:
     spoken = spoken_argument(tool)
     here = ("steps", position, "tool_calls", index)
     return document.ref(*here, *(("arguments", spoken) if spoken is not None else ()))
 
 
-def _together(document: _Document, quotes: list[_Quote]) -> tuple[str | None, SourceRef | None]:
+def _together(document: Document, quotes: list[_Quote]) -> tuple[str | None, SourceRef | None]:
     """Texts of one reply (a repeated one once) and one reference for all: the text itself, the step around them, or
     the lines from the first to the last."""
     if not quotes:
@@ -640,7 +402,7 @@ def _together(document: _Document, quotes: list[_Quote]) -> tuple[str | None, So
     return text, SourceRef(path=document.file.path, line_start=first, line_end=last)
 
 
-def _exit_code(step: _Step, call: _Call, answers: list[int], observation: str | None) -> int | None:
+def _exit_code(step: AtifStep, call: Call, answers: list[int], observation: str | None) -> int | None:
     extra = step.extra or {}
     details = extra.get("tool_call_details")
     own = details.get(call.tool_call_id) if isinstance(details, dict) else None
@@ -670,7 +432,7 @@ def _agent_ids(*extras: dict[str, Any] | None) -> Iterator[str]:
                 yield agent_id
 
 
-def _task(document: _Document) -> tuple[str | None, SourceRef | None]:
+def _task(document: Document) -> tuple[str | None, SourceRef | None]:
     """The first thing the user said; of Terminus 2's prompt the task alone."""
     for position, step in enumerate(document.steps):
         text = plain_text(step.message)
@@ -680,7 +442,7 @@ def _task(document: _Document) -> tuple[str | None, SourceRef | None]:
     return None, None
 
 
-def _usage(chain: list[_Document]) -> Usage:
+def _usage(chain: list[Document]) -> Usage:
     """The last document's totals: they count from the beginning of the run, sub-agents included. Without totals, the
     sum over the steps."""
     for document in reversed(chain):

@@ -5,9 +5,8 @@ recorded terminal (terminal-bench: ``sessions/agent.cast``, whose ``*.log`` sibl
 session file ``<session>.jsonl`` with the work of sub-agents in it, in ``agent-*.jsonl`` beside it or in
 ``<session>/subagents/``.
 
-One line holds one content block; what shares a ``message.id`` is one reply. Ids of tool calls are no keys: proxies
-count them per request (``functions.Bash:0``), so a run can use one id for several calls. A result therefore belongs to
-the latest reply that has an unanswered call of that id, and there to the first such call.
+One step is each tool call; a reply without a call and with text is one of kind message. How records become replies is
+told in ``_claude_code``.
 """
 
 import glob
@@ -15,19 +14,16 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Any, Protocol
 
 import msgspec
 
 from codetracer_core.errors import UnreadableFile
-from codetracer_core.models import Branch, SourceRef, Step, ToolCall, Trajectory, Usage
+from codetracer_core.models import Branch, SourceRef, Step, Trajectory, Usage
 from codetracer_core.parsers._artifacts import HEAD, NO_JSON, Artifacts, lost_content, plain_text, pointer_text
-from codetracer_core.parsers._cast import CastObject, read_cast
+from codetracer_core.parsers._cast import read_cast
+from codetracer_core.parsers._claude_code import Call, Conversation, Part, Record, Reply, take, time_of, type_of
 from codetracer_core.parsers._fields import (
-    call_arguments,
     count_field,
     number_field,
     spoken_argument,
@@ -36,7 +32,6 @@ from codetracer_core.parsers._fields import (
 )
 from codetracer_core.parsers._format import Claim, Format
 from codetracer_core.parsers._notes import skipped_lines, tally
-from codetracer_core.parsers._time import moment
 
 STREAM = "stream-json"
 SESSION = "session"
@@ -62,21 +57,7 @@ _NOT_RUN = re.compile(
     r"|The user doesn't want to (?:proceed|take)"
     r"|<tool_use_error>(?:InputValidationError|Error: No such tool available|Sibling tool call errored)"
 )
-# What Claude Code keeps for a reply without a text.
-_NO_TEXT = "(no content)"
 _NOT_FOUND = re.compile(r"\w*sh: .*\bclaude: .*not found")
-
-# Records that are no part of the conversation: bookkeeping, progress displays, partial messages.
-_BOOKKEEPING = frozenset(
-    {"system", "result", "summary", "file-history-snapshot", "attachment", "queue-operation", "progress"}
-    | {"stream_event", "rate_limit_event", "tool_progress", "tool_use_summary", "last-prompt", "custom-title", "tag"}
-    | {"ai-title", "agent-name", "agent-color", "permission-mode", "pr-link", "mode", "worktree-state"}
-)
-_COUNTED_EVENTS = {
-    "compact_boundary": "Times that the conversation was condensed",
-    "api_retry": "Requests repeated after errors of the model's service",
-    "api_error": "Errors of the model's service",
-}
 
 
 def recognise(artifacts: Artifacts) -> list[Claim]:
@@ -167,115 +148,25 @@ def _is_damaged_session(artifacts: Artifacts, name: str) -> bool:
     return lost_content(artifacts.head(name))
 
 
-class _Record(Protocol):
-    """One record of the conversation, from whichever wrapping."""
-
-    @property
-    def value(self) -> Any: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def line(self) -> int: ...
-    def ref(self, *pointer: str | int) -> SourceRef: ...
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A text that the model wrote."""
-
-    kind: str
-    text: str
-    record: _Record
-    pointer: tuple[str | int, ...]
-
-
-@dataclass
-class _Call:
-    reply: "_Reply"
-    tool: ToolCall
-    record: _Record
-    place: int
-    """Index of the block in its message."""
-    result: tuple[_Record, int] | None = None
-    """Record and block index of what came back."""
-    branch: str | None = None
-    """The branch of the sub-agent that this call started."""
-    step_id: int = 0
-
-
-@dataclass
-class _Reply:
-    key: tuple[str, str]
-    branch: str | None
-    model: str
-    said: list[_Part] = field(default_factory=list)
-    calls: list[_Call] = field(default_factory=list)
-    usage: dict[str, Any] = field(default_factory=dict)
-    stop_reason: str | None = None
-    replaced: bool = False
-    """None of its calls was answered before the next reply came: the request was repeated."""
-
-    def texts(self) -> list[_Part]:
-        return [part for part in self.said if part.kind == "text"]
-
-
-@dataclass
-class _Conversation:
-    """What has been read so far; ``acts`` are the calls, and the replies at their first text, in order."""
-
-    acts: list[_Call | _Reply] = field(default_factory=list)
-    replies: list[_Reply] = field(default_factory=list)
-    latest: dict[str | None, _Reply] = field(default_factory=dict)
-    heard: set[str | None] = field(default_factory=set)
-    """Branches in which something else came after the latest reply."""
-    reply_keys: set[tuple[str | None, tuple[str, str]]] = field(default_factory=set)
-    calls: dict[str, _Call] = field(default_factory=dict)
-    """Tool-call id → the latest call of that id."""
-    unanswered: dict[tuple[str | None, str], list[_Call]] = field(default_factory=dict)
-    """Branch and tool-call id → the calls that wait for a result."""
-    prompts: dict[str | None, list[_Part]] = field(default_factory=dict)
-    asked: list[_Part] = field(default_factory=list)
-    """Prompts to the main agent before its first reply."""
-    started_by: dict[str, _Call] = field(default_factory=dict)
-    """Branch → the call that started it."""
-    agent_calls: dict[str, _Call] = field(default_factory=dict)
-    """Agent id → the call whose result names it."""
-    roots: dict[str, str] = field(default_factory=dict)
-    uuids: dict[str, Any] = field(default_factory=dict)
-    followers: dict[str, set[str]] = field(default_factory=dict)
-    """uuid → prompts and replies that follow it; several: the conversation was taken back to that point."""
-    inits: list[dict[str, Any]] = field(default_factory=list)
-    results: list[dict[str, Any]] = field(default_factory=list)
-    sessions: set[str] = field(default_factory=set)
-    times: list[datetime] = field(default_factory=list)
-    version: str | None = None
-    counts: Counter[str] = field(default_factory=Counter)
-    """What was counted for the notes, in words."""
-    other_types: Counter[str] = field(default_factory=Counter)
-    other_blocks: Counter[str] = field(default_factory=Counter)
-    own_words: list[str] = field(default_factory=list)
-    """What Claude Code wrote in place of the model."""
-
-
 def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None) -> Trajectory:
     main, *agents = claim.files
     notes: list[str] = []
-    talk = _Conversation()
-    records: Iterable[_Record]
+    talk = Conversation()
+    records: Iterable[Record]
     if claim.view == CAST:
         cast = read_cast(artifacts, main)
         records = cast.objects
         notes += cast.problems
-        if not any(_type(record) in ("system", "user", "assistant") for record in records):
+        if not any(type_of(record) in ("system", "user", "assistant") for record in records):
             told = _NOT_FOUND.search(cast.text)
             because = f" (the terminal says: {told[0][:200]})" if told else ""
             notes.append(f"The agent never started: the recording holds no transcript{because}.")
     else:
         records = _lines(artifacts, main, notes)
-    conversation = [record for record in records if _type(record) in ("user", "assistant")]
+    conversation = [record for record in records if type_of(record) in ("user", "assistant")]
     is_agent_alone = bool(conversation) and all(record.value.get("isSidechain") for record in conversation)
     for record in records:
-        _take(talk, record, None, inline=not is_agent_alone)
+        take(talk, record, None, inline=not is_agent_alone)
     task = _task(talk, is_stream=claim.view != SESSION)
     talked = bool(talk.replies)
     for path in agents:
@@ -285,7 +176,7 @@ def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None) -
             notes.append(f"A sub-agent's file could not be read: {error}")
             continue
         for record in records:
-            _take(talk, record, _agent_id(records, path), inline=False)
+            take(talk, record, _agent_id(records, path), inline=False)
 
     steps = _steps(talk)
     init = talk.inits[0] if talk.inits else {}
@@ -315,10 +206,10 @@ FORMAT = Format(
 )
 
 
-def _lines(artifacts: Artifacts, path: str, notes: list[str]) -> list[_Record]:
+def _lines(artifacts: Artifacts, path: str, notes: list[str]) -> list[Record]:
     problems: list[str] = []
     try:
-        records: list[_Record] = list(artifacts.read_jsonl(path, problems))
+        records: list[Record] = list(artifacts.read_jsonl(path, problems))
     except UnreadableFile:
         text = artifacts.read_text(path)
         if any(line.lstrip().startswith("{") for line in text.split("\n")):
@@ -330,7 +221,7 @@ def _lines(artifacts: Artifacts, path: str, notes: list[str]) -> list[_Record]:
     return records
 
 
-def _task(talk: _Conversation, *, is_stream: bool) -> _Part | None:
+def _task(talk: Conversation, *, is_stream: bool) -> Part | None:
     """What the user asked for: the first prompt that is no slash command, else the first one. In a stream, which
     usually lacks the prompt, a message that comes later is none."""
     prompts = talk.asked or ([] if is_stream else talk.prompts.get(None, []))
@@ -338,202 +229,17 @@ def _task(talk: _Conversation, *, is_stream: bool) -> _Part | None:
     return next(iter(plain or prompts), None)
 
 
-def _type(record: _Record) -> str | None:
-    return text_field(record.value, "type")
-
-
-def _agent_id(records: Iterable[_Record], path: str) -> str:
+def _agent_id(records: Iterable[Record], path: str) -> str:
     for record in records:
         if found := text_field(record.value, "agentId"):
             return found
     return PurePosixPath(path).stem.removeprefix("agent-")
 
 
-def _take(talk: _Conversation, record: _Record, agent: str | None, *, inline: bool) -> None:
-    """Add one record. ``agent``: the sub-agent whose file it is from; ``inline``: sidechain records are sub-agents."""
-    value = record.value
-    if not isinstance(value, dict):
-        talk.counts["Lines with JSON that is no object, skipped"] += 1
-        return
-    kind = _type(record)
-    if kind not in ("user", "assistant"):
-        _take_event(talk, value, kind)
-        return
-    message = value.get("message")
-    content = message.get("content") if isinstance(message, dict) else None
-    if not isinstance(message, dict) or not isinstance(content, str | list):
-        talk.counts["Messages without usable content, skipped"] += 1
-        return
-    uuid = text_field(value, "uuid")
-    if uuid is not None:
-        if uuid in talk.uuids:
-            if talk.uuids[uuid] == message:
-                talk.counts["Records that stand in the files twice (same uuid and content), read once"] += 1
-                return
-            talk.counts["Records that share a uuid with another one but differ from it, both read"] += 1
-        talk.uuids[uuid] = message
-    # In a stream only results carry times, which tell nothing of when the run began.
-    when = None if agent or (kind == "user" and "session_id" in value) else _time(record)
-    if when is not None:
-        talk.times.append(when)
-    talk.version = talk.version or text_field(value, "version")
-    branch = agent or _branch(talk, value, inline=inline)
-    session = text_field(value, "sessionId") or text_field(value, "session_id") or ""
-    if branch is None and session:
-        talk.sessions.add(session)
-    if kind == "assistant":
-        _take_reply(talk, record, message, branch, session)
-    else:
-        _take_user(talk, record, message, branch)
-
-
-def _take_event(talk: _Conversation, value: dict[str, Any], kind: str | None) -> None:
-    if kind == "result":
-        talk.results.append(value)
-        talk.heard.add(None)
-    elif kind == "system":
-        subtype = text_field(value, "subtype") or ""
-        if subtype == "init":
-            talk.inits.append(value)
-            talk.heard.add(None)
-        elif subtype in _COUNTED_EVENTS:
-            talk.counts[_COUNTED_EVENTS[subtype]] += 1
-    elif kind == "summary":
-        talk.counts["Summary lines (they name other sessions), passed over"] += 1
-    elif kind not in _BOOKKEEPING:
-        talk.other_types[kind or "without a type"] += 1
-
-
-def _branch(talk: _Conversation, value: dict[str, Any], *, inline: bool) -> str | None:
-    """The sub-agent that a record belongs to; None for the main agent."""
-    parent = text_field(value, "parent_tool_use_id")
-    if parent is not None:
-        call = talk.calls.get(parent)
-        if call is None:
-            return parent
-        if call.branch is None:
-            same_id = sum(branch.partition("#")[0] == parent for branch in talk.started_by)
-            call.branch = f"{parent}#{same_id + 1}" if same_id else parent
-            talk.started_by[call.branch] = call
-        return call.branch
-    if not inline or not value.get("isSidechain"):
-        return None
-    own = text_field(value, "agentId")
-    if own is not None:
-        return own
-    uuid = text_field(value, "uuid") or ""
-    root = talk.roots.get(text_field(value, "parentUuid") or "", uuid)
-    talk.roots[uuid] = root
-    return root or "sidechain"
-
-
-def _take_reply(
-    talk: _Conversation, record: _Record, message: dict[str, Any], branch: str | None, session: str
-) -> None:
-    content = message["content"]
-    model = text_field(message, "model") or ""
-    if model == "<synthetic>" or record.value.get("isApiErrorMessage"):
-        talk.own_words.append(plain_text(content))
-        return
-    message_id = text_field(message, "id")
-    if message_id is None:
-        talk.counts["Lines of replies without a message id, each read as a reply of its own"] += 1
-    key = (session, message_id or f"line {record.line} of {record.path}")
-    reply = talk.latest.get(branch)
-    if reply is None or reply.key != key:
-        if reply is not None and branch not in talk.heard and reply.calls:
-            reply.replaced = all(call.result is None for call in reply.calls)
-        if (branch, key) in talk.reply_keys:
-            talk.counts["Replies with the message id of an earlier one that others followed, read apart"] += 1
-        talk.reply_keys.add((branch, key))
-        reply = _Reply(key, branch, model)
-        talk.replies.append(reply)
-        talk.latest[branch] = reply
-        _follows(talk, record, branch, str(key))
-    talk.heard.discard(branch)
-    if isinstance(message.get("usage"), dict):
-        reply.usage = message["usage"]
-    reply.stop_reason = text_field(message, "stop_reason")
-    if isinstance(content, str):
-        _say(talk, reply, _Part("text", content, record, ("message", "content")))
-        return
-    for place, block in enumerate(content):
-        kind = text_field(block, "type")
-        if kind in ("text", "thinking") and isinstance(block.get(kind), str):
-            _say(talk, reply, _Part(kind, block[kind], record, ("message", "content", place)))
-        elif kind is not None and kind.endswith("tool_use"):
-            call = _Call(reply, _tool_call(block), record, place)
-            reply.calls.append(call)
-            talk.acts.append(call)
-            call_id = call.tool.call_id or ""
-            talk.calls[call_id] = call
-            talk.unanswered.setdefault((branch, call_id), []).append(call)
-        elif kind is not None and kind.endswith("tool_result"):
-            _answer(talk, record, place, block, branch)
-        else:
-            talk.other_blocks[kind or "without a type"] += 1
-
-
-def _say(talk: _Conversation, reply: _Reply, part: _Part) -> None:
-    if part.text.strip() in ("", _NO_TEXT):
-        return
-    if part.kind == "text" and not reply.texts():
-        talk.acts.append(reply)
-    reply.said.append(part)
-
-
-def _tool_call(block: dict[str, Any]) -> ToolCall:
-    return ToolCall(
-        name=text_field(block, "name") or "",
-        arguments=call_arguments(block.get("input")),
-        call_id=text_field(block, "id"),
-    )
-
-
-def _take_user(talk: _Conversation, record: _Record, message: dict[str, Any], branch: str | None) -> None:
-    talk.heard.add(branch)
-    content = message["content"]
-    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    is_prompt = not record.value.get("isMeta") and not record.value.get("isCompactSummary")
-    for place, block in enumerate(blocks):
-        kind = text_field(block, "type")
-        if kind is not None and kind.endswith("tool_result"):
-            _answer(talk, record, place, block, branch)
-        elif kind == "text" and isinstance(block.get("text"), str):
-            if is_prompt:
-                pointer = ("message", "content") if isinstance(content, str) else ("message", "content", place)
-                part = _Part("text", block["text"], record, pointer)
-                talk.prompts.setdefault(branch, []).append(part)
-                if branch is None and not talk.replies:
-                    talk.asked.append(part)
-                _follows(talk, record, branch, str(record.value.get("uuid")))
-        else:
-            talk.other_blocks[kind or "without a type"] += 1
-
-
-def _answer(talk: _Conversation, record: _Record, place: int, block: dict[str, Any], branch: str | None) -> None:
-    waiting = talk.unanswered.get((branch, text_field(block, "tool_use_id") or ""))
-    if not waiting:
-        known = waiting is not None
-        talk.counts[f"Results for a call that {'has one already' if known else 'is not in the files'}, skipped"] += 1
-        return
-    call = next(call for call in waiting if call.reply is waiting[-1].reply)
-    waiting.remove(call)
-    call.result = (record, place)
-    if agent := text_field(record.value, "toolUseResult", "agentId"):
-        talk.agent_calls[agent] = call
-
-
-def _follows(talk: _Conversation, record: _Record, branch: str | None, what: str) -> None:
-    before = text_field(record.value, "parentUuid")
-    if branch is None and before is not None:
-        talk.followers.setdefault(before, set()).add(what)
-
-
-def _steps(talk: _Conversation) -> list[Step]:
+def _steps(talk: Conversation) -> list[Step]:
     steps: list[Step] = []
     for act in talk.acts:
-        if isinstance(act, _Call):
+        if isinstance(act, Call):
             act.step_id = len(steps) + 1
             steps.append(_call_step(act))
         elif not act.calls:
@@ -541,7 +247,7 @@ def _steps(talk: _Conversation) -> list[Step]:
     return steps
 
 
-def _call_step(call: _Call) -> Step:
+def _call_step(call: Call) -> Step:
     reply = call.reply
     thought, thought_ref = _quote(reply.said) if call is reply.calls[0] else (None, None)
     pointer: tuple[str | int, ...] = ("message", "content", call.place)
@@ -569,14 +275,14 @@ def _call_step(call: _Call) -> Step:
         branch=reply.branch,
         executed=executed,
         exit_code=exit_code,
-        timestamp=_time(call.record),
+        timestamp=time_of(call.record),
         action_ref=call.record.ref(*pointer),
         observation_ref=observation_ref,
         thought_ref=thought_ref,
     )
 
 
-def _message_step(reply: _Reply, step_id: int) -> Step:
+def _message_step(reply: Reply, step_id: int) -> Step:
     texts = reply.texts()
     action, action_ref = _quote(texts)
     thought, thought_ref = _quote([part for part in reply.said if part.kind != "text"])
@@ -587,13 +293,13 @@ def _message_step(reply: _Reply, step_id: int) -> Step:
         thought=thought,
         branch=reply.branch,
         is_message=True,
-        timestamp=_time(texts[0].record),
+        timestamp=time_of(texts[0].record),
         action_ref=action_ref,
         thought_ref=thought_ref,
     )
 
 
-def _quote(parts: list[_Part]) -> tuple[str | None, SourceRef | None]:
+def _quote(parts: list[Part]) -> tuple[str | None, SourceRef | None]:
     """Parts as one text, and where they stand: the part, else its message, else the messages of all of them."""
     if not parts:
         return None, None
@@ -608,16 +314,12 @@ def _quote(parts: list[_Part]) -> tuple[str | None, SourceRef | None]:
     return text, start.model_copy(update={"line_end": end.line_end, "pointer": pointer})
 
 
-def _time(record: _Record) -> datetime | None:
-    return record.time if isinstance(record, CastObject) else moment(record.value.get("timestamp"))
-
-
-def _branches(talk: _Conversation, steps: list[Step]) -> tuple[Branch, ...]:
+def _branches(talk: Conversation, steps: list[Step]) -> tuple[Branch, ...]:
     """Sub-agents that took steps, with the call that started each: named by the records, else the one whose prompt
     is the sub-agent's first message."""
     used = list(dict.fromkeys(step.branch for step in steps if step.branch is not None))
     known = {branch: call for branch in used if (call := talk.started_by.get(branch) or talk.agent_calls.get(branch))}
-    free = [act for act in talk.acts if isinstance(act, _Call) and not any(act is call for call in known.values())]
+    free = [act for act in talk.acts if isinstance(act, Call) and not any(act is call for call in known.values())]
     found: list[Branch] = []
     for branch in used:
         prompt = next(iter(talk.prompts.get(branch, ())), None)
@@ -633,16 +335,16 @@ def _branches(talk: _Conversation, steps: list[Step]) -> tuple[Branch, ...]:
     return tuple(found)
 
 
-def _argument(call: _Call, name: str) -> str | None:
+def _argument(call: Call, name: str) -> str | None:
     return text_field(call.tool.arguments, name)
 
 
-def _usual_model(talk: _Conversation) -> str | None:
+def _usual_model(talk: Conversation) -> str | None:
     models = Counter(reply.model for reply in talk.replies if reply.branch is None and reply.model)
     return models.most_common(1)[0][0] if models else None
 
 
-def _usage(talk: _Conversation) -> Usage:
+def _usage(talk: Conversation) -> Usage:
     """What the last result line sums up for the whole run; without one, the prompts of all replies. Proxies that
     count nothing write zeros: not known. Completions are only known of replies that were recorded to their end."""
     cost = number_field(talk.results[-1], "total_cost_usd") if talk.results else None
@@ -668,7 +370,7 @@ _COUNTERS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_to
 _MODEL_COUNTERS = ("inputTokens", "cacheCreationInputTokens", "cacheReadInputTokens", "outputTokens")
 
 
-def _notes(talk: _Conversation, *, is_stream: bool) -> list[str]:
+def _notes(talk: Conversation, *, is_stream: bool) -> list[str]:
     notes: list[str] = []
     if is_stream and not talk.results:
         notes.append("The stream ends without a result line: the run was cut off.")

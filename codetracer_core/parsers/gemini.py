@@ -210,7 +210,11 @@ def _messages(artifacts: Artifacts, path: str, session: _Session, problems: list
                 messages.append(_Message())
                 messages[-1].update(fields if isinstance(fields, dict) else {}, line, ("messages", position))
     if not headed:
-        raise MalformedRun("no session header of a Gemini CLI chat in this file", path=artifacts.shown(path))
+        raise MalformedRun(
+            "no session header of a Gemini CLI chat in this file",
+            path=artifacts.shown(path),
+            remedy="Get a fresh copy of the run.",
+        )
     return [message for message in messages if message.fields]
 
 
@@ -220,7 +224,10 @@ def _whole(artifacts: Artifacts, path: str) -> Iterator[_Message]:
     listed = value.get("messages") if isinstance(value, dict) else None
     if not isinstance(listed, list):
         raise MalformedRun(
-            "a Gemini CLI chat without a list of messages", path=artifacts.shown(path), place="/messages"
+            "a Gemini CLI chat without a list of messages",
+            path=artifacts.shown(path),
+            place="/messages",
+            remedy="Get a fresh copy of the run.",
         )
     for position, fields in enumerate(listed):
         if isinstance(fields, dict):
@@ -310,7 +317,11 @@ def _read_history(artifacts: Artifacts, path: str) -> _Session:
     prefix: Pointer = ("history",) if isinstance(file.value, dict) else ()
     entries = file.value["history"] if prefix and "history" in file.value else file.value
     if not isinstance(entries, list):
-        raise MalformedRun("a Gemini history without a list of entries", path=artifacts.shown(path))
+        raise MalformedRun(
+            "a Gemini history without a list of entries",
+            path=artifacts.shown(path),
+            remedy="Get a fresh copy of the run.",
+        )
     session = _Session()
     waiting: list[_Call] = []
     former = ""

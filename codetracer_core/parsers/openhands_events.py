@@ -12,10 +12,13 @@ Of one session the first of export, events and cache that can be read is used.
 
 A step is an action that some observation names as its ``cause``, whatever its type and whoever asked for it
 (``recall`` counts). ``system``, ``message`` and ``finish`` are no steps, nor is an action that got no observation;
-the ``null`` observation ("No observation") is none. Events without ids pair with the next one. If the number of
-steps differs from the manifest's, and the number of all actions of the agent but ``system`` and ``message`` equals
-it, those are the steps, and " (agent actions)" is added to the view: both readings have been published for the
-benchmark, the first fits 183 of its 199 rows, the second 185.
+the ``null`` observation ("No observation") is none: early runtimes answered with it whatever cannot be run (messages,
+changes of their own state); later ones, which the benchmark's runs are from, write nothing. Events without ids pair
+with the next one.
+
+If the number of steps differs from the manifest's, and the number of all actions of the agent but ``system`` and
+``message`` equals it, those are the steps, and " (agent actions)" is added to the view: both readings have been
+published for the benchmark, the first fits 183 of its 199 rows, the second 185.
 """
 
 import re
@@ -42,6 +45,7 @@ from codetracer_core.parsers._openhands import (
 from codetracer_core.parsers._time import moment
 
 EXPORT, EVENTS, CACHE = "event export", "events", "event cache"
+FRESH = "OpenHands never writes that; get a fresh copy."
 NO_STEPS = frozenset({"system", "message", "finish"})
 # Notices between the parts of the program, not acts of the agent that could have been cut off.
 _NOTICES = frozenset({"change_agent_state", "null", "condensation", "condensation_request", "pause", "resume", "stop"})
@@ -181,7 +185,9 @@ def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None = 
     else:
         view, records = _read_session(artifacts, claim, notes)
     if records and not any("action" in record.value or "observation" in record.value for record in records):
-        raise MalformedRun("no event that is an action or an observation", path=artifacts.shown(claim.files[0]))
+        raise MalformedRun(
+            "no event that is an action or an observation", path=artifacts.shown(claim.files[0]), remedy=FRESH
+        )
     answers = _answers(records, notes)
     chosen = _observed(records, answers)
     if declared_step_count is not None and len(chosen) != declared_step_count:
@@ -221,7 +227,7 @@ def _event(value: Any, path: str, place: str = "") -> dict[str, Any]:
             f"an event that is no JSON object but {type(value).__name__}",
             path=path,
             place=place,
-            remedy="OpenHands never writes that; get a fresh copy.",
+            remedy=FRESH,
         )
     return value
 
@@ -254,7 +260,7 @@ def _read_arrays(artifacts: Artifacts, files: list[str]) -> Iterator[Record]:
         at: tuple[str, ...] = ("trajectory",) if isinstance(source.value, dict) else ()
         events = source.value.get("trajectory") if at else source.value
         if not isinstance(events, list):
-            raise MalformedRun("no array of events", path=source.shown_path)
+            raise MalformedRun("no array of events", path=source.shown_path, remedy=FRESH)
         for index, value in enumerate(events):
             yield Record(_event(value, source.shown_path, f"/{index}"), source, (*at, index))
 

@@ -94,7 +94,11 @@ def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None = 
         if STATE in claim.files:
             state = artifacts.read_json(STATE)
     if records and not any("kind" in record.value for record in records):
-        raise MalformedRun("no record that says of what kind it is", path=artifacts.shown(claim.files[0]))
+        raise MalformedRun(
+            "no record that says of what kind it is",
+            path=artifacts.shown(claim.files[0]),
+            remedy="Get a fresh copy of the run.",
+        )
     records = _once(records, notes)
     state_value = mapping(state.value) if state is not None else {}
     if state is not None and not records:

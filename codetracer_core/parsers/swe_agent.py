@@ -5,7 +5,7 @@ was shown for each step (``messages``, from 1.1 on ``query``) makes up most of s
 and arguments of tool calls stand only in ``history``; a step gets them where the history tells the same action.
 
 A demonstration holds only the ``history``. Its steps are the agent's messages with an action, each with the message
-that answers it; the notes say that they were read from there.
+that answers it: real actions that somebody recorded, in no benchmark. The notes say that they were read from there.
 """
 
 import re
