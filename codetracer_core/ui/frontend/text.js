@@ -64,7 +64,7 @@ function applySgr(style, parameters) {
     else if (code === 49) delete next.bg;
     else if (code === 38 || code === 48 || code === 58) {
       // "38;5;n" and "38;2;r;g;b", or with colons, where a colour space may stand before the red
-      const [kind, ...parts] = details.length ? details : codes.slice(i + 1).map(Number);
+      const [kind, ...parts] = details.length ? details : codes.slice(i + 1, i + 5).map(Number);
       if (!details.length) i += { 5: 2, 2: 4 }[kind] ?? 0;
       const rgb = details.length > 4 ? parts.slice(1, 4) : parts.slice(0, 3);
       const colour =
