@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from codetracer_core.errors import AmbiguousFormat, CodeTracerError, NotFound, UnknownFormat
+from codetracer_core.errors import AmbiguousFormat, CodeTracerError, NotFound, UnknownFormat, UnreadableFile
 from codetracer_core.parsers import PARSERS, RunLocation, claims_in
 from codetracer_core.parsers._artifacts import Artifacts
 from codetracer_core.parsers._trial import why_unread
@@ -40,7 +40,7 @@ def discover(
     in one. Where there is nothing but a run around ``root``, that is told as a problem. ``visited`` hears the number
     of folders looked at so far.
     """
-    if not root.exists():
+    if not _can_see(root):
         raise NotFound("there is nothing here", path=root, remedy="Check the path.")
     found = Discovery()
     if root.is_file():
@@ -60,7 +60,7 @@ def locate(path: Path, *, format: str | None = None) -> RunLocation:
     ``path`` may end in ``#member`` to name one of several runs in a file, as ``RunLocation.path`` writes it.
     """
     member = None
-    if not path.exists() and "#" in path.name:
+    if not _can_see(path) and "#" in path.name:
         name, _, member = path.name.rpartition("#")
         path = path.with_name(name)
     found = discover(path, format=format)
@@ -76,6 +76,17 @@ def locate(path: Path, *, format: str | None = None) -> RunLocation:
         raise found.problems[0]
     known = "; ".join(parser.title for parser in PARSERS)
     raise UnknownFormat("no run that any parser recognises", path=path, remedy=f"Known layouts: {known}.")
+
+
+def _can_see(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> UnreadableFile:
+    return UnreadableFile(error.strerror or str(error), path=path, remedy="Check that you may read it.")
 
 
 def _runs_of_file(file: Path, format: str | None, ceiling: Path | None) -> list[RunLocation]:
@@ -130,7 +141,7 @@ class _Walk:
             self.found.problems.append(error)
             return
         except OSError as error:
-            self.found.problems.append(UnknownFormat(error.strerror or str(error), path=folder))
+            self.found.problems.append(_unreadable(folder, error))
             return
         runs = [run for run in runs if not self._is_covered(run)]
         for run in runs:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from codetracer_core.discovery import discover, locate
-from codetracer_core.errors import AmbiguousFormat, CodeTracerError, NotFound, UnknownFormat
+from codetracer_core.errors import AmbiguousFormat, CodeTracerError, NotFound, UnknownFormat, UnreadableFile
 from codetracer_core.parsers import read_run
 from tests.conftest import SAMPLE_DATA
 
@@ -113,6 +113,24 @@ def test_a_link_to_nothing_is_a_run_that_cannot_be_read(tmp_path: Path) -> None:
     (location,) = discover(tmp_path).locations
     with pytest.raises(CodeTracerError, match="No such file"):
         read_run(location)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_what_may_not_be_read_is_told_and_the_rest_is_found(tmp_path: Path) -> None:
+    for name in ("locked", "open/below"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "a.traj").write_text(TRAJ)
+    (tmp_path / "open/secret.traj").write_text(TRAJ)
+    (tmp_path / "open/secret.traj").chmod(0)
+    (tmp_path / "locked").chmod(0)
+    try:
+        found = discover(tmp_path)
+        with pytest.raises(UnreadableFile, match="Permission denied"):
+            locate(tmp_path / "locked/a.traj")
+    finally:
+        (tmp_path / "locked").chmod(0o700)
+    assert [Path(run.path).name for run in found.locations] == ["secret.traj", "a.traj"]
+    assert [problem.path for problem in found.problems] == [str(tmp_path / "locked")]
 
 
 def test_a_job_and_loose_files_in_one_folder(tmp_path: Path) -> None:
