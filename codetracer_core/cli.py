@@ -221,12 +221,14 @@ def inspect(
     """
     if step is not None and (first is not None or last is not None):
         raise typer.BadParameter("--step goes without --from and --to.")
+    if first is not None and last is not None and last < first:
+        raise typer.BadParameter("--to comes before --from.")
     view = _open_run(run, workspace, format)
     steps = view.trajectory.steps
-    chosen = range(first or 1, (last or len(steps)) + 1) if step is None else range(step, step + 1)
-    if step is not None and step > len(steps):
-        raise CodeTracerError(f"there is no step {step}: the run has {len(steps)} steps", path=run)
-    selected = [one for one in steps if one.step_id in chosen]
+    start = step or first
+    if start is not None and start > len(steps):
+        raise CodeTracerError(f"there is no step {start}: the run has {len(steps)} steps", path=run)
+    selected = steps[(start or 1) - 1 : step or last]
     if as_json:
         terminal.print_json(_run_as_json(view, selected, show_tree))
     elif show_tree:
@@ -332,7 +334,12 @@ def export(
     everything: Annotated[bool, typer.Option("--all", help="Every imported run.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="File to write (else the screen); for steps a folder.", show_default=False),
+        typer.Option(
+            "--out",
+            "-o",
+            help="File to write (else the screen); for steps a folder (else 'exported').",
+            show_default=False,
+        ),
     ] = None,
     source: Annotated[
         Source | None,
@@ -355,13 +362,14 @@ def export(
       codetracer export --all --to codetracebench --source human --annotator ana --out rows.jsonl
     """
     from codetracer_core import workflow
+    from codetracer_core.export import folder_name
 
     if (run is None) != everything:
         raise typer.BadParameter("name one RUN, or --all.")
     place = _workspace(workspace)
     if to == "steps":
         if out is None:
-            raise typer.BadParameter("--to steps writes several files: name a folder with --out.")
+            out = Path("exported") if run is None else Path("exported", folder_name(Path(run).name))
         for folder in workflow.export_steps(run, out, place):
             terminal.print_line(str(folder))
         return

@@ -51,13 +51,13 @@ def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_report(report: "ImportReport") -> None:
-    """What was not simply imported, then the counts. Many items with the same story are told once."""
-    for status in ("failed", "misaligned", "skipped"):
+    """What there is to say of single runs, then the counts. What is the same for many is said once."""
+    for status in ("failed", "misaligned", "skipped", "imported"):
         stories: dict[tuple[str, str], list[ImportItem]] = {}
         for item in report.items:
-            if item.status == status:
-                place = "" if status == "skipped" else item.path  # every run that wants a person is named
-                stories.setdefault((item.reason, place), []).append(item)
+            if item.status == status and item.reason:
+                named = item.path if status in ("failed", "misaligned") else ""  # each of these wants a person
+                stories.setdefault((named, item.reason), []).append(item)
         for items in list(stories.values())[:_SHOWN]:
             more = f" and {len(items) - 1} more" if len(items) > 1 else ""
             print_line(f"{status}: {items[0].path}{more}: {in_words(items[0].reason, items[0].remedy)}")

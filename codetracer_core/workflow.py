@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
+from codetracer_core.archives import is_archive
 from codetracer_core.benchmark import row_of, to_row
 from codetracer_core.discovery import locate
-from codetracer_core.errors import CodeTracerError, NotFound
+from codetracer_core.errors import CodeTracerError, NotFound, UnknownFormat
 from codetracer_core.export import events_as_jsonl, folder_name, normalised_files, verdicts_as_csv
 from codetracer_core.importing import ImportReport, import_runs
 from codetracer_core.models import LabelEvent, LabelSource, Stage, Trajectory, Verdict
@@ -47,6 +48,9 @@ def open_run(run: str, workspace: Path, *, format: str | None = None) -> RunView
     Raises NotFound if there is neither.
     """
     path = Path(run).expanduser()
+    if is_archive(path) and path.is_file():
+        remedy = "Import it ('codetracer import'), and name the run by its id ('codetracer list')."
+        raise UnknownFormat("an archive; runs are looked at unpacked", path=path, remedy=remedy)
     if path.exists() or ("#" in path.name and path.with_name(path.name.rpartition("#")[0]).exists()):
         location = locate(path, format=format)
         trajectory = read_run(location).trajectory

@@ -19,7 +19,7 @@ from codetracer_core.cli import batch, main
 from codetracer_core.doctor import KEYS
 from codetracer_core.store import Store
 from tests.conftest import REPOSITORY, SAMPLE_DATA
-from tests.small_runs import ACTIONS, manifest_row, write_manifest, write_run
+from tests.small_runs import ACTIONS, manifest_row, pack_zst, write_manifest, write_run
 
 PROGRAM = [sys.executable, "-m", "codetracer_core"]
 COMMANDS = ("import", "list", "inspect", "tree", "label", "export", "dashboard", "doctor")
@@ -135,7 +135,7 @@ def test_version(codetracer: Any) -> None:
         ["label", "x", "--step", "1", "--verdict", "nice"],
         ["export", "--to", "csv"],
         ["export", "x", "--all", "--to", "csv"],
-        ["export", "x", "--to", "steps"],
+        ["inspect", "x", "--from", "3", "--to", "2"],
         ["export", "x", "--to", "xml"],
         ["dashboard", "--port", "99999"],
     ],
@@ -351,9 +351,18 @@ def test_inspect_some_steps(codetracer: Any, run_id: str) -> None:
     assert ids("--from", "5") == [5, 6]
     assert ids("--to", "2") == [1, 2]
     assert ids() == [1, 2, 3, 4, 5, 6]
-    missing = codetracer("inspect", run_id, "--step", "7")
-    assert missing.code == 1
-    assert "there is no step 7: the run has 6 steps" in missing.err
+    assert ids("--from", "6", "--to", "99") == [6]
+    for option in ("--step", "--from"):
+        missing = codetracer("inspect", run_id, option, "7")
+        assert missing.code == 1
+        assert "there is no step 7: the run has 6 steps" in missing.err
+
+
+def test_an_archive_must_be_imported_first(codetracer: Any, tmp_path: Path) -> None:
+    write_run(tmp_path / "run" / "run.traj")
+    said = codetracer("inspect", pack_zst(tmp_path / "run.tar.zst", tmp_path / "run"))
+    assert said.code == 1
+    assert "an archive; runs are looked at unpacked. Import it" in said.err
 
 
 def test_inspect_in_words(codetracer: Any, run_id: str) -> None:
@@ -468,6 +477,17 @@ def test_export_steps(codetracer: Any, run_id: str, tmp_path: Path) -> None:
     assert [step["step_id"] for step in json.loads((tmp_path / "out" / "steps.json").read_text())] == [1, 2, 3, 4, 5, 6]
     codetracer("export", "--all", "--to", "steps", "--out", tmp_path / "all")
     assert (tmp_path / "all" / run_id / "steps.json").is_file()
+
+
+def test_steps_go_into_a_folder_of_their_own(
+    codetracer: Any, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the command is given beside the evidence, which is never written to."""
+    monkeypatch.chdir(tmp_path / "runs")
+    assert codetracer("export", run_id, "--to", "steps").out == f"{Path('exported', run_id)}\n"
+    assert codetracer("export", "one.traj", "--to", "steps").out == f"{Path('exported', 'one.traj')}\n"
+    assert codetracer("export", "--all", "--to", "steps").out == f"{Path('exported', run_id)}\n"
+    assert sorted(path.name for path in Path("exported").iterdir()) == sorted([run_id, "one.traj"])
 
 
 # --- doctor and dashboard
