@@ -142,7 +142,7 @@ def parse(artifacts: Artifacts, claim: Claim, declared_step_count: int | None) -
         started_at=min(session.times, default=None),
         ended_at=max(session.times, default=None),
         steps=tuple(steps),
-        notes=tuple(_notes(session, steps, problems)),
+        notes=tuple(_notes(session, problems)),
     )
 
 
@@ -363,8 +363,8 @@ _ODDITIES = {
 }
 
 
-def _notes(session: _Session, steps: list[Step], problems: list[str]) -> Iterator[str]:
-    if not steps:
+def _notes(session: _Session, problems: list[str]) -> Iterator[str]:
+    if not session.replies:
         yield "The agent never started: there is no reply of the model."
     yield from oddities(_ODDITIES, session.counts)
     if session.counts["headers"] > 1:
