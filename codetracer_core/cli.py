@@ -337,7 +337,7 @@ def export(
         typer.Option(
             "--out",
             "-o",
-            help="File to write (else the screen); for steps a folder (else 'exported').",
+            help="File to write (else the screen); for steps a folder (else exported).",
             show_default=False,
         ),
     ] = None,

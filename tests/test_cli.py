@@ -279,6 +279,29 @@ def test_a_run_has_one_id_whether_its_manifest_comes_first_or_later(codetracer: 
     assert again["reason"] == "already imported, unchanged"
 
 
+def test_a_killed_import_is_taken_up_by_importing_again(codetracer: Any, tmp_path: Path) -> None:
+    for number in range(250):
+        write_run(tmp_path / "runs" / f"{number:03}.traj", submission=str(number))
+    running = subprocess.Popen(
+        [*PROGRAM, "import", str(tmp_path / "runs")],
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 30
+    while not any((tmp_path / "workspace" / "trajectories").glob("*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    running.kill()
+    assert running.wait() == -signal.SIGKILL
+    assert len(codetracer("list", "--json").json) < 250
+    again = codetracer("import", tmp_path / "runs", "--json").json
+    assert again["counts"]["imported"] + again["counts"]["skipped"] == 250
+    assert len(codetracer("list", "--json").json) == 250
+    names = [path.name for path in (tmp_path / "workspace" / "trajectories").iterdir()]
+    assert len(names) == 250
+    assert all(name.endswith(".parquet") for name in names)
+
+
 def test_batch(codetracer: Any, tmp_path: Path) -> None:
     write_run(tmp_path / "bench" / "first" / "run.traj")
     manifest = write_manifest(tmp_path / "m.jsonl", [manifest_row("first"), manifest_row("lost", artifact_path=None)])

@@ -84,6 +84,19 @@ def test_the_same_run_in_two_places_is_imported_once(tmp_path: Path, store: Stor
     assert len(store.runs()) == 1
 
 
+def test_the_same_run_under_another_name_is_the_same_run(tmp_path: Path, store: Store) -> None:
+    files = {"steps.json": '[{"step_id": 1, "action": "ls", "observation": "a"}]', "task.md": "Look around."}
+    for name in ("first", "second"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        for file, text in files.items():
+            (tmp_path / "runs" / name / file).write_text(text)
+    report = by_name(import_runs([tmp_path / "runs"], store=store))
+    assert (report["first"].status, report["second"].status) == ("imported", "skipped")
+    assert report["second"].reason == f"the same run as {tmp_path / 'runs' / 'first'}"
+    alone = import_runs([tmp_path / "runs" / "second"], store=store).items[0]
+    assert (alone.status, alone.run_id) == ("skipped", report["first"].run_id)
+
+
 def test_a_run_keeps_its_id_wherever_it_lies(tmp_path: Path, store: Store) -> None:
     one = write_run(tmp_path / "a" / "one.traj")
     moved = tmp_path / "elsewhere" / "deeper" / "one.traj"
@@ -390,6 +403,37 @@ def test_a_corrected_row_replaces_the_ground_truth(bench: Path, store: Store) ->
     manifest.write_text(first)
     import_runs([], store=store, manifest=manifest)
     assert {step: marks for step, marks in truth().items() if marks} == {3: ["incorrect"], 4: ["unuseful"]}
+
+
+def test_a_manifest_that_comes_later_joins_the_runs_that_are_there(bench: Path, tmp_path: Path, store: Store) -> None:
+    """Wherever the evidence lay when it was first imported: unpacked, in an archive, in a copy."""
+    manifest = tmp_path / "later" / "bench_manifest.full.jsonl"
+    manifest.parent.mkdir()
+    (bench / "bench_manifest.full.jsonl").rename(manifest)
+    shutil.copytree(bench / "extracted", tmp_path / "copy" / "of-extracted")
+    before = import_runs([tmp_path / "copy", bench / "bench_artifacts" / "full", bench / "agents"], store=store)
+    assert before.counts["imported"] == 3
+    own = {run.run_id for run in store.runs()}
+    report = import_runs([bench], store=store, manifest=manifest)
+    assert report.counts == {"imported": 2, "skipped": 2, "misaligned": 1, "failed": 0}
+    assert {item.run_id for item in report.items if item.run_id} == own
+    runs = {run.traj_id: run for run in store.runs()}
+    assert runs.keys() == {"archived", "extracted", "longer"}
+    assert {run.run_id for run in runs.values()} == own
+    assert all(run.ground_truth_labels == 2 for run in runs.values())
+    assert runs["longer"].misaligned
+    again = import_runs([bench], store=store, manifest=manifest)
+    assert again.counts == {"imported": 0, "skipped": 5, "misaligned": 0, "failed": 0}
+
+
+def test_runs_of_a_benchmark_that_come_again_without_it_stay_as_they_are(bench: Path, store: Store) -> None:
+    import_runs([bench], store=store)
+    revision = store.revision()
+    (bench / "bench_manifest.full.jsonl").unlink()
+    report = import_runs([bench, bench / "bench_artifacts" / "full"], store=store)
+    assert report.counts == {"imported": 0, "skipped": 3, "misaligned": 0, "failed": 0}
+    assert {item.run_id for item in report.items} == {"archived", "extracted", "longer"}
+    assert store.revision() == revision
 
 
 def test_ground_truth_that_fits_no_step_is_told(bench: Path, store: Store) -> None:

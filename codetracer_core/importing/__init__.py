@@ -35,7 +35,8 @@ def import_runs(
 
     With a CodeTraceBench ``manifest`` (or one that lies in an imported folder: ``*manifest*.jsonl`` or ``.parquet``)
     each row joins its run, found below the paths or beside the manifest; the run gets the row's ``traj_id``, and
-    ground truth and stages go in as labels. ``format`` asks one parser only. ``collection`` names the import, else
+    ground truth and stages go in as labels. A run that is there already keeps its id and the labels of people, and
+    the row joins it. ``format`` asks one parser only. ``collection`` names the import, else
     it is the name of each path, or of the manifest. Raises ManifestError (or UnreadableFile) if the ``manifest`` that
     was named cannot be read at all. ``uploads`` is the temporary folder in which uploaded paths lie:
     nothing outside it is read, and paths are shown without it.
@@ -47,20 +48,22 @@ def import_runs(
     place = Place(format, collection or ("uploads" if uploads else ""), uploads, "upload" if uploads else "")
     plan = plan_import([Path(path) for path in paths], Path(manifest) if manifest else None, place, progress)
     items: list[ImportItem] = []
-    first_path: dict[str, str] = {}
+    first_path: dict[str | None, str] = {}
     batch: list[tuple[int, Read]] = []
     characters = 0
     read_at = datetime.now(UTC)
     for done, (task, reads) in enumerate(zip(plan.tasks, map(read_task, plan.tasks), strict=True), start=1):
         for read in reads:
             item = read.item
-            if read.record is not None and read.record.run_id in first_path:
-                item = replace(item, status="skipped", reason=f"the same run as {first_path[read.record.run_id]}")
-            elif read.record is not None:
-                for name in filter(None, (read.record.run_id, read.record.content_id)):
-                    first_path.setdefault(name, item.path)
-                batch.append((len(items), read))
-                characters += read.characters
+            if read.record is not None:
+                # Two rows of a manifest are two runs, whatever lies there; else the evidence tells runs apart.
+                name = read.record.run_id if read.row else read.record.content_id
+                if name in first_path:
+                    item = replace(item, status="skipped", reason=f"the same run as {first_path[name]}")
+                else:
+                    first_path |= dict.fromkeys((read.record.run_id, read.record.content_id), item.path)
+                    batch.append((len(items), read))
+                    characters += read.characters
             items.append(item)
         if batch and (len(batch) >= BATCH or characters >= _BATCH_CHARACTERS or done == len(plan.tasks)):
             stored = _store(store, [read for _, read in batch], read_at)
