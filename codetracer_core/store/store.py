@@ -3,16 +3,13 @@
 DuckDB lets one process write and, while it does, no other process in. So one process owns the database (``Store``),
 others read the snapshot that it keeps (``Reader``) and leave what they have to say in its inbox (``Inbox``).
 """
-# ruff: noqa: S608 - SQL is put together from this code's own names of columns; values are always parameters
 
-import json
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +18,7 @@ import duckdb
 from codetracer_core.errors import CodeTracerError, NotFound, StoreLocked, UnreadableFile
 from codetracer_core.models import GroundTruth, LabelEvent, RunRecord
 from codetracer_core.store import inbox
+from codetracer_core.store.comparing import compare, known_runs
 from codetracer_core.store.database import (
     WRITING,
     attach_snapshot,
@@ -33,8 +31,8 @@ from codetracer_core.store.database import (
 from codetracer_core.store.files import file_name, names_in, storable, write_steps
 from codetracer_core.store.inbox import Inbox
 from codetracer_core.store.reader import Reader
-from codetracer_core.store.results import Added, Decisions, RunStatus, Stored, TakenIn, acknowledge, check_arguments
-from codetracer_core.store.rows import benchmark_name, identity, put_events, put_ground_truth, put_runs
+from codetracer_core.store.results import Added, Decisions, Stored, TakenIn, acknowledge, check_arguments
+from codetracer_core.store.rows import put_events, put_ground_truth, put_runs
 from codetracer_core.store.schema import migrate
 from codetracer_core.store.workspace import PART, Workspace, announce, sync_folder, workspace_at
 
@@ -152,7 +150,10 @@ class Store(Reader):
         """
         check_arguments(records, decisions, ground_truth)
         with _IMPORTING:
-            statuses, run_ids, changed = self._compare([storable(record) for record in records], decisions)
+            given = [storable(record) for record in records]
+            with self._cursor() as cursor:
+                known = known_runs(cursor, self.workspace, given)
+            statuses, run_ids, changed = compare(given, decisions, known)
             sizes = self._write_files([record for record, _ in changed.values()])
             said = {run_id: truth for run_id, truth in zip(run_ids, ground_truth, strict=False) if truth is not None}
             with self._transaction() as cursor:
@@ -206,57 +207,6 @@ class Store(Reader):
         with WRITING, self._cursor() as cursor, transaction(cursor):
             yield cursor
 
-    def _compare(
-        self, records: Sequence[RunRecord], decisions: Sequence[Decisions]
-    ) -> tuple[list[RunStatus], list[str], dict[str, tuple[RunRecord, Decisions]]]:
-        """The status of each record, its run id here, and per run what is to be written."""
-        known = self._known(records)
-        statuses: list[RunStatus] = []
-        run_ids: list[str] = []
-        changed: dict[str, tuple[RunRecord, Decisions]] = {}
-        for record, decided in zip(records, decisions, strict=True):
-            run_id = _id_here(record, known)
-            run_ids.append(run_id)
-            before = known.get(run_id)
-            if before is None:
-                statuses.append("added")
-            else:
-                if before.intact and _same_without_row(record, before):
-                    statuses.append("unchanged")
-                    continue
-                _, _, declared, benchmark = before.identity
-                if record.declared_step_count is None:
-                    record = record.model_copy(update={"declared_step_count": declared})
-                if record.benchmark is None and benchmark is not None:
-                    record = record.model_copy(update={"benchmark": json.loads(benchmark)})
-                if before.intact and identity(record, decided) == before.identity:
-                    statuses.append("unchanged")
-                    continue
-                statuses.append("replaced")
-            record = record.model_copy(update={"run_id": run_id})
-            known[run_id] = _Known(record.content_id, benchmark_name(record), identity(record, decided), intact=True)
-            changed[run_id] = (record, decided)
-        return statuses, run_ids, changed
-
-    def _known(self, records: Sequence[RunRecord]) -> "dict[str, _Known]":
-        """What is stored under the ids of the records, and of the same evidence under others."""
-        columns = "evidence_hash, decisions_hash, declared_step_count, benchmark"
-        with self._cursor() as cursor:
-            rows = cursor.execute(
-                f"SELECT run_id, content_id, traj_id, file, file_bytes, {columns} FROM run "
-                "WHERE run_id IN (SELECT unnest(?)) OR content_id IN (SELECT unnest(?))",
-                [[record.run_id for record in records], [record.content_id for record in records]],
-            ).fetchall()
-
-        def intact(name: str, size: int) -> bool:
-            path = self.workspace.trajectories / name
-            return path.exists() and path.stat().st_size == size
-
-        return {
-            run_id: _Known(content_id, traj_id, tuple(rest), intact(file, size))
-            for run_id, content_id, traj_id, file, size, *rest in rows
-        }
-
     def _write_files(self, records: Sequence[RunRecord]) -> list[int]:
         """Step text goes to disk before any row names it: a run in the database always has its file."""
 
@@ -293,31 +243,6 @@ class Store(Reader):
             for part in self.workspace.folder.glob(f"*{PART}*"):
                 part.unlink(missing_ok=True)
             inbox.sweep(self.workspace)
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What must be known of a stored run to tell whether a record says anything new."""
-
-    content_id: str | None
-    traj_id: str | None
-    identity: tuple[str, str, int | None, str | None]
-    intact: bool
-
-
-def _id_here(record: RunRecord, known: Mapping[str, _Known]) -> str:
-    """The record's own id, or the one under which its evidence is known already."""
-    if record.run_id in known or record.content_id is None:
-        return record.run_id
-    same = (run_id for run_id, run in known.items() if run.content_id == record.content_id)
-    name = benchmark_name(record)
-    return next((run_id for run_id in same if name is None or known[run_id].traj_id in (None, name)), record.run_id)
-
-
-def _same_without_row(record: RunRecord, before: _Known) -> bool:
-    """Does a known run come again, only without the benchmark row that helped to read it?"""
-    same = record.content_id is not None and record.content_id == before.content_id
-    return same and benchmark_name(record) is None and before.traj_id is not None
 
 
 def open_for_writing(workspace: Path | str, *, purpose: str = "") -> Store | Inbox:
