@@ -25,8 +25,9 @@ from codetracer_core.parsers import (
     swe_agent,
     terminus2,
 )
-from codetracer_core.parsers._artifacts import Artifacts, resolve, strip_ansi
+from codetracer_core.parsers._artifacts import Artifacts, strip_ansi
 from codetracer_core.parsers._format import Claim, Format
+from codetracer_core.parsers._resolve import resolve
 
 __all__ = ["PARSERS", "Claim", "Format", "ReadRun", "RunLocation", "claims_in", "read_run", "resolve", "strip_ansi"]
 
