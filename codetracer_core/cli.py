@@ -268,7 +268,7 @@ def _run_as_json(view: "RunView", selected: Sequence["Step"], with_tree: bool) -
         "declared_step_count": view.declared_step_count,
         **plain,
         "stages": [stage.model_dump() for stage in view.stages],
-        "stages_from": view.stage_rule,
+        "stages_from": view.stages_from,
         **({"tree": view.tree_text} if with_tree else {}),
         "steps": [_step_as_json(view, step) for step in selected],
     }

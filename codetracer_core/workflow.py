@@ -14,7 +14,7 @@ from codetracer_core.discovery import locate
 from codetracer_core.errors import CodeTracerError, NotFound, UnknownFormat
 from codetracer_core.export import events_as_jsonl, folder_name, normalised_files, verdicts_as_csv
 from codetracer_core.importing import ImportReport, import_runs
-from codetracer_core.models import LabelEvent, LabelSource, Stage, Trajectory, Verdict
+from codetracer_core.models import LabelEvent, LabelSource, RunRecord, Stage, Trajectory, Verdict
 from codetracer_core.parsers import read_run
 from codetracer_core.stages import offline_stages
 from codetracer_core.store import Inbox, Reader, Store, open_for_writing
@@ -30,12 +30,19 @@ class RunView:
     trajectory: Trajectory
     tree: TraceTree
     stages: tuple[Stage, ...]
-    stage_rule: str
+    stages_from: str
     """Where the stages come from: the benchmark, or the rule of the offline split."""
     path: str
-    run_id: str | None = None
-    """None: read from its files, which need not have been imported."""
-    declared_step_count: int | None = None
+    record: RunRecord | None = None
+    """What the workspace knows of it; None: read from its files, which need not have been imported."""
+
+    @property
+    def run_id(self) -> str | None:
+        return self.record.run_id if self.record else None
+
+    @property
+    def declared_step_count(self) -> int | None:
+        return self.record.declared_step_count if self.record else None
 
     @property
     def tree_text(self) -> str:
@@ -59,17 +66,18 @@ def open_run(run: str, workspace: Path, *, format: str | None = None) -> RunView
         return RunView(trajectory, tree, stages, rule, location.path)
     try:
         with Store.open_for_reading(workspace) as reader:
-            return _stored_run(reader, reader.find_run(run))
+            return stored_run(reader, run)
     except NotFound as error:
         remedy = "Give the path of a run, or the id of an imported one ('codetracer list')."
         raise NotFound(f"neither a path nor an imported run: {run!r}", remedy=remedy) from error
 
 
-def _stored_run(reader: Reader, run_id: str) -> RunView:
-    record = reader.load_run(run_id)
+def stored_run(reader: Reader, name: str) -> RunView:
+    """The imported run that is called so, here or by the benchmark. Raises NotFound."""
+    record = reader.load_run(reader.find_run(name))
     tree = build_tree(record.trajectory)
-    stages, rule = stages_of(record.trajectory, tree, reader.stages(run_id))
-    return RunView(record.trajectory, tree, stages, rule, record.origin, run_id, record.declared_step_count)
+    stages, origin = stages_of(record.trajectory, tree, reader.stages(record.run_id))
+    return RunView(record.trajectory, tree, stages, origin, record.origin, record)
 
 
 def stages_of(
@@ -129,7 +137,7 @@ def export_steps(run: str | None, folder: Path, workspace: Path) -> Iterator[Pat
         return
     with Store.open_for_reading(workspace) as reader:
         for summary in reader.runs():
-            view = _stored_run(reader, summary.run_id)
+            view = stored_run(reader, summary.run_id)
             yield _write_normalised(view, folder / folder_name(summary.run_id))
 
 

@@ -8,8 +8,9 @@ import streamlit as st
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.ui import components, shell
 from codetracer_core.ui.overview import run_facts, tree_figure
-from codetracer_core.ui.viewer import step_viewer, truth_is_shown, verdicts_in_force
-from codetracer_core.ui.workspace import OpenRun, annotator, open_run, open_store
+from codetracer_core.ui.viewer import shown_truth, step_viewer, verdicts_in_force
+from codetracer_core.ui.workspace import annotator, open_run, open_store
+from codetracer_core.workflow import RunView
 
 
 def start_step() -> int:
@@ -26,10 +27,10 @@ def jump_to_clicked_point() -> None:
         st.session_state["view"] = "Steps"
 
 
-def overview(run: OpenRun, run_id: str, truth: dict[int, str]) -> None:
-    trajectory = run.record.trajectory
+def overview(run: RunView, truth: dict[int, str]) -> None:
+    trajectory = run.trajectory
     name = annotator()
-    verdicts = verdicts_in_force(open_store(), run_id, source="human", annotator=name) if name else {}
+    verdicts = verdicts_in_force(open_store(), run.run_id, source="human", annotator=name) if name else {}
     picture, facts = st.columns([2, 1])
     with picture:
         choices = ["kind", "verdict", "stage", *(["ground truth"] if truth else [])]
@@ -59,20 +60,19 @@ def overview(run: OpenRun, run_id: str, truth: dict[int, str]) -> None:
             st.text(trajectory.task_text or "The run's files hold no task text.")
 
 
-run_id = st.query_params.get("traj", "")
-if not run_id:
+name = st.query_params.get("traj", "")
+if not name:
     st.info("No run is open. Choose one in the library.")
     st.page_link(shell.pages()["library"], label="Open the library")
     st.stop()
 try:
-    run = open_run(run_id)
+    run = open_run(name)
 except CodeTracerError as error:
     st.error("This run cannot be opened.")
     st.text(str(error))
     st.page_link(shell.pages()["library"], label="Open the library")
     st.stop()
 
-truth = verdicts_in_force(open_store(), run_id, source="ground_truth")
 steps_tab, overview_tab = st.tabs(["Steps", "Overview"], key="view", on_change="rerun")
 with steps_tab:
     step_viewer(
@@ -82,9 +82,8 @@ with steps_tab:
         store=open_store(),
         annotator=annotator(),
         start=start_step(),
-        has_truth=run.record.benchmark is not None,
         goto=st.session_state.get("goto"),
     )
 if overview_tab.open:
     with overview_tab:
-        overview(run, run_id, truth if truth_is_shown(run_id) else {})
+        overview(run, shown_truth(open_store(), run.run_id))

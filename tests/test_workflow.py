@@ -70,7 +70,7 @@ def test_open_run_by_path_touches_no_workspace(tmp_path: Path) -> None:
     assert view.path == str(path)
     assert view.stages[0].start_step_id == 1
     assert view.stages[-1].end_step_id == 6
-    assert "offline" in view.stage_rule
+    assert "offline" in view.stages_from
     assert "app.py" in view.tree_text
     assert not (tmp_path / "workspace").exists()
 
@@ -80,7 +80,7 @@ def test_open_run_by_id(bench: Path, tmp_path: Path) -> None:
         import_runs([], store=store, manifest=bench / "bench_manifest.full.jsonl")
     view = open_run("longer", tmp_path / "workspace")
     assert (view.run_id, view.trajectory.step_count, view.declared_step_count) == ("longer", 7, 6)
-    assert view.stage_rule == "the benchmark"
+    assert view.stages_from == "the benchmark"
     assert [stage.end_step_id for stage in view.stages] == [2, 6]
     with pytest.raises(NotFound, match="neither a path nor an imported run: 'no-such-run'"):
         open_run("no-such-run", tmp_path / "workspace")

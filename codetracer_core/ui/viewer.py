@@ -35,17 +35,16 @@ def step_viewer(
     store: Store,
     annotator: str,
     start: int,
-    has_truth: bool,
     goto: Mapping[str, int] | None = None,
 ) -> None:
     """Mount the viewer on one run.
 
     ``start`` is the 1-based step to begin with; ``goto`` = {"step", "nonce"} moves a viewer that is already there,
     once per nonce. ``annotator`` may be empty: the viewer asks for the name at the first label. Ground truth reaches
-    the browser only after the person asked for it (``truth_is_shown``).
+    the browser only after the person asked for it (``shown_truth``).
     """
     run_id, trajectory = record.run_id, record.trajectory
-    truth = verdicts_in_force(store, run_id, source="ground_truth") if truth_is_shown(run_id) else {}
+    truth = shown_truth(store, run_id)
     components.viewer()(
         key="viewer",
         on_reveal_change=_nothing,
@@ -59,8 +58,8 @@ def step_viewer(
                 for stage in stages
             ],
             "branches": [branch.name or branch.branch_id for branch in trajectory.branches],
-            "hasTruth": has_truth,
-            "truthShown": truth_is_shown(run_id),
+            "hasTruth": record.benchmark is not None,
+            "truthShown": _truth_is_shown(run_id),
             "truth": {str(step): verdict for step, verdict in truth.items()},
             "annotator": annotator,
             "start": start,
@@ -80,8 +79,12 @@ def verdicts_in_force(
     return {label.step_id: label.value for label in labels if label.field == "verdict" and label.step_id is not None}
 
 
-def truth_is_shown(run_id: str) -> bool:
-    """Has the person in front of this browser asked to see the run's ground truth?"""
+def shown_truth(store: Store, run_id: str) -> dict[int, Verdict]:
+    """The ground truth's verdicts if the person in front of this browser asked to see them, else none."""
+    return verdicts_in_force(store, run_id, source="ground_truth") if _truth_is_shown(run_id) else {}
+
+
+def _truth_is_shown(run_id: str) -> bool:
     state = cast(Mapping[str, Any], st.session_state.get("viewer") or {})
     return state.get("reveal") == run_id
 

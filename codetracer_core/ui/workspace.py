@@ -8,10 +8,8 @@ from urllib.parse import unquote
 
 import streamlit as st
 
-from codetracer_core.models import RunRecord, Stage
 from codetracer_core.store import Store, default_workspace, keep
-from codetracer_core.tree import TraceTree, build_tree
-from codetracer_core.workflow import import_samples_if_empty, stages_of
+from codetracer_core.workflow import RunView, import_samples_if_empty, stored_run
 
 ANNOTATOR_COOKIE = "codetracer_annotator"
 
@@ -52,30 +50,15 @@ async def store_closed_at_the_end(_: st.App) -> AsyncIterator[None]:
     _hold.clear()
 
 
-@dataclass(frozen=True)
-class OpenRun:
-    """A run with what is derived from it for display."""
-
-    record: RunRecord
-    tree: TraceTree
-    stages: tuple[Stage, ...]
-    stages_from: str
-    """Where the stages come from: the benchmark, or the rule of the offline split."""
-
-
-def open_run(run_id: str) -> OpenRun:
-    """The run with its tree and stages; raises NotFound. Runs opened lately are kept in memory."""
+def open_run(name: str) -> RunView:
+    """The run that is called so, with its tree and stages; raises NotFound. Runs opened lately are kept in memory."""
     _, imports = open_store().revision()
-    return _open_run(run_id, imports)
+    return _open_run(name, imports)
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
-def _open_run(run_id: str, imports: int) -> OpenRun:
-    store = open_store()
-    record = store.load_run(run_id)
-    tree = build_tree(record.trajectory)
-    stages, origin = stages_of(record.trajectory, tree, store.stages(run_id))
-    return OpenRun(record, tree, stages, origin)
+def _open_run(name: str, imports: int) -> RunView:
+    return stored_run(open_store(), name)
 
 
 def annotator() -> str:

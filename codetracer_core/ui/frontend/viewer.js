@@ -23,6 +23,10 @@ export default function ({ data, parentElement, setStateValue }) {
   };
 }
 
+/** Where an element begins on the page, however far the page is scrolled. */
+const topOf = (node) =>
+  node.getBoundingClientRect().top + (document.querySelector(".stMain") ?? document.documentElement).scrollTop;
+
 function createViewer(root) {
   const $ = (selector) => root.querySelector(selector);
   const frame = $(".viewer"),
@@ -55,6 +59,7 @@ function createViewer(root) {
     dirty = false,
     urlTimer = 0,
     findTimer = 0,
+    flashTimer = 0,
     asking = 0,
     pendingVerdict = null;
 
@@ -263,9 +268,10 @@ function createViewer(root) {
   };
   function rememberInUrl() {
     const url = new URL(location.href);
-    if (url.searchParams.get("traj") !== s.run || url.searchParams.get("step") === String(s.cur + 1)) return;
+    if (!url.pathname.endsWith("/trajectory")) return; // the page was left in the meantime
+    url.searchParams.set("traj", s.run);
     url.searchParams.set("step", s.cur + 1);
-    history.replaceState(history.state, "", url);
+    if (url.href !== location.href) history.replaceState(history.state, "", url);
   }
 
   // --- labels -------------------------------------------------------------------------------------------------
@@ -382,21 +388,24 @@ function createViewer(root) {
   function paintSaved() {
     const saved = $(".saved"),
       waiting = outbox.waiting;
+    $(".who").textContent = outbox.annotator ? `as ${outbox.annotator}` : "set your name";
+    frame.dataset.waiting = waiting;
+    if (flashTimer) return;
     saved.className = `saved ${waiting ? "waiting" : outbox.refused.length ? "bad" : "ok"}`;
     if (waiting) saved.textContent = `saving ${waiting} …`;
     else if (outbox.refused.length) saved.textContent = `${outbox.refused.length} refused: ${outbox.refused[0]}`;
     else saved.textContent = outbox.annotator ? "saved" : "";
-    $(".who").textContent = outbox.annotator ? `as ${outbox.annotator}` : "set your name";
-    frame.dataset.waiting = waiting;
   }
 
-  let flashTimer = 0;
   function flash(message) {
     const saved = $(".saved");
     saved.className = "saved note";
     saved.textContent = message;
     clearTimeout(flashTimer);
-    flashTimer = setTimeout(paintSaved, 1500);
+    flashTimer = setTimeout(() => {
+      flashTimer = 0;
+      paintSaved();
+    }, 1500);
   }
 
   // --- controls -----------------------------------------------------------------------------------------------
@@ -577,12 +586,17 @@ function createViewer(root) {
     }
   });
 
-  /** The viewer fills the window below where it begins. */
+  /** The viewer fills the window below where it begins, also when what stands above it changes. */
   function fit() {
-    const top = frame.getBoundingClientRect().top + document.documentElement.scrollTop;
-    frame.style.setProperty("--height", `${Math.max(420, window.innerHeight - Math.max(60, top) - 20)}px`);
+    if (!frame.checkVisibility()) return;
+    const height = `${Math.max(420, window.innerHeight - Math.max(60, topOf(frame)) - 20)}px`;
+    if (height === frame.style.getPropertyValue("--height")) return;
+    frame.style.setProperty("--height", height);
     refresh();
   }
+  const moved = new ResizeObserver(fit);
+  moved.observe(frame);
+  moved.observe(document.querySelector(".stMainBlockContainer") ?? document.body);
   window.addEventListener("resize", fit);
   const ticking = setInterval(() => {
     outbox.tick();
@@ -596,7 +610,9 @@ function createViewer(root) {
   s.destroy = () => {
     window.removeEventListener("keydown", onKey, true);
     window.removeEventListener("resize", fit);
+    moved.disconnect();
     clearInterval(ticking);
+    for (const timer of [urlTimer, findTimer, flashTimer, s.askTimer]) clearTimeout(timer);
     for (const receive of [
       ["text", receiveText],
       ["outbox", receiveOutbox],
