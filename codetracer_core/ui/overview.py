@@ -82,13 +82,20 @@ def tree_figure(
                 "line": {"width": 1, "color": "rgba(128,128,128,0.6)"},
             },
         )
-    deepest = min((y for _, y in positions.values()), default=0.0)
+    deepest = min(y for _, y in positions.values())
+    widest = max(x for x, _ in positions.values())
     figure.update_layout(
         height=int(min(900, max(360, 120 - 22 * deepest))),
         margin={"l": 10, "r": 10, "t": 10, "b": 40},
         legend={"orientation": "h", "y": 1.06},
         dragmode="pan",
-        xaxis={"title": "state nodes (changes), in order", "zeroline": False, "showgrid": False, "tickformat": "d"},
+        xaxis={
+            "title": "state nodes (changes), in order",
+            "zeroline": False,
+            "showgrid": False,
+            "tickformat": "d",
+            "dtick": max(1, round(widest / 12)),  # whole columns: Plotly would number halves, too
+        },
         yaxis={"title": "", "zeroline": False, "showgrid": False, "showticklabels": False},
     )
     return figure

@@ -170,6 +170,7 @@ function createTable(root) {
         name === "task" ? (value ?? row.run) : formatted(value, type),
       );
       cell.setAttribute("role", "gridcell");
+      if (type === "flag") cell.setAttribute("aria-label", value ? "yes" : "no");
       if (name === "outcome") cell.dataset.outcome = value;
       if (value === null) cell.classList.add("unknown");
       if (name === "task" && t.hits) cell.append(element("span", "hits", `${t.hits[row.run]} steps`));
