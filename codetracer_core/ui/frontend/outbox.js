@@ -54,8 +54,7 @@ function createOutbox(changed) {
     tries = 0,
     refused = [];
   const waiting = () => [...batches.values()].reduce((sum, ops) => sum + ops.length, 0);
-  const store = (id) => {
-    const ops = batches.get(id);
+  const store = (id, ops) => {
     if (ops.length) kept.write(`outbox.${id}`, ops);
     else kept.remove(`outbox.${id}`);
   };
@@ -70,7 +69,7 @@ function createOutbox(changed) {
     },
     add(op) {
       batches.get(client).push({ sequence: ++sequence, ...op });
-      store(client);
+      store(client, batches.get(client));
       outbox.send();
     },
     send() {
@@ -88,11 +87,10 @@ function createOutbox(changed) {
       for (const [id, upTo] of Object.entries(acknowledged || {})) {
         const ops = batches.get(id);
         if (!ops) continue;
-        batches.set(
-          id,
-          ops.filter((op) => op.sequence > upTo),
-        );
-        store(id);
+        const left = (some) => some.filter((op) => op.sequence > upTo);
+        batches.set(id, left(ops));
+        // Another tab may have added to its own batch since it was read here: it is read anew, not written over.
+        store(id, left(id === client ? ops : kept.read(`outbox.${id}`, [])));
       }
       if (refusals?.length) refused = refusals;
       changed();
