@@ -198,8 +198,9 @@ class LabelEvent(Frozen):
     pass) is the label in force, and an event with ``value=None`` takes it back.
 
     ``(client, sequence)`` names the act itself: storing it twice stores it once. ``step_id`` is None for what
-    concerns the whole run (its stages). ``field`` "verdict" holds a ``Verdict``; "stages" a list of ``Stage``
-    as plain dictionaries.
+    concerns the whole run. By ``field``, the value is: "verdict" a ``Verdict`` (of a step); "onset" the number of the
+    step at which the run first went off track; "stages" a list of ``Stage`` as plain dictionaries; "shown" what the
+    annotator was shown of this run ("ground_truth"), from when on it is an exposure of their labels.
     """
 
     run_id: str

@@ -213,8 +213,18 @@ def _why_not(event: LabelEvent, step_count: int | None) -> str:
         if event.step_id is None:
             return "a verdict needs a step"
         return "" if event.value in _VERDICTS else f"{str(event.value)[:40]!r} is no verdict ({', '.join(_VERDICTS)})"
+    if event.field == "onset":
+        return _why_no_onset(event, step_count)
     if event.field == "stages":
         return _why_no_stages(event.value, step_count)
+    return ""
+
+
+def _why_no_onset(event: LabelEvent, step_count: int) -> str:
+    if event.step_id is not None:
+        return "a failure onset is a mark of the whole run: its value is the step"
+    if type(event.value) is not int or not 1 <= event.value <= step_count:
+        return f"a failure onset is a step from 1 to {step_count}, not {str(event.value)[:40]!r}"
     return ""
 
 

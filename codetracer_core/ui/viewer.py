@@ -10,10 +10,22 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
+from uuid import uuid4
 
 import streamlit as st
 
-from codetracer_core.models import LabelEvent, LabelSource, RunRecord, SourceRef, Stage, Step, Trajectory, Verdict
+from codetracer_core.errors import NotFound
+from codetracer_core.models import (
+    Exposure,
+    LabelEvent,
+    LabelSource,
+    RunRecord,
+    SourceRef,
+    Stage,
+    Step,
+    Trajectory,
+    Verdict,
+)
 from codetracer_core.parsers import strip_ansi
 from codetracer_core.store import Store
 from codetracer_core.tree import TraceTree
@@ -25,6 +37,8 @@ FIELD_CHARACTERS = 40_000
 """Longer texts are cut in windows; "open all" fetches the whole step."""
 MOST_HITS = 2_000
 LONGEST_NAME = 80
+_LABELLED = {field: field for field in ("verdict", "onset")}
+"""What a browser may label; anything else it sends is refused."""
 
 
 def step_viewer(
@@ -44,6 +58,7 @@ def step_viewer(
     the browser only after the person asked for it (``shown_truth``).
     """
     run_id, trajectory = record.run_id, record.trajectory
+    _note_exposure(store, run_id, annotator)
     truth = shown_truth(store, run_id)
     components.viewer()(
         key="viewer",
@@ -79,6 +94,12 @@ def verdicts_in_force(
     return {label.step_id: label.value for label in labels if label.field == "verdict" and label.step_id is not None}
 
 
+def onset_in_force(store: Store, run_id: str, annotator: str) -> int | None:
+    """The step that this person marked as the failure onset; None if they marked none."""
+    labels = store.labels(run_id, source="human", annotator=annotator)
+    return next((label.value for label in labels if label.field == "onset"), None)
+
+
 def shown_truth(store: Store, run_id: str) -> dict[int, Verdict]:
     """The ground truth's verdicts if the person in front of this browser asked to see them, else none."""
     return verdicts_in_force(store, run_id, source="ground_truth") if _truth_is_shown(run_id) else {}
@@ -87,6 +108,31 @@ def shown_truth(store: Store, run_id: str) -> dict[int, Verdict]:
 def _truth_is_shown(run_id: str) -> bool:
     state = cast(Mapping[str, Any], st.session_state.get("viewer") or {})
     return state.get("reveal") == run_id
+
+
+def _note_exposure(store: Store, run_id: str, annotator: str) -> None:
+    """Put on record that this person sees the run's ground truth, before it leaves the server."""
+    if not annotator or not _truth_is_shown(run_id) or _exposure(store, run_id, annotator) == "ground_truth":
+        return
+    shown = LabelEvent(
+        run_id=run_id,
+        field="shown",
+        value="ground_truth",
+        annotator=annotator,
+        client=f"viewer-{uuid4()}",
+        sequence=1,
+        occurred_at=datetime.now(UTC),
+    )
+    store.add_label_events([shown])
+
+
+def _exposure(store: Store, run_id: str, annotator: str) -> Exposure:
+    """What this person had been shown of the run until now."""
+    try:
+        labels = store.labels(run_id, source="human", annotator=annotator)
+    except NotFound:  # the store refuses the label itself, in words
+        return "none"
+    return "ground_truth" if any(label.field == "shown" for label in labels) else "none"
 
 
 def _title(record: RunRecord) -> dict[str, str]:
@@ -130,6 +176,7 @@ def _outbox_pipe(run_id: str, store: Store, annotator: str) -> None:
     if message:
         annotator = _name(message.get("annotator", ""))
         st.session_state["annotator"] = annotator
+        _note_exposure(store, run_id, annotator)
         acknowledged, refused = take_labels(store, message.get("batches", ()))
     labels = verdicts_in_force(store, run_id, source="human", annotator=annotator) if annotator else {}
     _pipe(
@@ -141,6 +188,7 @@ def _outbox_pipe(run_id: str, store: Store, annotator: str) -> None:
             "acknowledged": acknowledged,
             "refused": refused,
             "labels": {str(step): verdict for step, verdict in labels.items()},
+            "onset": onset_in_force(store, run_id, annotator) if annotator else None,
         },
     )
 
@@ -279,7 +327,7 @@ def take_labels(store: Store, batches: Sequence[Mapping[str, Any]]) -> tuple[dic
         for op in batch["ops"]:
             try:
                 highest = max(highest, int(op["sequence"]))
-                events.append(_label_event(client, op))
+                events.append(_label_event(store, client, op))
             except (ValueError, KeyError, TypeError, OverflowError) as error:
                 number = op.get("sequence") if isinstance(op, Mapping) else None
                 refused.append(f"label {number}: not understood ({type(error).__name__})")
@@ -288,15 +336,17 @@ def take_labels(store: Store, batches: Sequence[Mapping[str, Any]]) -> tuple[dic
     return acknowledged, refused
 
 
-def _label_event(client: str, op: Mapping[str, Any]) -> LabelEvent:
+def _label_event(store: Store, client: str, op: Mapping[str, Any]) -> LabelEvent:
     annotator = _name(op["annotator"])
     if not annotator:
         raise ValueError("nobody's label")
     return LabelEvent(
         run_id=op["run"],
         step_id=op["step"],
-        value=op["verdict"],
+        field=_LABELLED[op["field"]],
+        value=op["value"],
         annotator=annotator,
+        exposure=_exposure(store, op["run"], annotator),
         client=client,
         sequence=op["sequence"],
         occurred_at=datetime.fromisoformat(op["at"]).astimezone(UTC),

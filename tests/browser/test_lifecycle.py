@@ -67,7 +67,7 @@ def test_two_tabs_of_one_person_share_their_labels(context: BrowserContext, dash
 def test_a_tab_delivers_what_a_closed_tab_left_behind(context: BrowserContext, dashboard: Dashboard, who: str) -> None:
     first = context.new_page()
     open_run(first, dashboard, dashboard.runs["long"], step=20)
-    waiting = """{"sequence": 1, "run": "%s", "step": 21, "verdict": "incorrect", "annotator": "%s",
+    waiting = """{"sequence": 1, "run": "%s", "step": 21, "field": "verdict", "value": "incorrect", "annotator": "%s",
                   "at": "2026-01-01T00:00:00.000Z"}""" % (dashboard.runs["long"], who)  # noqa: UP031
     first.evaluate("ops => localStorage.setItem('codetracer.outbox.closed-tab', `[${ops}]`)", waiting)
     first.close()
@@ -99,7 +99,8 @@ def test_a_tab_does_not_throw_away_what_another_tab_has_not_sent_yet(
         socket.on_message(on_message)
 
     page.route_web_socket("**/_stcore/stream", through)
-    op = {"run": dashboard.runs["long"], "verdict": "correct", "annotator": who, "at": "2026-01-01T00:00:00.000Z"}
+    op = {"run": dashboard.runs["long"], "field": "verdict", "value": "correct", "annotator": who}
+    op["at"] = "2026-01-01T00:00:00.000Z"
     first, second = op | {"sequence": 1, "step": 30}, op | {"sequence": 2, "step": 31}
     save = "ops => localStorage.setItem('codetracer.outbox.other-tab', JSON.stringify(ops))"
     page.goto(f"{dashboard.url}/_stcore/health")

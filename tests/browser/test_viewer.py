@@ -84,6 +84,51 @@ def test_a_verdict_can_be_taken_back(page: Page, dashboard: Dashboard) -> None:
     expect(page.locator("#step-3 .dot")).to_have_count(0)
 
 
+def test_a_range_is_labelled_undone_and_redone_as_one(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"], step=100)
+    press(page, "2")
+    name_annotator(page, "Ranger")
+    press(page, "j", "d", "j", "j", "j")
+    expect(page.locator(".row.ranged")).to_have_count(4)
+    expect(page.locator(".chip.ranging")).to_contain_text("range 101–104: a verdict labels 4")
+    press(page, "3")
+    see_saved(page)
+    ranged = dict.fromkeys(range(101, 105), "unuseful")
+    assert wait_for_verdicts(page, dashboard, "long", "Ranger", 5) == {100: "incorrect"} | ranged
+    press(page, "Control+z")
+    expect(page.locator(".dot.unuseful")).to_have_count(0)
+    expect(page.locator("#step-100 .dot.incorrect")).to_be_visible()
+    press(page, "Control+y")
+    expect(page.locator(".dot.unuseful")).to_have_count(4)
+    press(page, "d", "j", "Escape")
+    expect(page.locator(".row.ranged")).to_have_count(0)
+
+
+def test_everything_from_here_on_is_one_act(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"], step=LONG - 4)
+    press(page, "D", "4")
+    name_annotator(page, "Cascade")
+    see_saved(page)
+    expected = dict.fromkeys(range(LONG - 4, LONG + 1), "uncertain")
+    assert wait_for_verdicts(page, dashboard, "long", "Cascade", 5) == expected
+
+
+def test_the_failure_onset_is_a_mark_of_its_own(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"], step=70)
+    press(page, "!")
+    name_annotator(page, "Onset marker")
+    expect(page.locator("#step-70 .onset")).to_be_visible()
+    press(page, "k", "k", "2")
+    see_saved(page)
+    expect(page.locator(".facts")).to_contain_text("onset at step 70")
+    expect(page.locator(".facts")).to_contain_text("first incorrect: step 68")
+    page.reload()
+    see_step(page, 68)
+    expect(page.locator("#step-70 .onset")).to_be_visible()
+    press(page, "j", "j", "!")
+    expect(page.locator(".onset")).to_have_count(0)
+
+
 def test_people_see_only_their_own_labels(page: Page, dashboard: Dashboard) -> None:
     open_run(page, dashboard, dashboard.runs["long"], step=60)
     press(page, "2")
@@ -192,8 +237,21 @@ PREPARED = {
     "b": [" "],
     "PageUp": [" "],
     "Escape": ["?"],
+    ",": ["1"],
+    "Control+z": ["1"],
+    ".": ["1", ","],
+    "Control+y": ["1", ","],
 }
-SYMBOLS = {"Space": " ", "↓": "ArrowDown", "↑": "ArrowUp", "←": "ArrowLeft", "→": "ArrowRight", "PgDn": "PageDown"}
+SYMBOLS = {
+    "Ctrl+z": "Control+z",
+    "Ctrl+y": "Control+y",
+    "Space": " ",
+    "↓": "ArrowDown",
+    "↑": "ArrowUp",
+    "←": "ArrowLeft",
+    "→": "ArrowRight",
+    "PgDn": "PageDown",
+}
 SYMBOLS |= {"PgUp": "PageUp", "Esc": "Escape", "⌫": "Backspace"}
 
 
@@ -252,6 +310,16 @@ def test_ground_truth_reaches_the_browser_only_when_asked_for(page: Page, dashbo
     press(page, "f")
     see_step(page, labelled.step_id or 0)
     expect(page.locator(".chip.truth")).to_have_text(f"ground truth: {labelled.value}")
+    press(page, "1")
+    name_annotator(page, "Peeker")
+    see_saved(page)
+    for _ in range(100):
+        with Store.open_for_reading(dashboard.workspace) as store:
+            said = [label for label in store.labels(with_truth["run_id"], annotator="Peeker") if label.step_id]
+        if said:
+            break
+        page.wait_for_timeout(100)
+    assert [label.exposure for label in said] == ["ground_truth"]
 
 
 def test_the_overview_shows_the_run_and_a_click_jumps(page: Page, dashboard: Dashboard) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codetracer_core.models import Branch, Step, ToolCall, Trajectory
+from codetracer_core.models import Branch, LabelEvent, Step, ToolCall, Trajectory
 from codetracer_core.store import Store
 from codetracer_core.tree import build_tree
 from codetracer_core.ui.viewer import (
@@ -16,6 +16,7 @@ from codetracer_core.ui.viewer import (
     MOST_HITS,
     WINDOW_CHARACTERS,
     find_steps,
+    onset_in_force,
     outline,
     step_texts,
     take_labels,
@@ -172,9 +173,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def op(sequence: Any, step: int | None = 1, verdict: Any = "incorrect", **fields: Any) -> dict[str, Any]:
-    given = {"run": "run-1", "annotator": "Ana", "at": "2026-03-01T12:00:00.000Z"}
-    return {"sequence": sequence, "step": step, "verdict": verdict, **given, **fields}
+def op(sequence: Any, step: int | None = 1, value: Any = "incorrect", **fields: Any) -> dict[str, Any]:
+    given = {"run": "run-1", "annotator": "Ana", "field": "verdict", "at": "2026-03-01T12:00:00.000Z"}
+    return {"sequence": sequence, "step": step, "value": value, **given, **fields}
 
 
 def batch(*ops: Any, client: str = "tab-1") -> dict[str, Any]:
@@ -219,8 +220,12 @@ def test_labels_of_another_run_and_person_find_their_way(store: Store) -> None:
         (op(2, step=6), "run 'run-1' has 5 steps, there is no step 6"),
         (op(2, step=0), "label 2: not understood"),
         (op(2, step=None), "a verdict needs a step"),
-        (op(2, verdict="wrong"), "'wrong' is no verdict"),
-        (op(2, verdict={"nested": []}), "is no verdict"),
+        (op(2, value="wrong"), "'wrong' is no verdict"),
+        (op(2, field="stages"), "label 2: not understood"),
+        (op(2, field="shown", step=None, value="ground_truth"), "label 2: not understood"),
+        (op(2, field="onset", step=None, value=6), "a failure onset is a step from 1 to 5"),
+        (op(2, field="onset", step=3, value=3), "a failure onset is a mark of the whole run"),
+        (op(2, value={"nested": []}), "is no verdict"),
         (op(2, at="yesterday"), "label 2: not understood"),
         (op(2, at=None), "label 2: not understood"),
         (op(2, at="0001-01-01T00:00:00+23:00"), "label 2: not understood"),
@@ -264,3 +269,31 @@ def test_an_empty_message_asks_nothing_of_the_store(store: Store) -> None:
     assert take_labels(store, []) == ({}, [])
     assert take_labels(store, [batch()]) == ({"tab-1": 0}, [])
     assert store.revision() == before
+
+
+def test_an_onset_is_one_mark_of_the_run(store: Store) -> None:
+    take_labels(store, [batch(op(1, None, 2, field="onset"), op(2, None, 4, field="onset"))])
+    assert onset_in_force(store, "run-1", "Ana") == 4
+    assert onset_in_force(store, "run-1", "Ben") is None
+    take_labels(store, [batch(op(3, None, None, field="onset"))])
+    assert onset_in_force(store, "run-1", "Ana") is None
+
+
+def test_a_label_carries_what_its_author_had_been_shown(store: Store) -> None:
+    take_labels(store, [batch(op(1, 1))])
+    shown = LabelEvent(
+        run_id="run-1",
+        field="shown",
+        value="ground_truth",
+        annotator="Ana",
+        client="viewer",
+        sequence=1,
+        occurred_at=datetime(2026, 3, 1, 13, tzinfo=UTC),
+    )
+    store.add_label_events([shown])
+    take_labels(store, [batch(op(2, 2), op(3, 1, annotator="Ben"), op(4, 1, run="run-2"))])
+    said = {(event.run_id, event.annotator, event.step_id): event.exposure for event in store.labels()}
+    assert said["run-1", "Ana", 1] == "none"
+    assert said["run-1", "Ana", 2] == "ground_truth"
+    assert said["run-1", "Ben", 1] == "none"
+    assert said["run-2", "Ana", 1] == "none"

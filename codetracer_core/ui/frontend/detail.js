@@ -43,6 +43,18 @@ function createDetail(s, frame) {
     if (text && text.executed === false) parts.push(element("span", "chip bad", "not executed"));
     if (s.truth.has(i + 1))
       parts.push(element("span", `chip truth ${s.truth.get(i + 1)}`, `ground truth: ${s.truth.get(i + 1)}`));
+    if (s.onset === i + 1) parts.push(element("span", "chip bad", "⚑ failure onset"));
+    else if (s.onset) parts.push(element("span", "chip", `⚑ onset at step ${s.onset}`));
+    const firstIncorrect = [...s.labels].filter(([, verdict]) => verdict === "incorrect").map(([step]) => step);
+    const first = Math.min(...firstIncorrect);
+    if (s.onset && firstIncorrect.length && first !== s.onset)
+      parts.push(element("span", "chip", `first incorrect: step ${first}`));
+    if (s.range) {
+      const [from, to] = s.rangeEnds();
+      parts.push(
+        element("span", "chip ranging", `range ${from + 1}–${to + 1}: a verdict labels ${to - from + 1}, Esc ends it`),
+      );
+    }
     facts.replaceChildren(...parts);
     for (const button of $(".verdicts").children)
       button.setAttribute("aria-pressed", String(s.labels.get(i + 1) === button.dataset.verdict));

@@ -67,8 +67,8 @@ function createOutbox(changed) {
     get refused() {
       return refused;
     },
-    add(op) {
-      batches.get(client).push({ sequence: ++sequence, ...op });
+    add(ops) {
+      for (const op of ops) batches.get(client).push({ sequence: ++sequence, ...op });
       store(client, batches.get(client));
       outbox.send();
     },
@@ -95,13 +95,9 @@ function createOutbox(changed) {
       if (refusals?.length) refused = refusals;
       changed();
     },
-    /** Steps of this run whose verdict is on its way: step id → verdict. */
+    /** What this person has labelled in this run and the server has not acknowledged yet, in order. */
     pending() {
-      const found = new Map();
-      for (const ops of batches.values())
-        for (const op of ops)
-          if (op.run === outbox.run && op.annotator === outbox.annotator) found.set(op.step, op.verdict);
-      return found;
+      return [...batches.values()].flat().filter((op) => op.run === outbox.run && op.annotator === outbox.annotator);
     },
     tick() {
       if (waiting() && performance.now() - lastSent > RESEND_AFTER) outbox.send();

@@ -60,9 +60,11 @@ function createTree(s, frame) {
   function stepRow(i) {
     const { kind, state, label, group, branch, exit, executed } = s.outline;
     const change = kind[i] === "c";
+    const [from, to] = s.rangeEnds();
+    const ranged = s.range !== null && from <= i && i <= to;
     const row = element(
       "div",
-      `row step ${KINDS[kind[i]]}${i === s.cur ? " current" : ""}${branch[i] >= 0 ? " branched" : ""}${executed[i] ? "" : " unexecuted"}`,
+      `row step ${KINDS[kind[i]]}${i === s.cur ? " current" : ""}${branch[i] >= 0 ? " branched" : ""}${executed[i] ? "" : " unexecuted"}${ranged ? " ranged" : ""}`,
     );
     row.id = `step-${i + 1}`;
     row.dataset.step = i;
@@ -95,6 +97,7 @@ function createTree(s, frame) {
     appendVisible(text, label[i]);
     row.append(text);
     if (exit[i]) row.append(element("span", "exit", `exit ${exit[i]}`));
+    if (s.onset === i + 1) row.append(element("span", "onset", "⚑"));
     if (truth) {
       const dot = element("span", `dot truth ${truth}`, MARKS[truth]);
       dot.title = `Ground truth: ${truth}`;

@@ -42,6 +42,10 @@ function createViewer(root) {
     rowOfStep: [],
     folded: new Set(),
     labels: new Map(),
+    onset: null, // step number of the failure onset
+    range: null, // { from, to }: indexes; to is null while the range ends at the current step
+    done: [], // acts that can be undone, newest last; an act is a list of marks before and after
+    undone: [],
     truth: new Map(),
     texts: new Map(),
     asked: null,
@@ -61,7 +65,7 @@ function createViewer(root) {
     findTimer = 0,
     flashTimer = 0,
     asking = 0,
-    pendingVerdict = null;
+    waitingAct = null;
 
   // --- what the server says -----------------------------------------------------------------------------------
 
@@ -84,6 +88,10 @@ function createViewer(root) {
         hit: -1,
         query: "",
         labels: new Map(),
+        onset: null,
+        range: null,
+        done: [],
+        undone: [],
       });
       s.folded.clear();
       $(".query").value = "";
@@ -127,9 +135,8 @@ function createViewer(root) {
     outbox.acknowledge(message.acknowledged, message.refused);
     if (message.run === s.run && message.annotator === outbox.annotator) {
       s.labels = new Map(Object.entries(message.labels || {}).map(([step, verdict]) => [Number(step), verdict]));
-      for (const [step, verdict] of outbox.pending())
-        if (verdict) s.labels.set(step, verdict);
-        else s.labels.delete(step);
+      s.onset = message.onset ?? null;
+      outbox.pending().forEach(setMark);
       refresh();
     }
   };
@@ -276,21 +283,66 @@ function createViewer(root) {
 
   // --- labels -------------------------------------------------------------------------------------------------
 
+  /** A verdict for this step, or for all steps of the range, in one act. */
   s.label = (verdict) => {
     if (!s.count) return;
+    const [first, last] = s.rangeEnds();
+    const marks = [];
+    for (let i = first; i <= last; i++) marks.push({ step: i + 1, field: "verdict", value: verdict });
+    s.range = null;
+    act(marks);
+    if (s.visible.advance && verdict && outbox.annotator) s.move(1);
+  };
+  /** First and last index that a verdict would label now. */
+  s.rangeEnds = () => {
+    if (!s.range) return [s.cur, s.cur];
+    const to = s.range.to ?? s.cur;
+    return [Math.min(s.range.from, to), Math.max(s.range.from, to)];
+  };
+  s.startRange = (to = null) => {
+    s.range = s.range && s.range.to === to ? null : { from: s.cur, to };
+    refresh();
+  };
+  s.markOnset = () => {
+    if (s.count) act([{ step: null, field: "onset", value: s.onset === s.cur + 1 ? null : s.cur + 1 }]);
+  };
+  s.undo = () => repeat(s.done, s.undone, "before", "undone");
+  s.redo = () => repeat(s.undone, s.done, "after", "done again");
+
+  function act(marks) {
     if (!outbox.annotator) {
-      pendingVerdict = { step: s.cur + 1, verdict };
+      waitingAct = marks;
       askName();
       return;
     }
-    record(s.cur + 1, verdict);
-    if (s.visible.advance && verdict) s.move(1);
-  };
-  function record(step, verdict) {
-    if (verdict) s.labels.set(step, verdict);
-    else s.labels.delete(step);
-    outbox.add({ run: s.run, step, verdict, annotator: outbox.annotator, at: new Date().toISOString() });
+    const before = marks.map(({ step, field }) => ({ step, field, value: markOf(step, field) }));
+    s.done.push({ before, after: marks });
+    s.undone = [];
+    record(marks);
+  }
+  /** Undo and redo: the act moves from one stack to the other, its marks are recorded as new labels. */
+  function repeat(from, onto, side, word) {
+    const last = from.pop();
+    if (!last) {
+      flash(`nothing to be ${word}`);
+      return;
+    }
+    onto.push(last);
+    record(last[side]);
+    if (last[side][0].step) s.show(last[side][0].step - 1);
+    flash(`${word}: ${last[side].length === 1 ? "1 mark" : `${last[side].length} marks`}`);
+  }
+  function record(marks) {
+    marks.forEach(setMark);
+    const at = new Date().toISOString();
+    outbox.add(marks.map((mark) => ({ run: s.run, ...mark, annotator: outbox.annotator, at })));
     refresh();
+  }
+  const markOf = (step, field) => (field === "onset" ? s.onset : (s.labels.get(step) ?? null));
+  function setMark({ step, field, value }) {
+    if (field === "onset") s.onset = value;
+    else if (value) s.labels.set(step, value);
+    else s.labels.delete(step);
   }
   function askName() {
     const form = $(".sheet.name");
@@ -303,10 +355,13 @@ function createViewer(root) {
     document.cookie = `codetracer_annotator=${encodeURIComponent(name)}; path=/; max-age=31536000; samesite=strict`;
     s.labels = new Map();
     outbox.send();
-    if (pendingVerdict) {
-      const { step, verdict } = pendingVerdict;
-      pendingVerdict = null;
-      record(step, verdict);
+    s.onset = null;
+    s.done = [];
+    s.undone = [];
+    if (waitingAct) {
+      const marks = waitingAct;
+      waitingAct = null;
+      act(marks);
     }
     refresh();
   }
@@ -464,9 +519,11 @@ function createViewer(root) {
   };
   s.closeSheets = () => {
     for (const sheet of root.querySelectorAll(".sheet")) sheet.hidden = true;
-    pendingVerdict = null;
+    waitingAct = null;
+    s.range = null;
     root.activeElement?.blur?.();
     list.focus({ preventScroll: true });
+    refresh();
   };
 
   const BUTTONS = {
@@ -485,7 +542,8 @@ function createViewer(root) {
   };
 
   function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.altKey || event.isComposing) return;
+    const name = event.ctrlKey || event.metaKey ? `Ctrl+${event.key.toLowerCase()}` : event.key;
     if (!frame.isConnected || !frame.checkVisibility()) return;
     if (document.querySelector('[role="dialog"], [data-testid="stDialog"]')) return;
     const inside = event.composedPath().includes(frame);
@@ -502,7 +560,7 @@ function createViewer(root) {
     if ((event.key === " " || event.key === "Enter") && target?.tagName === "BUTTON") return;
     if (!inside && target !== document.body && /^(Arrow|Page|Home|End| )/.test(event.key)) return;
     if (target?.classList?.contains("splitter")) return;
-    const entry = KEY_TABLE.get(event.key);
+    const entry = KEY_TABLE.get(name);
     if (!entry) return;
     if (!$(".sheet.name").hidden && event.key !== "Escape") return;
     entry.run(s);
