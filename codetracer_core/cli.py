@@ -47,7 +47,7 @@ Format = Annotated[
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or file, or the id of an imported run.")]
 Verdict = Literal["correct", "incorrect", "unuseful", "uncertain", "unlabelled"]
 Source = Literal["human", "model", "ground_truth", "adjudicated"]
-Target = Literal["steps", "codetracebench", "jsonl", "csv"]
+Target = Literal["steps", "codetracebench", "jsonl", "csv", "html"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -355,6 +355,7 @@ def export(
     codetracebench  manifest rows as JSON lines, with the labels of one source
     jsonl           every act of labelling, one per line
     csv             the verdicts in force, one per line
+    html            one run with one person's labels as a page to send: opens offline, for reading
 
     \b
     Examples:
@@ -372,6 +373,12 @@ def export(
             out = Path("exported") if run is None else Path("exported", folder_name(Path(run).name))
         for folder in workflow.export_steps(run, out, place):
             terminal.print_line(str(folder))
+        return
+    if to == "html":
+        if run is None:
+            raise typer.BadParameter("a page shows one RUN.")
+        page = workflow.export_page(run, place, annotator=annotator, ground_truth=source == "ground_truth")
+        workflow.write_text(out or Path(f"{folder_name(Path(run).name)}.html"), page)
         return
     exported = workflow.export_labels(to, run, place, source=source, annotator=annotator)
     for left_out in exported.left_out:

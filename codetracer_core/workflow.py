@@ -17,7 +17,8 @@ from codetracer_core.importing import ImportReport, import_runs
 from codetracer_core.models import LabelEvent, LabelSource, RunRecord, Stage, Trajectory, Verdict
 from codetracer_core.parsers import read_run
 from codetracer_core.stages import offline_stages
-from codetracer_core.store import Inbox, Reader, Store, open_for_writing
+from codetracer_core.standalone import standalone_page
+from codetracer_core.store import Inbox, Reader, Store, StoredEvent, open_for_writing
 from codetracer_core.tree import TraceTree, build_tree, render_text
 
 # --- opening and labelling ----------------------------------------------------------------------------------
@@ -139,6 +140,41 @@ def export_steps(run: str | None, folder: Path, workspace: Path) -> Iterator[Pat
         for summary in reader.runs():
             view = stored_run(reader, summary.run_id)
             yield _write_normalised(view, folder / folder_name(summary.run_id))
+
+
+def export_page(run: str, workspace: Path, *, annotator: str | None = None, ground_truth: bool = False) -> str:
+    """One run (a path or an id) as a self-contained HTML page, with the labels of one person.
+
+    Without ``annotator`` the only person who labelled the run; raises NotFound if several did, or if the one named
+    did not. Ground truth is in the page only if it is asked for.
+    """
+    view = open_run(run, workspace)
+    events: list[StoredEvent] = []
+    if view.run_id is not None:
+        with Store.open_for_reading(workspace) as reader:
+            events = reader.labels(view.run_id)
+    people = sorted({event.annotator for event in events if event.source == "human" and event.field != "shown"})
+    if annotator is not None and annotator not in people:
+        raise NotFound(f"{annotator!r} has not labelled this run", remedy=f"Who did: {', '.join(people) or 'nobody'}.")
+    if annotator is None and len(people) > 1:
+        raise NotFound("several people labelled this run", remedy=f"Name one with --annotator: {', '.join(people)}.")
+    who = annotator or (people[0] if people else None)
+    own = [event for event in events if event.source == "human" and event.annotator == who]
+    told = [event for event in events if event.source == "ground_truth"]
+    return standalone_page(
+        view.trajectory,
+        view.tree,
+        view.stages,
+        name=view.run_id or Path(view.path).name,
+        declared_step_count=view.declared_step_count,
+        labels=_verdicts(own),
+        onset=next((event.value for event in own if event.field == "onset"), None),
+        truth=_verdicts(told) if ground_truth else None,
+    )
+
+
+def _verdicts(events: Sequence[LabelEvent]) -> dict[int, str]:
+    return {event.step_id: event.value for event in events if event.field == "verdict" and event.step_id is not None}
 
 
 def _write_normalised(view: RunView, folder: Path) -> Path:

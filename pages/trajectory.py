@@ -6,9 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from codetracer_core.errors import CodeTracerError
+from codetracer_core.standalone import standalone_page
 from codetracer_core.ui import components, shell
 from codetracer_core.ui.overview import run_facts, tree_figure
-from codetracer_core.ui.viewer import shown_truth, step_viewer, verdicts_in_force
+from codetracer_core.ui.viewer import onset_in_force, shown_truth, step_viewer, verdicts_in_force
 from codetracer_core.ui.workspace import annotator, open_run, open_store
 from codetracer_core.workflow import RunView
 
@@ -56,8 +57,29 @@ def overview(run: RunView, truth: dict[int, str]) -> None:
         if trajectory.tests:
             tests = pd.DataFrame([(test.name, test.status) for test in trajectory.tests], columns=["Test", "Result"])
             st.dataframe(tests, hide_index=True)
+        st.download_button(
+            "This run as one HTML file",
+            lambda: one_page(run, verdicts, truth),
+            file_name=f"{run.run_id}.html",
+            mime="text/html",
+            on_click="ignore",
+        )
         with st.expander("Task text"):
             st.text(trajectory.task_text or "The run's files hold no task text.")
+
+
+def one_page(run: RunView, verdicts: dict[int, str], truth: dict[int, str]) -> str:
+    """What this person sees of the run, to send to a colleague: opens offline, for reading."""
+    return standalone_page(
+        run.trajectory,
+        run.tree,
+        run.stages,
+        name=run.run_id,
+        declared_step_count=run.declared_step_count,
+        labels=verdicts,
+        onset=onset_in_force(open_store(), run.run_id, annotator()) if annotator() else None,
+        truth=truth or None,
+    )
 
 
 name = st.query_params.get("traj", "")
@@ -86,4 +108,4 @@ with steps_tab:
     )
 if overview_tab.open:
     with overview_tab:
-        overview(run, shown_truth(open_store(), run.run_id))
+        overview(run, shown_truth(open_store(), run.run_id) or {})

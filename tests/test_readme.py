@@ -25,7 +25,8 @@ def run(command: str, workspace: Path) -> str:
     arguments = shlex.split(command)[1:]
     result = subprocess.run(
         [sys.executable, "-m", "codetracer_core", *arguments],
-        env={**os.environ, "CODETRACER_WORKSPACE": str(workspace)},
+        cwd=workspace.parent,
+        env={**os.environ, "CODETRACER_WORKSPACE": str(workspace), "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
         check=False,

@@ -11,7 +11,7 @@ from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.browser
 
-FRONTEND = REPOSITORY / "codetracer_core" / "ui" / "frontend"
+FRONTEND = REPOSITORY / "codetracer_core" / "frontend"
 LINES_PER_BLOCK, LONGEST_PIECE, LARGEST_COLOURED = 120, 8_000, 60_000
 
 HARNESS = """

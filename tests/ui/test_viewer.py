@@ -10,17 +10,14 @@ import pytest
 from codetracer_core.models import Branch, LabelEvent, Step, ToolCall, Trajectory
 from codetracer_core.store import Store
 from codetracer_core.tree import build_tree
-from codetracer_core.ui.viewer import (
+from codetracer_core.ui.viewer import LONGEST_NAME, onset_in_force, take_labels, verdicts_in_force
+from codetracer_core.viewer_data import (
     FIELD_CHARACTERS,
-    LONGEST_NAME,
     MOST_HITS,
     WINDOW_CHARACTERS,
     find_steps,
-    onset_in_force,
     outline,
     step_texts,
-    take_labels,
-    verdicts_in_force,
     whole_step,
 )
 from tests.store.factory import decide, make_run, make_step

@@ -310,6 +310,10 @@ function createViewer(root) {
   s.redo = () => repeat(s.undone, s.done, "after", "done again");
 
   function act(marks) {
+    if (s.data.readOnly) {
+      flash("this copy is for reading");
+      return;
+    }
     if (!outbox.annotator) {
       waitingAct = marks;
       askName();
@@ -408,6 +412,7 @@ function createViewer(root) {
       appendVisible(node, title[name]);
     }
     $(".runline .outcome").dataset.outcome = title.outcome;
+    for (const name of [".who", ".verdicts"]) $(name).hidden = Boolean(data.readOnly);
     $(".reveal").hidden = !hasTruth;
     $(".reveal").setAttribute("aria-pressed", String(data.truthShown));
   }

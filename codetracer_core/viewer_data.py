@@ -1,0 +1,171 @@
+"""A run as the step viewer shows it: what goes to the browser, without the browser and without Streamlit.
+
+The files of the viewer itself lie in ``frontend/``; the dashboard and the self-contained page read them through
+``frontend_text``.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from codetracer_core.models import SourceRef, Stage, Step, Trajectory
+from codetracer_core.parsers import strip_ansi
+from codetracer_core.tree import TraceTree
+
+VIEWER_SCRIPTS = ("vendor/prism.min.js", "text.js", "keys.js", "outbox.js", "tree.js", "detail.js", "viewer.js")
+WINDOW_CHARACTERS = 400_000
+"""How much step text one answer holds at most; the step asked for first is always in it."""
+FIELD_CHARACTERS = 40_000
+"""Longer texts are cut in windows; "open all" fetches the whole step."""
+MOST_HITS = 2_000
+
+_FRONTEND = Path(__file__).with_name("frontend")
+
+
+def frontend_text(*names: str) -> str:
+    """The text of files of ``frontend/``, one after the other."""
+    return "\n".join((_FRONTEND / name).read_text(encoding="utf-8") for name in names)
+
+
+def viewer_data(
+    trajectory: Trajectory,
+    tree: TraceTree,
+    stages: Sequence[Stage],
+    *,
+    name: str,
+    declared_step_count: int | None = None,
+    truth: Mapping[int, str] | None = None,
+) -> dict[str, Any]:
+    """What the viewer needs of a run once. ``name`` identifies the run; ``truth`` is sent only if it is given."""
+    return {
+        "run": name,
+        "title": title(trajectory, name=name, declared_step_count=declared_step_count),
+        "outline": outline(trajectory, tree),
+        "stages": [
+            {"id": stage.stage_id, "start": stage.start_step_id, "end": stage.end_step_id, "name": stage.name}
+            for stage in stages
+        ],
+        "branches": [branch.name or branch.branch_id for branch in trajectory.branches],
+        "truthShown": truth is not None,
+        "truth": {str(step): verdict for step, verdict in (truth or {}).items()},
+    }
+
+
+def title(trajectory: Trajectory, *, name: str, declared_step_count: int | None) -> dict[str, str]:
+    """The line above the viewer; ``name`` stands in where the files name no task."""
+    solved = {True: "solved", False: "not solved", None: "outcome unknown"}[trajectory.outcome.solved]
+    misaligned = ""
+    if declared_step_count not in (None, trajectory.step_count):
+        misaligned = f"misaligned: {trajectory.step_count} steps here, {declared_step_count} in the manifest"
+    return {
+        "task": trajectory.task or name,
+        "agent": " · ".join(part for part in (trajectory.agent, trajectory.model) if part),
+        "outcome": solved,
+        "misaligned": misaligned,
+    }
+
+
+def outline(trajectory: Trajectory, tree: TraceTree) -> dict[str, Any]:
+    """The run as the tree pane needs it: one column per fact, one entry per step."""
+    branch_index = {branch.branch_id: i for i, branch in enumerate(trajectory.branches)}
+    return {
+        "kind": "".join(row.kind[0] for row in tree.rows),
+        "state": [row.state for row in tree.rows],
+        "label": [row.label for row in tree.rows],
+        "reason": [row.reason for row in tree.rows],
+        "group": [row.parallel_group or 0 for row in tree.rows],
+        "branch": [branch_index[row.branch] if row.branch is not None else -1 for row in tree.rows],
+        "exit": [step.exit_code for step in trajectory.steps],
+        "executed": [step.executed for step in trajectory.steps],
+    }
+
+
+def step_texts(trajectory: Trajectory, steps: Sequence[int]) -> dict[str, Any]:
+    """Text of the steps asked for, in that order, until the window is full; unknown numbers are passed over."""
+    texts: dict[str, Any] = {}
+    budget = WINDOW_CHARACTERS
+    for number in steps:
+        if not 1 <= number <= trajectory.step_count:
+            continue
+        text = _step_text(trajectory.steps[number - 1], FIELD_CHARACTERS)
+        budget -= sum(len(text[field]["text"]) for field in ("thought", "action", "observation") if text[field])
+        if texts and budget < 0:
+            break
+        texts[str(number)] = text
+    return texts
+
+
+def whole_step(trajectory: Trajectory, number: int) -> dict[str, Any]:
+    """One step with nothing cut."""
+    if not 1 <= number <= trajectory.step_count:
+        return {}
+    return {str(number): _step_text(trajectory.steps[number - 1], None)}
+
+
+def _step_text(step: Step, limit: int | None) -> dict[str, Any]:
+    return {
+        "version": "whole" if limit is None else "window",
+        "thought": _cut(step.thought, limit) if step.thought else None,
+        "action": _cut(step.action, limit),
+        "observation": _cut(step.observation, limit) if step.observation is not None else None,
+        "tool": step.tool.name if step.tool else None,
+        "language": _language(step),
+        "arguments": _arguments(step, limit),
+        "executed": step.executed,
+        "facts": _facts(step),
+    }
+
+
+def _cut(text: str, limit: int | None) -> dict[str, Any]:
+    shown = text if limit is None else text[:limit]
+    return {"text": shown, "length": len(text), "cut": len(shown) < len(text)}
+
+
+def _language(step: Step) -> str | None:
+    if step.is_message:
+        return None
+    return "python" if step.tool and "python" in step.tool.name else "bash"
+
+
+def _arguments(step: Step, limit: int | None) -> list[dict[str, Any]] | None:
+    """The arguments of a structured call, one by one; None if the action is the command itself."""
+    if step.tool is None or isinstance(step.tool.arguments, str) or step.action in step.tool.arguments.values():
+        return None
+    return [
+        {"name": name, **_cut(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), limit)}
+        for name, value in step.tool.arguments.items()
+    ]
+
+
+def _facts(step: Step) -> list[tuple[str, str]]:
+    """Where the step comes from, for the metadata list."""
+    refs = (("action", step.action_ref), ("observation", step.observation_ref), ("thought", step.thought_ref))
+    facts = [("Native ids", ", ".join(step.native_ids))] if step.native_ids else []
+    if step.tool is not None and step.tool.call_id:
+        facts.append(("Tool call id", step.tool.call_id))
+    if step.timestamp is not None:
+        facts.append(("Time", step.timestamp.isoformat(sep=" ")))
+    return facts + [(f"Source of the {name}", _where(ref)) for name, ref in refs if ref is not None]
+
+
+def _where(ref: SourceRef) -> str:
+    lines = f"line {ref.line_start}" if ref.line_start == ref.line_end else f"lines {ref.line_start}–{ref.line_end}"
+    return f"{ref.path}, {lines}" + (f", {ref.pointer}" if ref.pointer else "")
+
+
+def find_steps(trajectory: Trajectory, query: str) -> list[dict[str, int]]:
+    """Steps whose action, observation or thought contains ``query`` (as text, upper and lower case alike, colours
+    left out), with the number of matches; at most ``MOST_HITS`` steps."""
+    needle = query.casefold()
+    if not needle:
+        return []
+    hits = []
+    for step in trajectory.steps:
+        texts = (step.thought, step.action, step.observation)
+        count = sum(strip_ansi(text).casefold().count(needle) for text in texts if text)
+        if count:
+            hits.append({"step": step.step_id, "count": count})
+            if len(hits) == MOST_HITS:
+                break
+    return hits
