@@ -122,6 +122,7 @@ def test_the_failure_onset_is_a_mark_of_its_own(page: Page, dashboard: Dashboard
     see_saved(page)
     expect(page.locator(".facts")).to_contain_text("onset at step 70")
     expect(page.locator(".facts")).to_contain_text("first incorrect: step 68")
+    page.wait_for_url("**step=68*")
     page.reload()
     see_step(page, 68)
     expect(page.locator("#step-70 .onset")).to_be_visible()
