@@ -193,12 +193,30 @@ class Stage(Frozen):
     name: str = ""
 
 
+DeviationType = Literal["wrong_tool", "wrong_target", "redundant", "premature_conclusion", "missing_exploration"]
+ImpactSeverity = Literal["critical", "moderate", "minor"]
+Confidence = Literal["high", "medium", "low"]
+
+
+class LabelDetails(Frozen):
+    """Why a step got its verdict. Everything is optional: the verdict counts without it."""
+
+    reason: str = Field(default="", max_length=10_000)
+    deviation_type: DeviationType | None = None
+    impact_severity: ImpactSeverity | None = None
+    correct_alternative: str = Field(default="", max_length=10_000)
+    """What should have been done instead."""
+    confidence: Confidence | None = None
+    """How sure the annotator is of the verdict."""
+
+
 class LabelEvent(Frozen):
     """One act of labelling. Events are only ever added; the latest of a (run, step, field, source, annotator,
     pass) is the label in force, and an event with ``value=None`` takes it back.
 
     ``(client, sequence)`` names the act itself: storing it twice stores it once. ``step_id`` is None for what
-    concerns the whole run. By ``field``, the value is: "verdict" a ``Verdict`` (of a step); "onset" the number of the
+    concerns the whole run. By ``field``, the value is: "verdict" a ``Verdict`` and "details" its
+    ``LabelDetails`` as a plain dictionary (both of a step); "onset" the number of the
     step at which the run first went off track; "stages" a list of ``Stage`` as plain dictionaries; "shown" what the
     annotator was shown of this run ("ground_truth"), from when on it is an exposure of their labels.
     """

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from codetracer_core.models import Stage, Trajectory
 from codetracer_core.tree import TraceTree
-from codetracer_core.viewer_data import VIEWER_SCRIPTS, frontend_text, viewer_data, whole_step
+from codetracer_core.viewer_data import VIEWER_SCRIPTS, Said, frontend_text, viewer_data, whole_step
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -41,11 +41,10 @@ def standalone_page(
     *,
     name: str,
     declared_step_count: int | None = None,
-    labels: Mapping[int, str] | None = None,
-    onset: int | None = None,
+    said: Said | None = None,
     truth: Mapping[int, str] | None = None,
 ) -> str:
-    """The page. ``labels`` and ``onset`` are one person's; ``truth`` is in it only if it is given."""
+    """The page. ``said`` is what one person says of the run; ``truth`` is in it only if it is given."""
     data = viewer_data(trajectory, tree, stages, name=name, declared_step_count=declared_step_count, truth=truth)
     steps: dict[str, object] = {}
     for step in trajectory.steps:
@@ -53,8 +52,7 @@ def standalone_page(
     page = {
         "data": {**data, "hasTruth": False, "annotator": "", "start": 1, "goto": None, "readOnly": True},
         "steps": steps,
-        "labels": {str(step): verdict for step, verdict in (labels or {}).items()},
-        "onset": onset,
+        "said": (said or Said()).as_json(),
     }
     scripts = frontend_text(*VIEWER_SCRIPTS).replace("export default function", "function mountViewer")
     script = f"{scripts}\n{frontend_text('standalone.js')}"

@@ -5,15 +5,19 @@ The files of the viewer itself lie in ``frontend/``; the dashboard and the self-
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codetracer_core.models import SourceRef, Stage, Step, Trajectory
+from codetracer_core.models import LabelEvent, SourceRef, Stage, Step, Trajectory
 from codetracer_core.parsers import strip_ansi
 from codetracer_core.tree import TraceTree
 
-VIEWER_SCRIPTS = ("vendor/prism.min.js", "text.js", "keys.js", "outbox.js", "tree.js", "detail.js", "viewer.js")
+VIEWER_SCRIPTS = (
+    *("vendor/prism.min.js", "text.js", "keys.js", "outbox.js"),
+    *("tree.js", "detail.js", "why.js", "viewer.js"),
+)
 WINDOW_CHARACTERS = 400_000
 """How much step text one answer holds at most; the step asked for first is always in it."""
 FIELD_CHARACTERS = 40_000
@@ -21,6 +25,35 @@ FIELD_CHARACTERS = 40_000
 MOST_HITS = 2_000
 
 _FRONTEND = Path(__file__).with_name("frontend")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one person (or one source) says of a run: the labels in force, by field."""
+
+    verdicts: Mapping[int, str] = field(default_factory=dict)
+    details: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    onset: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As the viewer takes it."""
+        return {
+            "labels": {str(step): verdict for step, verdict in self.verdicts.items()},
+            "details": {str(step): dict(details) for step, details in self.details.items()},
+            "onset": self.onset,
+        }
+
+
+def said(labels: Iterable[LabelEvent]) -> Said:
+    """Label events in force, sorted by what they say; later events of one step and field win."""
+    of_step: dict[str, dict[int, Any]] = {"verdict": {}, "details": {}}
+    onset = None
+    for label in labels:
+        if label.field == "onset":
+            onset = label.value
+        elif label.field in of_step and label.step_id is not None:
+            of_step[label.field][label.step_id] = label.value
+    return Said(of_step["verdict"], of_step["details"], onset)
 
 
 def frontend_text(*names: str) -> str:

@@ -20,6 +20,7 @@ from codetracer_core.stages import offline_stages
 from codetracer_core.standalone import standalone_page
 from codetracer_core.store import Inbox, Reader, Store, StoredEvent, open_for_writing
 from codetracer_core.tree import TraceTree, build_tree, render_text
+from codetracer_core.viewer_data import said
 
 # --- opening and labelling ----------------------------------------------------------------------------------
 
@@ -159,22 +160,17 @@ def export_page(run: str, workspace: Path, *, annotator: str | None = None, grou
     if annotator is None and len(people) > 1:
         raise NotFound("several people labelled this run", remedy=f"Name one with --annotator: {', '.join(people)}.")
     who = annotator or (people[0] if people else None)
-    own = [event for event in events if event.source == "human" and event.annotator == who]
-    told = [event for event in events if event.source == "ground_truth"]
+    own = said(event for event in events if event.source == "human" and event.annotator == who)
+    told = said(event for event in events if event.source == "ground_truth")
     return standalone_page(
         view.trajectory,
         view.tree,
         view.stages,
         name=view.run_id or Path(view.path).name,
         declared_step_count=view.declared_step_count,
-        labels=_verdicts(own),
-        onset=next((event.value for event in own if event.field == "onset"), None),
-        truth=_verdicts(told) if ground_truth else None,
+        said=own,
+        truth=told.verdicts if ground_truth else None,
     )
-
-
-def _verdicts(events: Sequence[LabelEvent]) -> dict[int, str]:
-    return {event.step_id: event.value for event in events if event.field == "verdict" and event.step_id is not None}
 
 
 def _write_normalised(view: RunView, folder: Path) -> Path:

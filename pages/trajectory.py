@@ -1,6 +1,7 @@
 """One run: its trace tree, stage bands and steps to read and label; its shape and facts in the overview."""
 
 import time
+from collections.abc import Mapping
 
 import pandas as pd
 import streamlit as st
@@ -9,8 +10,9 @@ from codetracer_core.errors import CodeTracerError
 from codetracer_core.standalone import standalone_page
 from codetracer_core.ui import components, shell
 from codetracer_core.ui.overview import run_facts, tree_figure
-from codetracer_core.ui.viewer import onset_in_force, shown_truth, step_viewer, verdicts_in_force
+from codetracer_core.ui.viewer import said_by, shown_truth, step_viewer
 from codetracer_core.ui.workspace import annotator, open_run, open_store
+from codetracer_core.viewer_data import Said
 from codetracer_core.workflow import RunView
 
 
@@ -28,10 +30,9 @@ def jump_to_clicked_point() -> None:
         st.session_state["view"] = "Steps"
 
 
-def overview(run: RunView, truth: dict[int, str]) -> None:
+def overview(run: RunView, truth: Mapping[int, str]) -> None:
     trajectory = run.trajectory
-    name = annotator()
-    verdicts = verdicts_in_force(open_store(), run.run_id, source="human", annotator=name) if name else {}
+    own = said_by(open_store(), run.run_id, annotator())
     picture, facts = st.columns([2, 1])
     with picture:
         choices = ["kind", "verdict", "stage", *(["ground truth"] if truth else [])]
@@ -42,7 +43,7 @@ def overview(run: RunView, truth: dict[int, str]) -> None:
             trajectory,
             run.tree,
             stages=run.stages,
-            verdicts=verdicts,
+            verdicts=own.verdicts,
             truth=truth,
             colour_by=colour_by or "kind",
             size_by=size_by or "text",
@@ -59,7 +60,7 @@ def overview(run: RunView, truth: dict[int, str]) -> None:
             st.dataframe(tests, hide_index=True)
         st.download_button(
             "This run as one HTML file",
-            lambda: one_page(run, verdicts, truth),
+            lambda: one_page(run, own, truth),
             file_name=f"{run.run_id}.html",
             mime="text/html",
             on_click="ignore",
@@ -68,7 +69,7 @@ def overview(run: RunView, truth: dict[int, str]) -> None:
             st.text(trajectory.task_text or "The run's files hold no task text.")
 
 
-def one_page(run: RunView, verdicts: dict[int, str], truth: dict[int, str]) -> str:
+def one_page(run: RunView, own: Said, truth: Mapping[int, str]) -> str:
     """What this person sees of the run, to send to a colleague: opens offline, for reading."""
     return standalone_page(
         run.trajectory,
@@ -76,8 +77,7 @@ def one_page(run: RunView, verdicts: dict[int, str], truth: dict[int, str]) -> s
         run.stages,
         name=run.run_id,
         declared_step_count=run.declared_step_count,
-        labels=verdicts,
-        onset=onset_in_force(open_store(), run.run_id, annotator()) if annotator() else None,
+        said=own,
         truth=truth or None,
     )
 

@@ -77,14 +77,13 @@ def test_it_holds_one_person_s_labels_and_ground_truth_only_on_demand(workspace:
     label(workspace, "Ana", 4, "incorrect")
     label(workspace, "Ana", None, 4, "onset")
     alone = data_of(export_page(LABELLED, workspace))
-    assert alone["labels"] == {"4": "incorrect"}
-    assert alone["onset"] == 4
+    assert alone["said"] == {"labels": {"4": "incorrect"}, "details": {}, "onset": 4}
     assert '"truth": {}' in json.dumps(alone)
     label(workspace, "Ben", 5, "unuseful")
     with pytest.raises(NotFound, match="Ana, Ben"):
         export_page(LABELLED, workspace)
     told = data_of(export_page(LABELLED, workspace, annotator="Ben", ground_truth=True))
-    assert told["labels"] == {"5": "unuseful"}
+    assert told["said"] == {"labels": {"5": "unuseful"}, "details": {}, "onset": None}
     assert '"truth": {"4": "incorrect", "6": "unuseful"}' in json.dumps(told)
     with pytest.raises(NotFound, match="has not labelled this run"):
         export_page(LABELLED, workspace, annotator="Cem")
@@ -92,5 +91,5 @@ def test_it_holds_one_person_s_labels_and_ground_truth_only_on_demand(workspace:
 
 def test_a_run_that_was_never_imported_can_be_sent_too(tmp_path: Path) -> None:
     page = export_page(str(HOSTILE), tmp_path / "no workspace")
-    assert data_of(page)["labels"] == {}
+    assert data_of(page)["said"] == {"labels": {}, "details": {}, "onset": None}
     assert not (tmp_path / "no workspace").exists()

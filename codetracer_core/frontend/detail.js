@@ -24,7 +24,7 @@ function createDetail(s, frame) {
     const parts = [
       element("span", `chip ${KINDS[kind[i]]}`, kind[i] === "c" ? `change → S${state[i]}` : KINDS[kind[i]]),
     ];
-    const why = element("span", "why");
+    const why = element("span", "because");
     appendVisible(why, reason[i]);
     parts.push(why);
     const stage = s.stages.find(({ start, end }) => start <= i + 1 && i + 1 <= end);

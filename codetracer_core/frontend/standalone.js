@@ -31,7 +31,7 @@ window.codetracerPipes = {
   outbox: {
     receive: null,
     last: null,
-    send: ({ annotator }) => answer("outbox", { annotator, labels: page.labels, onset: page.onset }),
+    send: ({ annotator }) => answer("outbox", { annotator, ...page.said }),
   },
 };
 

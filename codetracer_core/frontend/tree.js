@@ -97,6 +97,7 @@ function createTree(s, frame) {
     appendVisible(text, label[i]);
     row.append(text);
     if (exit[i]) row.append(element("span", "exit", `exit ${exit[i]}`));
+    if (s.details.has(i + 1)) row.append(element("span", "noted", "✎"));
     if (s.onset === i + 1) row.append(element("span", "onset", "⚑"));
     if (truth) {
       const dot = element("span", `dot truth ${truth}`, MARKS[truth]);

@@ -42,6 +42,7 @@ function createViewer(root) {
     rowOfStep: [],
     folded: new Set(),
     labels: new Map(),
+    details: new Map(), // step number → reason and the like
     onset: null, // step number of the failure onset
     range: null, // { from, to }: indexes; to is null while the range ends at the current step
     done: [], // acts that can be undone, newest last; an act is a list of marks before and after
@@ -58,6 +59,7 @@ function createViewer(root) {
   };
   const tree = createTree(s, frame),
     detail = createDetail(s, frame);
+  const why = createWhy(s, frame, act);
   const outbox = createOutbox(() => paintSaved());
   let frameWaits = false,
     dirty = false,
@@ -88,6 +90,7 @@ function createViewer(root) {
         hit: -1,
         query: "",
         labels: new Map(),
+        details: new Map(),
         onset: null,
         range: null,
         done: [],
@@ -135,6 +138,7 @@ function createViewer(root) {
     outbox.acknowledge(message.acknowledged, message.refused);
     if (message.run === s.run && message.annotator === outbox.annotator) {
       s.labels = new Map(Object.entries(message.labels || {}).map(([step, verdict]) => [Number(step), verdict]));
+      s.details = new Map(Object.entries(message.details || {}).map(([step, details]) => [Number(step), details]));
       s.onset = message.onset ?? null;
       outbox.pending().forEach(setMark);
       refresh();
@@ -342,12 +346,22 @@ function createViewer(root) {
     outbox.add(marks.map((mark) => ({ run: s.run, ...mark, annotator: outbox.annotator, at })));
     refresh();
   }
-  const markOf = (step, field) => (field === "onset" ? s.onset : (s.labels.get(step) ?? null));
+  const stepMarks = (field) => (field === "details" ? s.details : s.labels);
+  const markOf = (step, field) => (field === "onset" ? s.onset : (stepMarks(field).get(step) ?? null));
   function setMark({ step, field, value }) {
     if (field === "onset") s.onset = value;
-    else if (value) s.labels.set(step, value);
-    else s.labels.delete(step);
+    else if (value) stepMarks(field).set(step, value);
+    else stepMarks(field).delete(step);
   }
+  s.editWhy = () => {
+    if (!s.count || s.data.readOnly) return;
+    if (!s.visible.why) s.toggle("why");
+    why.focus();
+  };
+  s.copyWhy = () => {
+    const from = s.count ? why.copyPrevious() : 0;
+    flash(from ? `reason of step ${from}` : "no reason before this step");
+  };
   function askName() {
     const form = $(".sheet.name");
     $(".nameinput").value = outbox.annotator;
@@ -359,6 +373,7 @@ function createViewer(root) {
     document.cookie = `codetracer_annotator=${encodeURIComponent(name)}; path=/; max-age=31536000; samesite=strict`;
     s.labels = new Map();
     outbox.send();
+    s.details = new Map();
     s.onset = null;
     s.done = [];
     s.undone = [];
@@ -439,6 +454,7 @@ function createViewer(root) {
     frame.classList.toggle("nowrap", !s.visible.wrap);
     tree.paint();
     detail.paint();
+    why.paint();
     paintSaved();
     paintHits();
     if (document.activeElement !== $(".jump") && root.activeElement !== $(".jump"))

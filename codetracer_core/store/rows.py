@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from codetracer_core.models import GroundTruth, Kind, LabelEvent, RunRecord, Stage, Step, Verdict
+from codetracer_core.models import GroundTruth, Kind, LabelDetails, LabelEvent, RunRecord, Stage, Step, Verdict
 from codetracer_core.store.database import last_arrival, last_import, registered
 from codetracer_core.store.files import TEXTS, clean, file_name, is_text, to_json
 from codetracer_core.store.results import Decisions, Refused
@@ -213,10 +213,23 @@ def _why_not(event: LabelEvent, step_count: int | None) -> str:
         if event.step_id is None:
             return "a verdict needs a step"
         return "" if event.value in _VERDICTS else f"{str(event.value)[:40]!r} is no verdict ({', '.join(_VERDICTS)})"
+    if event.field == "details":
+        return _why_no_details(event)
     if event.field == "onset":
         return _why_no_onset(event, step_count)
     if event.field == "stages":
         return _why_no_stages(event.value, step_count)
+    return ""
+
+
+def _why_no_details(event: LabelEvent) -> str:
+    if event.step_id is None:
+        return "details belong to the verdict of a step"
+    try:
+        LabelDetails.model_validate(event.value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        return f"its details cannot be stored ({'.'.join(map(str, first['loc'])) or 'value'}: {first['msg']})"
     return ""
 
 

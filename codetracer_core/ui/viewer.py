@@ -16,19 +16,17 @@ from codetracer_core.errors import NotFound
 from codetracer_core.models import (
     Exposure,
     LabelEvent,
-    LabelSource,
     RunRecord,
     Stage,
     Trajectory,
-    Verdict,
 )
 from codetracer_core.store import Store
 from codetracer_core.tree import TraceTree
 from codetracer_core.ui import components
-from codetracer_core.viewer_data import find_steps, step_texts, viewer_data, whole_step
+from codetracer_core.viewer_data import Said, find_steps, said, step_texts, viewer_data, whole_step
 
 LONGEST_NAME = 80
-_LABELLED = {field: field for field in ("verdict", "onset")}
+_LABELLED = {field: field for field in ("verdict", "details", "onset")}
 """What a browser may label; anything else it sends is refused."""
 
 
@@ -75,23 +73,14 @@ def step_viewer(
     _outbox_pipe(run_id, store, annotator)
 
 
-def verdicts_in_force(
-    store: Store, run_id: str, *, source: LabelSource, annotator: str | None = None
-) -> dict[int, Verdict]:
-    """Step → verdict from one source (and, for people, one person); unlabelled steps are left out."""
-    labels = store.labels(run_id, source=source, annotator=annotator)
-    return {label.step_id: label.value for label in labels if label.field == "verdict" and label.step_id is not None}
+def said_by(store: Store, run_id: str, annotator: str) -> Said:
+    """What this person says of the run; nobody ("") says nothing."""
+    return said(store.labels(run_id, source="human", annotator=annotator)) if annotator else Said()
 
 
-def onset_in_force(store: Store, run_id: str, annotator: str) -> int | None:
-    """The step that this person marked as the failure onset; None if they marked none."""
-    labels = store.labels(run_id, source="human", annotator=annotator)
-    return next((label.value for label in labels if label.field == "onset"), None)
-
-
-def shown_truth(store: Store, run_id: str) -> dict[int, Verdict] | None:
+def shown_truth(store: Store, run_id: str) -> Mapping[int, str] | None:
     """The ground truth's verdicts if the person in front of this browser asked to see them, else None."""
-    return verdicts_in_force(store, run_id, source="ground_truth") if _truth_is_shown(run_id) else None
+    return said(store.labels(run_id, source="ground_truth")).verdicts if _truth_is_shown(run_id) else None
 
 
 def _truth_is_shown(run_id: str) -> bool:
@@ -153,7 +142,6 @@ def _outbox_pipe(run_id: str, store: Store, annotator: str) -> None:
         st.session_state["annotator"] = annotator
         _note_exposure(store, run_id, annotator)
         acknowledged, refused = take_labels(store, message.get("batches", ()))
-    labels = verdicts_in_force(store, run_id, source="human", annotator=annotator) if annotator else {}
     _pipe(
         "outbox_pipe",
         {
@@ -162,8 +150,7 @@ def _outbox_pipe(run_id: str, store: Store, annotator: str) -> None:
             "annotator": annotator,
             "acknowledged": acknowledged,
             "refused": refused,
-            "labels": {str(step): verdict for step, verdict in labels.items()},
-            "onset": onset_in_force(store, run_id, annotator) if annotator else None,
+            **said_by(store, run_id, annotator).as_json(),
         },
     )
 

@@ -130,6 +130,39 @@ def test_the_failure_onset_is_a_mark_of_its_own(page: Page, dashboard: Dashboard
     expect(page.locator(".onset")).to_have_count(0)
 
 
+def test_a_reason_is_offered_kept_as_a_draft_saved_copied_and_undone(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"], step=200)
+    press(page, "2")
+    name_annotator(page, "Explainer")
+    see_saved(page)
+    press(page, "c")
+    reason = page.get_by_label("Reason", exact=True)
+    expect(reason).to_be_focused()
+    page.keyboard.type("edits the wrong module")
+    page.reload()  # typed, not left: a draft
+    see_step(page, 200)
+    expect(reason).to_have_value("edits the wrong module")
+    press(page, "c")
+    page.keyboard.type(", 1 of them")  # keys are text here, no verdicts
+    press(page, "Escape")
+    page.get_by_label("Deviation type").select_option("wrong target")
+    see_saved(page)
+    expect(page.locator("#step-200 .noted")).to_be_visible()
+    expect(page.locator("#step-200 .dot.incorrect")).to_be_visible()
+    page.locator(".list").focus()
+    press(page, "j", "j", "C")
+    see_saved(page)
+    expect(reason).to_have_value("edits the wrong module, 1 of them")
+    press(page, "Control+z")
+    expect(page.locator("#step-202 .noted")).to_have_count(0)
+    expect(reason).to_have_value("")
+    page.reload()
+    see_step(page, 202)
+    press(page, "k", "k")
+    see_step(page, 200)
+    expect(page.get_by_label("Deviation type")).to_have_value("wrong_target")
+
+
 def test_people_see_only_their_own_labels(page: Page, dashboard: Dashboard) -> None:
     open_run(page, dashboard, dashboard.runs["long"], step=60)
     press(page, "2")

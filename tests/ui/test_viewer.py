@@ -10,7 +10,7 @@ import pytest
 from codetracer_core.models import Branch, LabelEvent, Step, ToolCall, Trajectory
 from codetracer_core.store import Store
 from codetracer_core.tree import build_tree
-from codetracer_core.ui.viewer import LONGEST_NAME, onset_in_force, take_labels, verdicts_in_force
+from codetracer_core.ui.viewer import LONGEST_NAME, said_by, take_labels
 from codetracer_core.viewer_data import (
     FIELD_CHARACTERS,
     MOST_HITS,
@@ -180,7 +180,7 @@ def batch(*ops: Any, client: str = "tab-1") -> dict[str, Any]:
 
 
 def in_force(store: Store, run: str = "run-1", annotator: str = "Ana") -> dict[int, str]:
-    return dict(verdicts_in_force(store, run, source="human", annotator=annotator))
+    return dict(said_by(store, run, annotator).verdicts)
 
 
 def test_a_batch_sent_again_and_again_is_stored_once(store: Store) -> None:
@@ -221,6 +221,8 @@ def test_labels_of_another_run_and_person_find_their_way(store: Store) -> None:
         (op(2, field="stages"), "label 2: not understood"),
         (op(2, field="shown", step=None, value="ground_truth"), "label 2: not understood"),
         (op(2, field="onset", step=None, value=6), "a failure onset is a step from 1 to 5"),
+        (op(2, field="details", value={"reason": 5}), "its details cannot be stored (reason"),
+        (op(2, field="details", value={"mood": "bad"}), "its details cannot be stored (mood"),
         (op(2, field="onset", step=3, value=3), "a failure onset is a mark of the whole run"),
         (op(2, value={"nested": []}), "is no verdict"),
         (op(2, at="yesterday"), "label 2: not understood"),
@@ -270,10 +272,10 @@ def test_an_empty_message_asks_nothing_of_the_store(store: Store) -> None:
 
 def test_an_onset_is_one_mark_of_the_run(store: Store) -> None:
     take_labels(store, [batch(op(1, None, 2, field="onset"), op(2, None, 4, field="onset"))])
-    assert onset_in_force(store, "run-1", "Ana") == 4
-    assert onset_in_force(store, "run-1", "Ben") is None
+    assert said_by(store, "run-1", "Ana").onset == 4
+    assert said_by(store, "run-1", "Ben").onset is None
     take_labels(store, [batch(op(3, None, None, field="onset"))])
-    assert onset_in_force(store, "run-1", "Ana") is None
+    assert said_by(store, "run-1", "Ana").onset is None
 
 
 def test_a_label_carries_what_its_author_had_been_shown(store: Store) -> None:
@@ -294,3 +296,12 @@ def test_a_label_carries_what_its_author_had_been_shown(store: Store) -> None:
     assert said["run-1", "Ana", 2] == "ground_truth"
     assert said["run-1", "Ben", 1] == "none"
     assert said["run-2", "Ana", 1] == "none"
+
+
+def test_details_stand_beside_the_verdict(store: Store) -> None:
+    why = {"reason": "the header may hold a date", "deviation_type": "wrong_target", "confidence": "high"}
+    take_labels(store, [batch(op(1, 2), op(2, 2, why, field="details"))])
+    own = said_by(store, "run-1", "Ana")
+    assert own.verdicts == {2: "incorrect"}
+    assert own.details == {2: why}
+    assert own.as_json() == {"labels": {"2": "incorrect"}, "details": {"2": why}, "onset": None}
