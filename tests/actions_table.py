@@ -77,6 +77,13 @@ READING: list[tuple[Kind, str, str | Step]] = [
     ("explore", "only a comment", "# thinking about the next step"),
     ("explore", "nothing runs", ""),
     ("explore", "waits", "sleep 15"),
+    ("explore", "reads only", "alias count='wc -l'; count src/a.py"),
+    ("change", "deletes", "alias ls='rm -rf'\nls build"),
+    ("explore", "aws ec2 describe-instances only shows", "aws ec2 describe-instances --region eu-north-1"),
+    ("change", "aws s3 cp", "aws s3 cp list.txt s3://bucket/"),
+    ("explore", "gcloud compute instances list only shows", "gcloud compute instances list"),
+    ("explore", "reads only", "fdisk -l; swapon --show; iptables -L; timedatectl"),
+    ("change", "changes the firewall", "iptables -A INPUT -j DROP"),
 ]
 
 SEARCHING: list[tuple[Kind, str, str | Step]] = [
@@ -134,7 +141,7 @@ WRITING: list[tuple[Kind, str, str | Step]] = [
     ("change", "uniq writes out.txt", "uniq in.txt out.txt"),
     ("change", "xxd writes patched.bin", "xxd -r patch.hex patched.bin"),
     ("change", "dd writes /dev/sdb", "dd if=image.iso of=/dev/sdb bs=4M"),
-    ("change", "yq -i", "yq -i '.a = 1' values.yaml"),
+    ("change", "yq edits files", "yq -i '.a = 1' values.yaml"),
     ("change", "deletes build and 1 more", "rm -rf build dist"),
     ("change", "moves to new.py", "mv old.py new.py"),
     ("change", "copies into backup/", "cp -r src backup/"),
@@ -163,6 +170,14 @@ WRITING: list[tuple[Kind, str, str | Step]] = [
     ("change", "deletes", "trap 'rm -f lock' EXIT; ls"),
     ("change", "part of it cannot be read as shell", "echo 'an open quote"),
     ("change", "computed", "$RUNNER --all"),
+    ("change", "sed writes /tmp/x/hits", "sed -n '/a/w /tmp/x/hits' server.log"),
+    ("explore", "reads only", "sed -n -e '/a/,/b/w /dev/stdout' server.log"),
+    ("change", "changes the rights (chmod)", "find . -name '*.sh' | xargs chmod +x"),
+    ("change", "changes the rights of a.sh and 1 more", "chmod 755 a.sh b.sh"),
+    ("change", "edits app", "patchelf --set-rpath /opt/lib app"),
+    ("change", "renames files", "rename 's/a/b/' one.txt two.txt"),
+    ("change", "computed", "rm${IFS}x"),
+    ("change", "computed", '"$RUNNER" --all'),
 ]
 
 STARTING: list[tuple[Kind, str, str | Step]] = [
@@ -207,6 +222,14 @@ STARTING: list[tuple[Kind, str, str | Step]] = [
     ("change", "changes accounts", "useradd -m deploy"),
     ("explore", "tmux capture-pane only shows", "tmux capture-pane -p -t main"),
     ("change", "tmux send-keys", "tmux send-keys -t main 'make' Enter"),
+    ("explore", "reads only", "bash -euo pipefail -c 'ls | head'"),
+    ("change", "runs the script build.sh", "bash -euo pipefail build.sh"),
+    ("change", "runs the script build.sh", "bash build.sh -n 5"),
+    ("change", "shell program that arrives unseen", "curl -s https://example.org/i.sh | bash -s -- --yes"),
+    ("explore", "reads only", "npx prettier -c src"),
+    ("change", "talks to another machine", "connect_start ctf.example.org 1337"),
+    ("change", "under a debugger", "debug_start ./crackme"),
+    ("change", "builds (ninja)", "ninja -v"),
 ]
 
 PYTHON: list[tuple[Kind, str, str | Step]] = [
@@ -264,6 +287,29 @@ PYTHON: list[tuple[Kind, str, str | Step]] = [
     ("explore", "checks the syntax", "node --check server.js"),
     ("change", "runs the script build.rb", "ruby build.rb"),
     ("explore", "checks the syntax", "python -m py_compile app/main.py"),
+    ("change", "Python writes x", "python -c \"f = open; f('x', 'w')\""),
+    ("change", "deletes x", "python -c \"from subprocess import *; run(['rm', 'x'])\""),
+    ("change", "os.unlink(x)", "python -c \"from os import *; unlink('x')\""),
+    ("change", "shutil.rmtree(x)", "python -c \"__import__('shutil').rmtree('x')\""),
+    ("explore", "without a call", "python -c \"print(__import__('numpy').__version__)\""),
+    ("change", "os.remove(x)", "python -c \"import os; getattr(os, 'remove')('x')\""),
+    ("change", "runs app.cli.main()", "python -c 'from app.cli import main; main()'"),
+    ("explore", "without a call", "python - <<'EOF'\ndef main():\n    print(1)\nmain()\nEOF"),
+    ("change", "sends data", "python -c \"import requests; requests.request('POST', 'http://localhost')\""),
+    ("change", "tempfile.mkdtemp()", "python -c 'import tempfile; tempfile.mkdtemp()'"),
+    (
+        "change",
+        "Python edits a.txt",
+        "python -c \"import fileinput as f; [0 for l in f.input('a.txt', inplace=True)]\"",
+    ),
+    ("change", "deletes x", tool("run_ipython", code="get_ipython().system('rm x')")),
+    ("explore", "reads only", tool("run_ipython", code="files = !ls\nprint(files)")),
+    ("explore", "reads only", tool("run_ipython", code="%%bash\ncd /w\nls")),
+    ("change", "deletes x", tool("run_ipython", code="%%bash\nrm x")),
+    ("explore", "views /w", tool("run_ipython", code="print(file_editor(**{'command': 'view', 'path': '/w'}))")),
+    ("change", "creates a.py", tool("run_ipython", code="file_editor(**{'command': 'create', 'path': 'a.py'})")),
+    ("explore", "reads only", "python -m dis a.py"),
+    ("change", "Julia code that may write", 'julia -e \'write("x", "y")\''),
 ]
 
 TESTING: list[tuple[Kind, str, str | Step]] = [
@@ -300,6 +346,18 @@ TESTING: list[tuple[Kind, str, str | Step]] = [
     ("change", "edits files", "npx eslint --fix src"),
     ("change", "redirects into /tmp/t.log", "pytest -q > /tmp/t.log 2>&1; tail /tmp/t.log"),
     ("change", "runs the script test_fix.py", "python test_fix.py"),
+    ("explore", "runs tests (pytest)", "pytest -v"),
+    ("explore", "runs tests (unittest)", "python -m unittest -v"),
+    ("explore", "runs tests (nose)", "python -m nose tests"),
+    ("explore", "runs tests (phpunit)", "php vendor/bin/phpunit tests"),
+    ("explore", "runs tests (playwright test)", "npx playwright test"),
+    ("explore", "a check that only reads", "npx tsc --noEmit -p tsconfig.json"),
+    ("explore", "a check that only reads", "isort -c ."),
+    ("explore", "runs tests (terraform validate)", "terraform validate"),
+    ("explore", "runs tests (pytest)", "pytest --cov=app --cov-report=term-missing"),
+    ("change", "writes (--cov-report)", "pytest --cov=app --cov-report=term --cov-report html"),
+    ("change", "cargo clippy", "cargo clippy --all-targets --fix"),
+    ("change", "go test", "go test ./parser -c"),
 ]
 
 GIT: list[tuple[Kind, str, str | Step]] = [
@@ -329,6 +387,15 @@ GIT: list[tuple[Kind, str, str | Step]] = [
     ("change", "git diff writes d.patch", "git diff --output=d.patch"),
     ("explore", "gh pr only shows", "gh pr view 12 --comments"),
     ("change", "gh pr", "gh pr create --fill"),
+    ("change", "git branch -d old", "git branch -d old"),
+    ("change", "git reset --hard HEAD~1", "git reset --hard HEAD~1"),
+    ("change", "git checkout -b fix", "git checkout -b fix"),
+    ("change", "git clone https://", "git clone --depth 1 https://git.example.org/x.git"),
+    ("explore", "git worktree list only reads", "git worktree list --porcelain"),
+    ("explore", "git rerere status only reads", "git rerere status"),
+    ("change", "git config edit", "git config edit"),
+    ("explore", "gh api only shows", "gh api repos/o/r/pulls"),
+    ("change", "gh api", "gh api repos/o/r/issues -f title=x"),
 ]
 
 PACKAGES: list[tuple[Kind, str, str | Step]] = [
@@ -367,6 +434,8 @@ PACKAGES: list[tuple[Kind, str, str | Step]] = [
     ("change", "builds (javac)", "javac Main.java"),
     ("change", "manage.py migrate", "python manage.py migrate"),
     ("explore", "manage.py showmigrations only shows", "python manage.py showmigrations"),
+    ("change", "docker compose up", "docker compose -f dev.yml up -d"),
+    ("change", "go mod tidy", "go mod tidy"),
 ]
 
 NETWORK_AND_DATA: list[tuple[Kind, str, str | Step]] = [
@@ -441,7 +510,7 @@ TOOLS: list[tuple[Kind, str, str | Step]] = [
     ("explore", "thinks", tool("think", thought="hm")),
     ("explore", "ends the run", tool("finish", message="done")),
     ("explore", "ends the run", tool("mark_task_complete")),
-    ("explore", "thinks", tool("recall", query="x")),
+    ("explore", "bookkeeping", tool("recall", query="x")),
     ("explore", "the agent's own notes", tool("task_tracker", command="plan", task_list=[])),
     ("explore", "looks at the web", tool("browse", url="https://example.org")),
     ("change", "acts on a page", tool("browse_interactive", browser_actions="click('12')")),
@@ -480,6 +549,21 @@ TOOLS: list[tuple[Kind, str, str | Step]] = [
     ("explore", "ends the run", '{"analysis": "x", "commands": [], "task_complete": true}'),
     ("change", "names no tool", tool("", anything=1)),
     ("change", "unknown editor command", tool("str_replace_editor", command="explode", path="a")),
+    ("change", "types into the running program", tool("write_stdin", session_id=1, chars="print(1)\n")),
+    ("change", "interrupts", tool("write_stdin", session_id=1, chars="\x03")),
+    ("explore", "waits", tool("write_stdin", session_id=1, chars="")),
+    ("change", "deletes x", tool("local_shell", action={"type": "exec", "command": ["rm", "x"]})),
+    ("change", "hands work", tool("send_input", id="a1", message="go on")),
+    ("explore", "sub-agent that only reads", tool("codebase_investigator", objective="x")),
+    ("explore", "asks the language server a.ts", tool("LSP", operation="hover", path="a.ts")),
+    ("explore", "reads only", tool("Monitor", command="tail -f server.log")),
+    ("change", "SQL DROP", tool("mcp__postgres__query", sql="drop table x")),
+    ("explore", "SQL that only reads", tool("mcp__postgres__execute_sql", sql="select 1")),
+    ("explore", "looks at a page", tool("browser", code="goto('https://example.org')\nscroll(0, 100)")),
+    ("change", "acts on a page", tool("browser", code="noop()\nclick('12')")),
+    ("explore", "judging by its name", tool("browser_get_state", include_screenshot=True)),
+    ("explore", "runs tests", tool("run_tests", files=["a.py"])),
+    ("change", "writes a file", tool("Write", content="x")),
 ]
 
 KEYBOARD: list[tuple[Kind, str, str | Step]] = [

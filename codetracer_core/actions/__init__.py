@@ -4,8 +4,10 @@
 A step *changes* if any part of it may change state (files, packages, processes, repositories, servers); what
 is not known counts as change, and the reason says so. Reading, searching, listing, and running tests explore.
 
-``tools`` knows the structured tools, ``shell`` reads command lines with a syntax tree, ``commands``,
-``families`` and ``programs`` know the programs in them, ``python_code`` reads Python.
+``tools`` knows the structured tools, ``shell`` reads command lines with a syntax tree, ``commands`` finds the
+program of each command in its tables: ``families`` (git, pip, docker …), ``starters`` (sudo, xargs, bash -c …),
+``languages`` (python, node …), ``databases``, ``agents`` (their own editors) and ``programs`` (all others).
+``python_code`` reads Python, ``options`` the words of a command, ``effects`` makes one decision of many parts.
 """
 
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from codetracer_core.models import Kind, Step
 
 __all__ = ["ACTIONS_VERSION", "Decision", "Purpose", "classify", "shown"]
 
-ACTIONS_VERSION = 1
+ACTIONS_VERSION = 2
 """Raised whenever a decision could come out differently, so that stored ones can be made again."""
 
 

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from codetracer_core.actions import programs
-from codetracer_core.actions.effects import Effect, Purpose, changes, explores, shown
+from codetracer_core.actions import agents, databases, languages, programs, starters
+from codetracer_core.actions.effects import CHECKS, Effect, Purpose, changes, explores, runs_script, shown
 from codetracer_core.actions.families import FAMILIES, judge_family, judge_git, judge_tests
 from codetracer_core.actions.options import Call, Handler, asks_for_help, names, operands, paths, value_of
 
@@ -32,7 +32,7 @@ def _judge_once(call: Call) -> Effect | Call:
     path = call.name
     name = _program(path)
     if name is None:
-        return programs.runs_script(path)
+        return runs_script(path)
     call = replace(call, words=(name, *call.args))
     if (purpose := READERS.get(name)) is not None:
         return explores(_READER_REASONS[purpose], purpose, paths(call.args))
@@ -40,6 +40,7 @@ def _judge_once(call: Call) -> Effect | Call:
         asks_for_help(call.args)
         and not (name in STARTERS and call.args not in _PLAIN_HELP)
         and not (name in _OTHER_H and call.args == ("-h",))
+        and not (name in _OTHER_V and call.args in (("-v",), ("-V",)))
     ):
         return explores(f"asks {shown(name, 30)} for help or its version")
     if (handler := HANDLERS.get(name)) is not None:
@@ -58,6 +59,7 @@ _VERSIONED = re.compile(
     r"(python|pypy|pip|pytest|ruby|perl|php|node|lua|gcc|g\+\+|clang|clang\+\+|java)-?[\d.]+(?:-\d+)?t?"
 )
 _OTHER_H = names("shutdown halt sort")  # -h is something else there
+_OTHER_V = names("pytest py.test nosetests nose2 unittest green trial stestr ward tox nox prove ctest bin/test ninja")
 _PLAIN_HELP = (("--help",), ("--version",))
 _SCRIPTS_OF_TOOLS = frozenset({"gradlew", "mvnw", "manage.py", "runtests.py", "setup.py"})
 
@@ -91,7 +93,8 @@ READERS: dict[str, Purpose] = {
         " identify pdfinfo pdffonts exif mediainfo zipinfo cloc scc tokei sloc pydoc pydoc3 perldoc ri javap jps jstack"
         " jmap nvidia-smi rocm-smi sensors ipcs lslocks findmnt mountpoint jobs dirs history csvlook csvcut csvstat"
         " csvgrep xsv gron glow tput dpkg-query rpmquery lsb_release uuidgen mysqlshow pg_isready cpuid capinfos"
-        " checksec ROPgadget envsubst infocmp sw_vers vm_stat msgunfmt apt-config getcap pathchk units yes"
+        " checksec ROPgadget envsubst infocmp sw_vers vm_stat msgunfmt apt-config getcap pathchk units yes help sar atq"
+        " loginctl arp pkg-config nmap"
         # SWE-agent's own commands, which stand where shell commands stand
         " open goto scroll_up scroll_down set_cursors view_image filemap decompile disassemble",
         "read",
@@ -126,7 +129,7 @@ READERS: dict[str, Purpose] = {
 _READER_REASONS: dict[Purpose, str] = {
     "read": "reads only",
     "search": "searches only",
-    "test": programs.CHECKS,
+    "test": CHECKS,
     "shell": "stays within the shell",
     "wait": "waits",
     "plan": "thinks, nothing runs",
@@ -134,7 +137,7 @@ _READER_REASONS: dict[Purpose, str] = {
 }
 
 TEST_RUNNERS = names(
-    "pytest py.test tox nox nosetests nosetests3 nose2 trial green stestr unittest jest mocha vitest ava tap karma"
+    "pytest py.test tox nox nose nosetests nosetests3 nose2 trial green stestr unittest jest mocha vitest ava tap karma"
     " cypress ctest rspec cucumber phpunit pest paratest codecept prove behave robot pabot bats gotestsum ginkgo busted"
     " bin/test doctest testem ward runtests.py"
 )
@@ -142,23 +145,26 @@ TEST_RUNNERS = names(
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """What a changing program does. ``what`` says which words to name: its operands, the last one, or itself."""
+    """What a changing program does. ``what`` says which words to name: its operands (all, or those behind the first),
+    the last one, or itself."""
 
     text: str
     purpose: Purpose = "edit"
-    what: Literal["operands", "last", "program"] = "operands"
+    what: Literal["operands", "behind the first", "last", "program"] = "operands"
 
 
 CHANGERS: dict[str, Verb] = {
     **_each("rm rmdir unlink shred srm trash trash-put", Verb("deletes")),
-    **_each("mv rename prename", Verb("moves to", what="last")),
+    **_each("mv", Verb("moves to", what="last")),
+    **_each("rename prename mmv", Verb("renames files", what="program")),
     **_each("cp install rcp ditto", Verb("copies into", what="last")),
     **_each("ln", Verb("links", what="last")),
     **_each("mkdir touch mkfifo mknod mktemp create", Verb("creates")),
     **_each("truncate fallocate", Verb("sets the size of", what="last")),
-    **_each("chmod chown chgrp setfacl chattr setcap chcon", Verb("changes the rights of", what="last")),
-    **_each("split csplit", Verb("splits into files")),
-    **_each("sponge dos2unix unix2dos strip patchelf objcopy ex ed", Verb("edits")),
+    **_each("chmod chown chgrp setfacl chattr setcap chcon", Verb("changes the rights of", what="behind the first")),
+    **_each("split csplit", Verb("splits")),
+    **_each("sponge dos2unix unix2dos strip ex ed", Verb("edits")),
+    **_each("patchelf objcopy", Verb("edits", what="last")),
     **_each("edit insert append undo_edit", Verb("edits the open file", what="program")),
     **_each("pkill killall xkill skill", Verb("stops processes", "run", "program")),
     **_each("reboot shutdown poweroff halt init telinit", Verb("stops or restarts the machine", "run", "program")),
@@ -166,14 +172,8 @@ CHANGERS: dict[str, Verb] = {
         "useradd userdel usermod groupadd groupdel groupmod adduser deluser addgroup passwd chpasswd chsh visudo",
         Verb("changes accounts", "run", "program"),
     ),
-    **_each(
-        "iptables ip6tables nft ufw setenforce modprobe insmod rmmod timedatectl localectl",
-        Verb("changes the system", "run", "program"),
-    ),
-    **_each(
-        "mkfs mkfs.ext4 mkswap fdisk parted swapon swapoff umount losetup",
-        Verb("changes disks or mounts", "run", "program"),
-    ),
+    **_each("nft setenforce modprobe insmod rmmod", Verb("changes the system", "run", "program")),
+    **_each("mkfs mkfs.ext4 mkswap parted swapoff umount losetup", Verb("changes disks or mounts", "run", "program")),
     **_each(
         "rustc javac kotlinc scalac ghc ocamlc ocamlopt ocamlfind coqc nasm as ld fpc dmd ldc2 swiftc valac nvcc"
         " ranlib cython cythonize protoc flex lex bison yacc ninja scons meson autoconf automake autoreconf aclocal"
@@ -186,9 +186,12 @@ CHANGERS: dict[str, Verb] = {
         Verb("opens an editor, what is typed there is not seen:"),
     ),
     **_each("scp sftp ftp lftp tftp rclone", Verb("transfers files", "network", "program")),
-    **_each("telnet socat mosh", Verb("talks to another machine", "network", "program")),
+    **_each(
+        "telnet socat mosh connect_start connect_sendline connect_exec connect_stop",
+        Verb("talks to another machine", "network", "program"),
+    ),
     **_each("aria2c axel youtube-dl yt-dlp gdown huggingface-cli hf", Verb("downloads", "network", "program")),
-    **_each("at batch cron crond", Verb("schedules jobs", "run", "program")),
+    **_each("batch cron crond", Verb("schedules jobs", "run", "program")),
     **_each(
         "ssh-copy-id ssh-add gpg-agent certbot mkcert htpasswd",
         Verb("changes keys or credentials", "run", "program"),
@@ -202,18 +205,21 @@ CHANGERS: dict[str, Verb] = {
         " flask streamlit jupyter supervisord dockerd memcached caddy php-fpm nodemon pm2",
         Verb("starts or controls a server", "run", "program"),
     ),
-    **_each("gdb lldb rr dlv", Verb("runs a program under a debugger", "run", "program")),
+    **_each(
+        "gdb lldb rr dlv debug_start debug_add_breakpoint debug_continue debug_step debug_exec debug_stop",
+        Verb("runs a program under a debugger", "run", "program"),
+    ),
     **_each("fg bg disown", Verb("resumes or detaches a program", "run", "program")),
 }
 """Programs that change state, whatever their arguments."""
 
 
 def _changed(call: Call, verb: Verb) -> Effect:
-    words = operands(call.args)
+    words = operands(call.args)[verb.what == "behind the first" :]
     if verb.what == "last" and words:
         words = [value_of(call.args, "-t", "--target-directory") or words[-1]]
     if verb.what == "program" or not words:
-        return changes(f"{verb.text.rstrip(':')} ({call.name})", verb.purpose, paths(call.args))
+        return changes(f"{verb.text.rstrip(':').removesuffix(' of')} ({call.name})", verb.purpose, paths(call.args))
     more = f" and {len(words) - 1} more" if len(words) > 1 else ""
     return changes(f"{verb.text} {shown(words[0])}{more}", verb.purpose, words[:4])
 
@@ -221,42 +227,42 @@ def _changed(call: Call, verb: Verb) -> Effect:
 STARTERS: dict[str, Handler] = {
     **_each(
         "nohup setsid unbuffer builtin exec catchsegv valgrind fakeroot proot busybox dumb-init tini eatmydata uvx",
-        programs.starts_other(alone=explores("stays within the shell", "shell")),
+        starters.starts_other(alone=explores("stays within the shell", "shell")),
     ),
-    **_each("timeout gtimeout", programs.starts_other("-s", "-k", "--signal", "--kill-after", skips=1)),
-    **_each("nice ionice", programs.starts_other("-n", "-c", "-p", "--adjustment")),
-    **_each("chroot gosu su-exec taskset chrt", programs.starts_other("-p", skips=1)),
-    "flock": programs.starts_other("-w", "-E", "--timeout", skips=1),
-    "stdbuf": programs.starts_other("-i", "-o", "-e"),
-    "xvfb-run": programs.starts_other("-s", "-n", "-f", "-e", "--server-args", "--server-num"),
-    "doas": programs.starts_other("-u", "-C"),
-    **_each("npx pnpx bunx", programs.npx),
-    **_each("time strace ltrace", programs.traced),
-    "command": programs.command,
-    "env": programs.env,
-    "sudo": programs.sudo,
-    "watch": programs.watch,
-    **_each("xargs parallel", programs.xargs),
-    **_each("bash sh zsh dash ash ksh fish", programs.shell),
-    **_each("su runuser", programs.su),
-    "ssh": programs.ssh,
-    "eval": programs.evaluate,
-    "trap": programs.trap,
+    **_each("timeout gtimeout", starters.starts_other("-s", "-k", "--signal", "--kill-after", skips=1)),
+    **_each("nice ionice", starters.starts_other("-n", "-c", "-p", "--adjustment")),
+    **_each("chroot gosu su-exec taskset chrt", starters.starts_other("-p", skips=1)),
+    "flock": starters.starts_other("-w", "-E", "--timeout", skips=1),
+    "stdbuf": starters.starts_other("-i", "-o", "-e"),
+    "xvfb-run": starters.starts_other("-s", "-n", "-f", "-e", "--server-args", "--server-num"),
+    "doas": starters.starts_other("-u", "-C"),
+    **_each("npx pnpx bunx", starters.npx),
+    **_each("time strace ltrace", starters.traced),
+    "command": starters.command,
+    "env": starters.env,
+    "sudo": starters.sudo,
+    "watch": starters.watch,
+    **_each("xargs parallel", starters.xargs),
+    **_each("bash sh zsh dash ash ksh fish", starters.shell),
+    **_each("su runuser", starters.su),
+    "ssh": starters.ssh,
+    "eval": starters.evaluate,
+    "trap": starters.trap,
     **_each("find gfind", programs.find),
     **_each("fd fdfind", programs.fd),
-    **_each("echo printf", programs.echo),
-    **_each("apply_patch applypatch", programs.apply_patch),
+    **_each("echo printf", agents.echo),
+    **_each("apply_patch applypatch", agents.apply_patch),
 }
 """Programs whose words behind their own options are another command (or plain text): ``--help`` there is not theirs."""
 
 HANDLERS: dict[str, Handler] = {
     **STARTERS,
-    **_each("source .", programs.source),
+    **_each("source .", starters.source),
     **_each("sed gsed", programs.sed),
     **_each("awk gawk mawk nawk", programs.awk),
     "tee": programs.tee,
     "dd": programs.dd,
-    "yq": programs.yq,
+    "yq": programs.writes_with("-i", "--inplace", "--in-place", does="edits files"),
     **_each("sort iconv pandoc xmllint", programs.writes_to("-o", "--output")),
     **_each("tcpdump tshark", programs.writes_to("-w")),
     "uniq": programs.writes_operand(1, "-f", "-s", "-w"),
@@ -273,21 +279,22 @@ HANDLERS: dict[str, Handler] = {
     "curl": programs.curl,
     "wget": programs.wget,
     "rsync": programs.rsync,
-    **_each("python python2 python3 pypy pypy3 ipython ipython3", programs.python),
-    **_each("manage.py django-admin", programs.manage),
-    "setup.py": programs.setup_py,
-    "coverage": programs.coverage,
+    **_each("aws gcloud az", programs.cloud),
+    **_each("python python2 python3 pypy pypy3 ipython ipython3", languages.python),
+    **_each("manage.py django-admin", languages.manage),
+    "setup.py": languages.setup_py,
+    "coverage": languages.coverage,
     **_each(
         "node nodejs ts-node tsx",
-        programs.interpreter("JavaScript", "-e", "-p", "--eval", "--print", checks=("--check",)),
+        languages.interpreter("JavaScript", "-e", "-p", "--eval", "--print", checks=("--check",)),
     ),
-    "perl": programs.interpreter("Perl", "-e", "-E", checks=("-c",)),
-    "ruby": programs.interpreter("Ruby", "-e", checks=("-c",)),
-    "php": programs.interpreter("PHP", "-r", checks=("-l",)),
-    **_each("Rscript R", programs.interpreter("R", "-e")),
-    "julia": programs.interpreter("Julia", "-e", "-E"),
-    **_each("lua luajit", programs.interpreter("Lua", "-e")),
-    "java": programs.java,
+    "perl": languages.interpreter("Perl", "-e", "-E", checks=("-c",)),
+    "ruby": languages.interpreter("Ruby", "-e", checks=("-c",)),
+    "php": languages.interpreter("PHP", "-r", checks=("-l",)),
+    **_each("Rscript R", languages.interpreter("R", "-e")),
+    "julia": languages.interpreter("Julia", "-e", "-E"),
+    **_each("lua luajit", languages.interpreter("Lua", "-e")),
+    "java": languages.java,
     **_each("tar bsdtar gtar", programs.tar),
     "unzip": programs.reads_with("-l", "-t", "-p", "-v", "-Z", "-z", otherwise="unpacks an archive"),
     "zip": programs.reads_with("-T", "-sf", otherwise="writes an archive"),
@@ -308,24 +315,23 @@ HANDLERS: dict[str, Handler] = {
         programs.writes_with("-w", "--write", "-i", "--in-place", does="formats files"),
     ),
     "ruff": programs.ruff,
-    "tsc": programs.reads_with("--noEmit", "--showConfig", otherwise="writes JavaScript", purpose="build"),
+    "tsc": programs.typescript,
     **_each(
         "eslint stylelint rubocop standard biome golangci-lint clang-tidy ktlint swiftlint tslint",
         programs.writes_with(
             *("--fix", "--fix-errors", "-a", "-A", "--autocorrect", "--apply", "--write", "-fix"),
             does="edits files",
-            looks=explores(programs.CHECKS, "test"),
+            looks=explores(CHECKS, "test"),
         ),
     ),
     **_each(
         "nginx apache2 httpd apachectl sshd haproxy",
         programs.reads_with("-t", "-T", "configtest", otherwise="starts or controls a server", purpose="run"),
     ),
-    "playwright": programs.reads_with("test", otherwise="installs or records", purpose="install"),
     "patch": programs.patch,
-    **_each("psql mysql mariadb clickhouse-client duckdb", programs.sql_shell),
-    **_each("sqlite3 sqlite", programs.sqlite),
-    "redis-cli": programs.redis,
+    **_each("psql mysql mariadb clickhouse-client duckdb", databases.sql_shell),
+    **_each("sqlite3 sqlite", databases.sqlite),
+    "redis-cli": databases.redis,
     "kill": programs.kill,
     "service": programs.service,
     **_each("hostname domainname", programs.changes_with_operands("sets the name of the machine")),
@@ -345,7 +351,16 @@ HANDLERS: dict[str, Handler] = {
     "journalctl": programs.writes_with("--vacuum-size", "--vacuum-time", "--rotate", does="drops logs", purpose="run"),
     "crontab": programs.reads_with("-l", otherwise="changes scheduled jobs", purpose="run"),
     "screen": programs.reads_with("-ls", "-list", otherwise="controls a terminal session", purpose="run"),
-    "hostnamectl": programs.reads_with("status", otherwise="changes the system's setup", purpose="run"),
+    **_each(
+        "hostnamectl timedatectl localectl",
+        programs.changes_with_operands("changes the system's setup", "status", "show", "list-timezones"),
+    ),
+    **_each(
+        "iptables ip6tables ufw",
+        programs.reads_with("-L", "-S", "--list", "status", otherwise="changes the firewall", purpose="run"),
+    ),
+    **_each("fdisk swapon", programs.reads_with("-l", "--show", "-s", otherwise="changes disks", purpose="run")),
+    "at": programs.reads_with("-l", otherwise="schedules jobs", purpose="run"),
     "openssl": programs.openssl,
     **_each("gpg gpg2", programs.gpg),
     **_each("dpkg dpkg-deb", programs.dpkg),
@@ -354,6 +369,6 @@ HANDLERS: dict[str, Handler] = {
     "apt-key": programs.reads_with("list", otherwise="changes keys", purpose="install"),
     "apt-mark": programs.reads_with("showhold", "showmanual", otherwise="marks packages", purpose="install"),
     "add-apt-repository": programs.reads_with("-L", "--list", otherwise="changes package sources", purpose="install"),
-    **_each("str_replace_editor str_replace_based_edit_tool edit_anthropic", programs.editor_command),
+    **_each("str_replace_editor str_replace_based_edit_tool edit_anthropic", agents.editor_command),
 }
 """Programs whose arguments decide."""

@@ -1,5 +1,6 @@
 """Programs whose sub-command decides: git, package managers, containers, build tools."""
 
+import re
 from dataclasses import dataclass
 
 from codetracer_core.actions.effects import Effect, Purpose, changes, explores, shown
@@ -19,7 +20,7 @@ class Family:
     reads: frozenset[str] = frozenset()
     tests: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
-    """Exceptions: "sub next" that changes although "sub" alone reads."""
+    """Exceptions: "sub word" that changes although "sub" alone reads, if the word stands anywhere behind it."""
     starts: frozenset[str] = frozenset()
     """Sub-commands that start the command line behind them."""
     starts_in: bool = False
@@ -98,7 +99,8 @@ _DOCKER = Family(
     starts_in=True,
     valued=_set(
         "-H, --host, --context, -c, --config, -l, --log-level, -f, --file, -p, --project-name, --env-file, --profile,"
-        "--project-directory, -e, --env, -u, --user, -w, --workdir, --detach-keys, --index"
+        "--project-directory, -e, --env, -u, --user, -w, --workdir, --detach-keys, --index, -v, --volume, --name,"
+        "--network, --entrypoint, --mount, --platform"
     ),
 )
 _PROJECT = Family(
@@ -154,7 +156,7 @@ FAMILIES: dict[str, Family] = {
         "build",
         _set("version, env, list, doc, mod graph, mod why, mod verify, help, tool pprof, tool nm, tool objdump"),
         _set("test, vet"),
-        _set("env -w, env -u"),
+        _set("env -w, env -u, test -c, test -cpuprofile, test -memprofile, test -blockprofile, test -trace"),
         valued=_set("-C"),
     ),
     "gem": Family(
@@ -217,7 +219,7 @@ FAMILIES: dict[str, Family] = {
         valued=_set("-n, --namespace, --context, --kubeconfig, -c, --container"),
         rehearsals=_set("--dry-run=client, --dry-run=server"),
     ),
-    "helm": Family("run", _set("list, ls, status, get, show, search, history, template, lint, env, repo list")),
+    "helm": Family("run", _set("list, ls, status, get, show, search, history, template, env, repo list"), _set("lint")),
     "systemctl": Family(
         "run",
         _set(
@@ -233,10 +235,10 @@ FAMILIES: dict[str, Family] = {
         bare_changes=True,
     ),
     "terraform": Family(
-        "run", _set("plan, show, validate, output, version, providers, state list, state show, graph, fmt -check")
+        "run",
+        _set("plan, show, output, version, providers, state list, state show, graph"),
+        _set("validate, fmt -check"),
     ),
-    "aws": Family("network", _set("s3 ls, sts get-caller-identity, configure list, help")),
-    "gcloud": Family("network", _set("config list, info, version, auth list, projects list")),
     "vagrant": Family("run", _set("status, global-status, ssh-config, port, box list, version")),
     # version control
     "gh": Family(
@@ -244,8 +246,9 @@ FAMILIES: dict[str, Family] = {
         _set(
             "status, pr list, pr view, pr status, pr diff, pr checks, issue list, issue view, issue status, repo view,"
             "repo list, run list, run view, release list, release view, auth status, search, gist list, gist view,"
-            "label list, workflow list, workflow view, help, version"
+            "label list, workflow list, workflow view, help, version, api"
         ),
+        writes=_set("api -X, api --method, api -f, api --raw-field, api -F, api --field, api --input"),
     ),
     "svn": Family(
         "version control",
@@ -279,6 +282,7 @@ FAMILIES: dict[str, Family] = {
         _set("test, spec, check, lint, tests, ci"),
         bare_changes=True,
     ),
+    "playwright": Family("install", tests=_set("test")),
     "alembic": Family("run", _set("current, heads, history, show, branches, check")),
 }
 
@@ -302,7 +306,7 @@ def judge_family(call: Call, family: Family) -> Effect | Call:
         if family.starts_in:
             inner = after_options(inner[1:], *family.valued)
         return call.starting(inner) if inner else changes(f"{told} starts something that is not seen")
-    if pairs & family.writes:
+    if any(f"{sub} {word}" in family.writes for word in words):
         return changes(told, family.purpose)
     if pairs & family.tests or sub in family.tests:
         return judge_tests(f"{told} {first_plain}" if pairs & family.tests else told, words)
@@ -314,7 +318,8 @@ def judge_family(call: Call, family: Family) -> Effect | Call:
         script = first_plain if sub.startswith("run") else ""
         return changes(f"{told} {shown(script, 30)}".rstrip(), "build" if "build" in (sub, script) else "run")
     named = [word for word in words if not word.startswith("-")][:3] if family.purpose == "install" else []
-    return changes(" ".join([told, *(shown(word, 30) for word in named)]), family.purpose, named)
+    telling = named or [first_plain] * bool(first_plain)
+    return changes(" ".join([told, *(shown(word, 30) for word in telling)]), family.purpose, named)
 
 
 _PROJECT_SCRIPTS = names("run run-script build start dev serve")
@@ -327,6 +332,8 @@ _TESTS_THAT_WRITE = (
     *("--snapshot-update", "--inline-snapshot", "--updateSnapshot", "--update-snapshots", "-coverprofile"),
 )
 
+_COVERAGE_INTO_FILES = re.compile(r"--cov-report[= ](?!term)")
+
 
 def judge_tests(name: str, args: tuple[str, ...]) -> Effect:
     """A test run is exploration, unless an option makes it write reports or snapshots."""
@@ -334,11 +341,18 @@ def judge_tests(name: str, args: tuple[str, ...]) -> Effect:
     for option in _TESTS_THAT_WRITE:
         if has(words, option) or (option == "--updateSnapshot" and "-u" in words):
             return changes(f"runs tests ({shown(name)}) and writes ({option})", "test", paths(args))
+    if _COVERAGE_INTO_FILES.search(" ".join(words)):
+        return changes(f"runs tests ({shown(name)}) and writes (--cov-report)", "test", paths(args))
     return explores(f"runs tests ({shown(name)})", "test", paths(args))
 
 
 _GIT_VALUED = ("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path")
 _GIT_TEXTS = ("-m", "-am", "--message", "--author", "-F", "--date", "-C", "-c")
+# Options of sub-commands that take the next word.
+_GIT_VALUED_OF: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("commit", "merge", "stash", "tag", "notes", "cherry-pick", "revert"), _GIT_TEXTS),
+    **dict.fromkeys(("clone", "fetch", "pull"), ("--depth", "-b", "--branch", "-o", "--origin", "-c", "-j", "--jobs")),
+}
 _GIT_READS = names(
     "status log diff show blame annotate grep ls-files ls-tree ls-remote cat-file rev-parse rev-list describe shortlog"
     " name-rev merge-base for-each-ref show-ref show-branch cherry whatchanged count-objects fsck var help version"
@@ -364,6 +378,7 @@ _GIT_FIRST_WORD: dict[str, tuple[str, ...]] = {
     "worktree": ("list",),
     "submodule": ("", "status", "summary"),
     "reflog": ("", "show", "exists", "HEAD"),
+    "rerere": ("status", "diff"),
     "notes": ("", "show", "list"),
     "bisect": ("log", "view", "visualize"),
     "bundle": ("verify", "list-heads"),
@@ -385,13 +400,17 @@ def judge_git(call: Call) -> Effect:
         return explores(f"{told} only reads", "search" if sub == "grep" else "read", paths(rest))
     if sub in _GIT_REHEARSALS and has(rest, *_GIT_REHEARSALS[sub]):
         return explores(f"{told} as a rehearsal only")
-    words = operands(rest, *(_GIT_TEXTS if sub in ("commit", "merge", "stash", "tag", "notes") else ()))
+    valued = _GIT_VALUED_OF.get(sub, ())
+    words = operands(rest, *valued)
     first = words[0] if words else ""
     if sub in _GIT_FIRST_WORD and first in _GIT_FIRST_WORD[sub]:
         return explores(f"{told} {shown(first, 20)} only reads".replace("  ", " "))
     if _git_only_looks(sub, rest, words):
         return explores(f"{told} only reads")
-    return changes(f"{told} {shown(first, 40)}".rstrip(), "version control", paths(words))
+    # ``git branch -d x`` and ``git branch x`` are told apart by their options.
+    options = [word for word in rest if word.startswith("-") and word not in ("-", "--", *valued)][:2]
+    told = " ".join([told, *(shown(word, 24) for word in options), shown(first, 40)])
+    return changes(told.rstrip(), "version control", paths(words))
 
 
 def _git_only_looks(sub: str, rest: tuple[str, ...], words: list[str]) -> bool:
@@ -406,7 +425,7 @@ def _git_only_looks(sub: str, rest: tuple[str, ...], words: list[str]) -> bool:
             return looks or not (words or has(rest, "-d"))
         case "config":
             looks = has(rest, "--get", "--list", "-l", "--get-all", "--get-regexp") or words[:1] in (["get"], ["list"])
-            acts = has(rest, "--unset", "--unset-all", "-e", "--edit", "--remove-section", "--add")
+            acts = has(rest, "--unset", "--unset-all", "-e", "--edit", "--remove-section", "--add") or words == ["edit"]
             return looks or (len(words) == 1 and not acts)
         case "symbolic-ref":
             return len(words) == 1 and not has(rest, "-d")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from codetracer_core.actions.effects import Effect
+from codetracer_core.actions.effects import Effect, changes, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +109,12 @@ def paths(args: tuple[str, ...] | list[str]) -> list[str]:
 def writes_nothing(path: str) -> bool:
     """Is this a place where output goes that no file keeps: /dev/null, the terminal, an open descriptor?"""
     return path in _NOWHERE or path.startswith("/dev/fd/")
+
+
+def judge_stdin(call: Call, judge: Callable[[str], Effect], what: str) -> Effect:
+    """An interpreter that reads its program from standard input: judged if the text is seen."""
+    if call.stdin is not None:
+        return judge(call.stdin)
+    if call.fed:
+        return changes(f"runs {what} that arrives unseen through a pipe or a file")
+    return changes(f"starts an interactive {shown(call.name, 30)}; what is typed there is not seen")

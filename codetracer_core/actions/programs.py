@@ -1,17 +1,25 @@
-"""Programs whose arguments decide whether they change anything: find, sed, curl, python, tar …"""
+"""Programs whose arguments decide whether they change anything: find, sed, curl, tar, make …"""
 
 import re
 import shlex
-from collections.abc import Callable
 from dataclasses import replace
 
-from codetracer_core.actions.effects import Effect, Purpose, changes, combined, explores, shown
+from codetracer_core.actions.agents import judge_patch
+from codetracer_core.actions.effects import (
+    CHECKS,
+    READS_ONLY,
+    Effect,
+    Purpose,
+    changes,
+    combined,
+    explores,
+    runs_script,
+    shown,
+)
 from codetracer_core.actions.families import judge_tests
 from codetracer_core.actions.options import (
     Call,
     Handler,
-    after_options,
-    asks_for_help,
     has,
     names,
     operands,
@@ -19,24 +27,6 @@ from codetracer_core.actions.options import (
     value_of,
     writes_nothing,
 )
-from codetracer_core.actions.python_code import judge_python, judge_sql
-
-READS_ONLY = explores("reads only")
-CHECKS = "runs a check that only reads"
-
-
-def runs_script(script: str) -> Effect:
-    return changes(f"runs the script {shown(script)}, which may do anything", "run", [script])
-
-
-def judge_stdin(call: Call, judge: Callable[[str], Effect], what: str) -> Effect:
-    """An interpreter that reads its program from standard input: judged if the text is seen."""
-    if call.stdin is not None:
-        return judge(call.stdin)
-    if call.fed:
-        return changes(f"runs {what} that arrives unseen through a pipe or a file")
-    return changes(f"starts an interactive {shown(call.name, 30)}; what is typed there is not seen")
-
 
 # ---------------------------------------------------------------- tables of small differences
 
@@ -87,11 +77,12 @@ def writes_operand(position: int, *valued: str) -> Handler:
     return handler
 
 
-def changes_with_operands(does: str) -> Handler:
-    """A program that shows a setting, and sets it when it is given a value."""
+def changes_with_operands(does: str, *shows: str) -> Handler:
+    """A program that shows a setting, and sets it when it is given a value (that is none of ``shows``)."""
 
     def handler(call: Call) -> Effect:
-        return changes(f"{does} ({call.name})") if operands(call.args) else READS_ONLY
+        words = operands(call.args)
+        return changes(f"{does} ({call.name})") if words and words[0] not in shows else READS_ONLY
 
     return handler
 
@@ -128,22 +119,14 @@ def fd(call: Call) -> Effect:
     return explores("searches only", "search", paths(call.args))
 
 
-_XARGS_VALUED = ("-n", "-I", "-P", "-L", "-d", "-s", "-a", "-E", "--max-args", "--max-procs", "--delimiter", "-j")
-
-
-def xargs(call: Call) -> Effect | Call:
-    """What arrives at standard input becomes arguments: the program that is started gets nothing to read."""
-    inner = after_options(call.args, *_XARGS_VALUED)
-    end = next((at for at, word in enumerate(inner) if word.startswith(":::")), len(inner))  # GNU parallel
-    return Call(inner[:end], call.shell) if inner[:end] else READS_ONLY
-
-
 _SED_SUBSTITUTION = re.compile(
     r"(?<![\\\w])[sy](?P<d>[^\w\s\\;])(?:\\.|(?!(?P=d))[^\\])*(?P=d)(?:\\.|(?!(?P=d))[^\\])*(?P=d)"
     r"[gpiImM0-9]*(?P<does>[we]?)[^\S\n]*(?P<file>[^;\s}]*)",
     re.DOTALL,
 )
-_SED_ADDRESS = re.compile(r"/(?:\\.|[^/\\\n])*/|\\(?P<d>[^\w\s])(?:\\.|(?!(?P=d))[^\\\n])*(?P=d)")
+_SED_ADDRESS = re.compile(
+    r"(?P<before>(?:^|[;{}\n,])[^\S\n]*)(?:/(?:\\.|[^/\\\n])*/|\\(?P<d>[^\w\s])(?:\\.|(?!(?P=d))[^\\\n])*(?P=d))"
+)
 _SED_TEXT = re.compile(r"(?:^|(?<=[;{}\n\d$]))[^\S\n]*[aic](?:\\|[^\S\n])(?:\\\n|[^\n])*", re.MULTILINE)
 _SED_COMMAND = re.compile(r"(?:^|[;{}\n])[\s\d,$!~+IM]*(?:[wW][^\S\n]+(?P<file>[^;\s}]+)|(?P<runs>e)(?=\s+\S|\s*$|;))")
 
@@ -170,7 +153,7 @@ def _sed_does(script: str) -> str:
             return "executes text as commands"
         if match["does"] == "w" and not writes_nothing(match["file"]):
             return f"writes {shown(match['file'])}"
-    rest = _SED_ADDRESS.sub("", _SED_TEXT.sub("", _SED_SUBSTITUTION.sub("", script)))
+    rest = _SED_ADDRESS.sub(r"\g<before>", _SED_TEXT.sub("", _SED_SUBSTITUTION.sub("", script)))
     for match in _SED_COMMAND.finditer(rest):
         if match["runs"]:
             return "executes text as commands"
@@ -253,12 +236,6 @@ def dd(call: Call) -> Effect:
     return changes(f"dd writes {shown(target)}", "edit", [target])
 
 
-def yq(call: Call) -> Effect:
-    if has(call.args, "-i", "--inplace", "--in-place"):
-        return changes("yq -i edits files", "edit", paths(call.args))
-    return explores("reads only", "read", paths(call.args))
-
-
 # ---------------------------------------------------------------- networks
 
 _CURL_VALUED = "AbcCdDeEFHKmoPQrtTuUwxXyYz"
@@ -314,14 +291,19 @@ def wget(call: Call) -> Effect:
     return changes(f"wget downloads {shown(target or 'files')}", "network", [target] if target else [])
 
 
-_SSH_VALUED = (*names("-b -c -D -E -e -F -I -i -J -L -l -m -O -o -p -Q -R -S -W -w"),)
+_CLOUD_READS = re.compile(
+    r"(?:describe|list|get|show|ls|info|version|help|tail|filter|head|whoami|validate)(?:-[a-z0-9-]+)?"
+)
 
 
-def ssh(call: Call) -> Effect:
-    remote = " ".join(after_options(call.args, *_SSH_VALUED)[1:])
-    if remote:
-        return call.shell(remote)
-    return judge_stdin(call, call.shell, "a remote program")
+def cloud(call: Call) -> Effect:
+    """``aws ec2 describe-instances``: the verb is the second word; gcloud and az have it further behind."""
+    words = operands(call.args, "--region", "--profile", "--output", "--project", "--query")
+    told = f"{call.name} {shown(' '.join(words[:3]), 50)}".rstrip()
+    verbs = words[:2] if call.name == "aws" else words[:4]
+    if not words or any(_CLOUD_READS.fullmatch(word) for word in verbs):
+        return explores(f"{told} only shows", "network")
+    return changes(told, "network")
 
 
 def rsync(call: Call) -> Effect:
@@ -329,283 +311,6 @@ def rsync(call: Call) -> Effect:
         return explores("rsync as a rehearsal only")
     words = operands(call.args, "-e", "--exclude", "--include", "--filter")
     return changes(f"copies into {shown(words[-1]) if words else 'a folder'}", "edit", words[-1:])
-
-
-# ---------------------------------------------------------------- shells and what starts other commands
-
-
-def shell(call: Call) -> Effect:
-    for at, word in enumerate(call.args):
-        if re.fullmatch(r"-[a-zA-Z]*c[a-zA-Z]*", word):
-            line = call.args[at + 1 : at + 2]
-            return call.shell(line[0]) if line else changes("runs a command that is not seen")
-        if not word.startswith(("-", "+")):
-            break
-    words = operands(call.args, "-o", "+o", "-O", "+O", "--rcfile", "--init-file")
-    if words and words[0] != "-":
-        if has(call.args, "-n"):
-            return explores(f"checks the syntax of {shown(words[0])}", "test", words[:1])
-        return runs_script(words[0])
-    return judge_stdin(call, call.shell, "a shell program")
-
-
-_SHELL_SETUP = re.compile(
-    r"(?:^|/)(?:activate|conda\.sh|nvm\.sh|env|environment|profile|bash_completion|\.(?:bash|z)?rc|\.(?:bash_|z)?profile)$"
-)
-
-
-def source(call: Call) -> Effect:
-    script = call.args[0] if call.args else ""
-    return explores("sets up the shell", "shell") if _SHELL_SETUP.search(script) else runs_script(script)
-
-
-def evaluate(call: Call) -> Effect:
-    return call.shell(" ".join(call.args))
-
-
-def trap(call: Call) -> Effect:
-    words = operands(call.args)
-    return call.shell(words[0]) if len(words) > 1 else explores("stays within the shell", "shell")
-
-
-def su(call: Call) -> Effect:
-    line = value_of(call.args, "-c", "--command")
-    return call.shell(line) if line else judge_stdin(call, call.shell, "a shell program")
-
-
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-
-
-def starts_other(*valued: str, skips: int = 0, alone: Effect | None = None) -> Handler:
-    """A program that starts the command behind its options (and ``skips`` operands): sudo, timeout, env …"""
-
-    def handler(call: Call) -> Effect | Call:
-        inner = after_options(call.args, *valued)[skips:]
-        while inner and _ASSIGNMENT.match(inner[0]):
-            inner = inner[1:]
-        if inner:
-            return call.starting(inner)
-        return alone or changes(f"{call.name} starts something that is not seen")
-
-    return handler
-
-
-def env(call: Call) -> Effect | Call:
-    if (line := value_of(call.args, "-S", "--split-string")) is not None:
-        return call.shell(" ".join([line, *call.args[call.args.index(line) + 1 :]]) if line in call.args else line)
-    return starts_other("-u", "--unset", "-C", "--chdir", alone=READS_ONLY)(call)
-
-
-def command(call: Call) -> Effect | Call:
-    if has(call.args[:1], "-v", "-V"):
-        return READS_ONLY
-    return starts_other("-a", alone=explores("stays within the shell", "shell"))(call)
-
-
-def sudo(call: Call) -> Effect | Call:
-    if call.args and call.args[0] in ("-l", "-v", "-V", "-k", "--list"):
-        return READS_ONLY
-    if call.args and call.args[0] in ("-i", "-s") and len(call.args) == 1:
-        return judge_stdin(call, call.shell, "a shell program")
-    return starts_other(*names("-u -g -h -p -C -r -t -T -U -D -R --user --group"))(call)
-
-
-def traced(call: Call) -> Effect | Call:
-    """time, strace, ltrace: start a command, and may write what they measured into a file."""
-    valued = ("-f", "--format", "-o", "--output") if call.name == "time" else (*names("-e -p -s -P -a -u -E -o"),)
-    target = value_of(call.args[: len(call.args) - len(after_options(call.args, *valued))], "-o", "--output")
-    if target and not writes_nothing(target):
-        inner = call.shell(shlex.join(after_options(call.args, *valued)))
-        return combined([inner, changes(f"{call.name} writes {shown(target)}", "output", [target])])
-    return starts_other(*valued, alone=explores("stays within the shell", "shell"))(call)
-
-
-def watch(call: Call) -> Effect:
-    return call.shell(" ".join(after_options(call.args, "-n", "--interval")))
-
-
-def npx(call: Call) -> Effect | Call:
-    if line := value_of(call.args, "-c", "--call"):
-        return call.shell(line)
-    inner = after_options(call.args, "-p", "--package")
-    if not inner:
-        return changes("npx starts something that is not seen")
-    return call.starting((inner[0].partition("@")[0] or inner[0], *inner[1:]))
-
-
-# ---------------------------------------------------------------- Python
-
-_PYTHON_LETTERS = "[bBdEhiIOPqsSuvVx]*"
-_MODULES_THAT_ARE_PROGRAMS = names(
-    "pytest unittest nose nose2 tox nox pip flake8 pyflakes pylint pycodestyle pydocstyle mypy pyright black isort ruff"
-    " autopep8 yapf coverage behave robot pydoc vulture bandit poetry pipx uv jupyter flask uvicorn gunicorn trial"
-    " streamlit virtualenv twine"
-)
-_MODULES_THAT_READ = names(
-    "site sysconfig platform this calendar pyclbr inspect pstats base64 keyword locale mimetypes uuid"
-)
-_MODULES_THAT_CHECK = names("py_compile compileall tabnanny ast tokenize dis symtable")
-_MODULES_THAT_RUN_SCRIPTS = names("cProfile profile trace pdb memory_profiler kernprof runpy")
-_RUNNERS_OF_PROJECTS = {"runtests.py", "bin/test", "bin/doctest", "bin/pytest", "bin/py.test", "bin/nosetests"}
-
-
-def python(call: Call) -> Effect | Call:
-    args = call.args
-    at = 0
-    while at < len(args):
-        word, following = args[at], args[at + 1 : at + 2]
-        if re.fullmatch(rf"-{_PYTHON_LETTERS}c", word):
-            return judge_python(following[0], call.shell) if following else changes("runs Python that is not seen")
-        if re.fullmatch(rf"-{_PYTHON_LETTERS}m", word):
-            return (
-                python_module(call.starting(args[at + 1 :])) if following else changes("runs Python that is not seen")
-            )
-        if word in ("-W", "-X", "--check-hash-based-pycs"):
-            at += 1
-        elif word == "-":
-            break
-        elif not word.startswith("-"):
-            return python_script(call.starting(args[at:]))
-        at += 1
-    return judge_stdin(call, lambda code: judge_python(code, call.shell), "Python")
-
-
-def python_script(call: Call) -> Effect | Call:
-    """``python x.py …``: the scripts of known tools are judged as those, any other may do anything."""
-    script = call.name
-    name = script.rpartition("/")[2]
-    if name == "manage.py":
-        return manage(call)
-    if name == "setup.py":
-        return setup_py(call)
-    if name in _RUNNERS_OF_PROJECTS or "/".join(script.split("/")[-2:]) in _RUNNERS_OF_PROJECTS:
-        return judge_tests(name, call.args)
-    return runs_script(script)
-
-
-def setup_py(call: Call) -> Effect:
-    words = operands(call.args)
-    sub = words[0] if words else ""
-    if sub in ("test", "pytest", "nosetests"):
-        return judge_tests(f"setup.py {sub}", call.args)
-    if sub == "check" or (not sub and call.args):
-        return explores("setup.py only shows")
-    purpose: Purpose = "build" if sub.startswith(("build", "sdist", "bdist")) else "install"
-    return changes(f"setup.py {shown(sub, 30)}".rstrip(), purpose)
-
-
-_MANAGE_READS = names(
-    "help check showmigrations sqlmigrate sqlflush inspectdb diffsettings dumpdata findstatic version show_urls"
-)
-
-
-def manage(call: Call) -> Effect:
-    """Django's manage.py, django-admin and ``python -m django``."""
-    words = operands(call.args, "--settings", "--pythonpath", "-v", "--verbosity")
-    sub = words[0] if words else "help"
-    if sub == "test":
-        return judge_tests("manage.py test", call.args)
-    if sub in _MANAGE_READS:
-        return explores(f"manage.py {sub} only shows")
-    if (sub == "makemigrations" and has(call.args, "--check", "--dry-run")) or (
-        sub == "migrate" and has(call.args, "--plan", "--check")
-    ):
-        return explores(f"manage.py {sub} as a rehearsal only")
-    if sub == "shell":
-        if (code := value_of(call.args, "-c", "--command")) is not None:
-            return judge_python(code, call.shell)
-        return judge_stdin(call, lambda text: judge_python(text, call.shell), "Python")
-    return changes(f"manage.py {shown(sub, 30)}")
-
-
-def python_module(call: Call) -> Effect | Call:
-    """``python -m module …``; the call's name is the module."""
-    module, args = call.name, call.args
-    if asks_for_help(args):
-        return explores(f"asks {shown(module, 30)} for help or its version")
-    if module.partition(".")[0] in _MODULES_THAT_ARE_PROGRAMS:
-        return call.starting((module.partition(".")[0], *args))
-    if module == "django":
-        return manage(call)
-    if module == "json.tool":
-        return writes_operand(1, "--indent")(replace(call, words=("json.tool", *args)))
-    if module in ("doctest", "test"):
-        return judge_tests(module, args)
-    if module in _MODULES_THAT_CHECK:
-        return explores("checks the syntax of Python files", "test", paths(args))
-    if module in _MODULES_THAT_READ or (module in ("zipfile", "tarfile") and has(args, "-l", "--list", "-t", "--test")):
-        return explores("reads only", "read", paths(args))
-    if module == "timeit":
-        return judge_python("\n".join(operands(args, "-n", "-r", "-u")), call.shell)
-    if module in _MODULES_THAT_RUN_SCRIPTS:
-        inner = after_options(args, "-o", "-s")
-        if "-m" in args[: len(args) - len(inner)] and inner:
-            return python_module(call.starting(inner))
-        return python_script(call.starting(inner)) if inner else changes("runs Python that is not seen")
-    if module in ("venv", "ensurepip", "build", "installer"):
-        return changes(f"python -m {module}", "install")
-    if module == "http.server":
-        return changes("starts a server (http.server)")
-    return changes(f"runs the module {shown(module, 40)}, which may do anything")
-
-
-def coverage(call: Call) -> Effect | Call:
-    sub, args = (call.args[0], call.args[1:]) if call.args else ("help", ())
-    if sub in ("report", "help", "debug"):
-        return explores(f"coverage {sub} only shows", "test")
-    if sub == "run" and (inner := after_options(args, "--source", "--omit", "--include", "--rcfile", "--data-file")):
-        is_module = "-m" in args[: len(args) - len(inner)]
-        return python_module(call.starting(inner)) if is_module else python_script(call.starting(inner))
-    return changes(f"coverage {shown(sub, 20)}", "output")
-
-
-# ---------------------------------------------------------------- other languages
-
-_CODE_THAT_WRITES = re.compile(
-    r"writeFile|appendFile|createWriteStream|unlink|\brm(?:dir)?(?:Sync)?\s*\(|mkdir|rename|copyFile|symlink|chmod"
-    r"|child_process|(?<![.\w])exec|\bspawn|\bsystem\b|shell_exec|passthru|`|%x|qx|\beval\b|\bkill\b"
-    r"|\.listen\s*\(|Bun\.write|Deno\.|File\.(?:write|open|delete)|FileUtils|IO\.write|\bDir\."
-    r"|file_put_contents|fopen|fwrite|\bopen\b[^;]*[\"'<,]\s*\+?>|io\.open|os\.(?:execute|remove)"
-    r"|\bwrite\.\w+\s*\(|saveRDS|\bsave\s*\(|\bsink\s*\(|install\.packages|Pkg\.|file\.(?:remove|create|copy)"
-)
-
-
-def _judge_by_pattern(code: str, language: str) -> Effect:
-    if match := _CODE_THAT_WRITES.search(code):
-        return changes(f"{language} code that may write or start programs ({shown(match.group(), 24)})")
-    return explores(f"{language} code without a call known to write")
-
-
-def interpreter(language: str, *code_options: str, checks: tuple[str, ...] = ()) -> Handler:
-    """node, ruby, perl …: code on the command line is judged by patterns, a script may do anything."""
-    letters = "".join(option[1] for option in code_options if len(option) == 2)
-
-    def handler(call: Call) -> Effect:
-        args = call.args
-        if language in ("Perl", "Ruby") and any(re.match(r"-[a-df-hj-zA-Z0-9]*i", word) for word in args):
-            files = operands(args, "-e", "-pe", "-ne", "-ie", "-pie")
-            return changes(f"{call.name} -i edits {shown(files[-1]) if files else 'files'}", "edit", files[-1:])
-        for at, word in enumerate(args):
-            if word in code_options or re.fullmatch(rf"-[a-zA-Z0-9]*[{letters}]", word):
-                return _judge_by_pattern(args[at + 1] if at + 1 < len(args) else "", language)
-            if not word.startswith("-"):
-                break
-        if has(args, *checks):
-            return explores(f"checks the syntax of {language} code", "test", paths(args))
-        if "--test" in args:
-            return judge_tests(f"{call.name} --test", args)
-        scripts = [word for word in operands(args, "-r", "--require", "-I", "-M") if word != "-"]
-        if scripts:
-            return runs_script(scripts[0])
-        return judge_stdin(call, lambda code: _judge_by_pattern(code, language), f"{language} code")
-
-    return handler
-
-
-def java(call: Call) -> Effect:
-    if has(call.args, "-version", "--list-modules", "-XshowSettings"):
-        return READS_ONLY
-    return changes("runs a Java program, which may do anything")
 
 
 # ---------------------------------------------------------------- archives
@@ -682,7 +387,8 @@ def compiler(call: Call) -> Effect:
 
 def formatter(call: Call) -> Effect:
     """black, isort, ruff format: they edit unless they are asked only to look."""
-    if has(call.args, "--check", "--diff", "--check-only", "--list-different", "--dry-run") or call.args[-1:] == ("-",):
+    looks = has(call.args, "--check", "-c", "--diff", "--check-only", "--list-different", "--dry-run")
+    if looks or call.args[-1:] == ("-",):
         return explores(CHECKS, "test", paths(call.args))
     return changes(f"formats files ({call.name})", "edit", paths(call.args))
 
@@ -693,94 +399,16 @@ def ruff(call: Call) -> Effect | Call:
     return writes_with("--fix", "--fix-only", "--add-noqa", does="edits files", looks=explores(CHECKS, "test"))(call)
 
 
+def typescript(call: Call) -> Effect:
+    if has(call.args, "--noEmit"):
+        return explores(CHECKS, "test", paths(call.args))
+    return READS_ONLY if has(call.args, "--showConfig") else changes("writes JavaScript (tsc)", "build")
+
+
 def patch(call: Call) -> Effect:
     if has(call.args, "--dry-run"):
         return explores("patch as a rehearsal only", "test")
     return judge_patch(call.stdin) if call.stdin else changes("applies a patch", "edit", paths(call.args))
-
-
-_PATCHED_FILE = re.compile(r"^\*\*\* (?:Update|Add|Delete) File: (.+)$|^\+\+\+ (?:b/)?(\S+)", re.MULTILINE)
-
-
-def judge_patch(text: str) -> Effect:
-    """A patch in the text of an action changes the files that it names."""
-    files = list(dict.fromkeys(first.strip() or second for first, second in _PATCHED_FILE.findall(text)))
-    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-    return changes(f"patches {shown(files[0]) if files else 'files'}{more}", "edit", files[:4])
-
-
-def apply_patch(call: Call) -> Effect:
-    return judge_patch(call.stdin or " ".join(call.args))
-
-
-# ---------------------------------------------------------------- databases
-
-_SQL_OPTIONS = {"psql": "-c", "mysql": "-e", "mariadb": "-e", "clickhouse-client": "-q", "duckdb": "-c"}
-_SQL_LONG = ("--command", "--execute", "--query")
-
-
-def sql_shell(call: Call) -> Effect:
-    """psql, mysql …: the SQL on the command line or at standard input decides."""
-    args, short = call.args, _SQL_OPTIONS[call.name]
-    if script := value_of(args, "-f", "--file"):
-        return runs_script(script)
-    statements = [
-        args[at + 1]
-        for at, word in enumerate(args[:-1])
-        if word in _SQL_LONG or re.fullmatch(rf"-[a-zA-Z]*{short[1]}", word)
-    ]
-    statements += [word.partition("=")[2] for word in args if word.startswith(tuple(f"{name}=" for name in _SQL_LONG))]
-    statements += [word[2:] for word in args if re.match(rf"{short}[^-]", word)]
-    if has(args, "-l", "--list") and not statements:
-        return READS_ONLY
-    if statements:
-        return combined([_statements(text) for text in statements])
-    return judge_stdin(call, _statements, "SQL")
-
-
-def sqlite(call: Call) -> Effect:
-    words = operands(call.args, "-cmd", "-separator", "-newline", "-nullvalue", "-init")
-    statements = words[1:] + [call.args[at + 1] for at, word in enumerate(call.args[:-1]) if word == "-cmd"]
-    if statements:
-        return combined([_statements(text) for text in statements])
-    return judge_stdin(call, _statements, "SQL")
-
-
-_DOT_READS = names(
-    "tables schema headers header mode databases indexes indices width show help quit exit dump timer explain stats"
-    " print echo bail nullvalue separator dbinfo fullschema eqp changes limit lint selftest sha3sum timeout"
-)
-_META_READS = re.compile(r"\\(?:d|l|q|x|conninfo|timing|z|sf|sv|encoding|pset|a|t|h|\?|echo)")
-
-
-def _statements(text: str) -> Effect:
-    """SQL mixed with the shells' own commands: ``.tables`` (sqlite), ``\\dt`` (psql)."""
-    sql: list[str] = []
-    for line in text.splitlines():
-        word = line.strip()
-        if word.startswith("."):
-            if word[1:].split(" ")[0] not in _DOT_READS:
-                return changes(f"sqlite {shown(word.split(' ')[0], 20)}", "edit")
-        elif word.startswith("\\"):
-            if not _META_READS.match(word):
-                return changes(f"psql {shown(word.split(' ')[0], 20)}", "edit")
-        else:
-            sql.append(line)
-    return judge_sql(["\n".join(sql)])
-
-
-_REDIS_READS = names(
-    "get mget keys scan exists type ttl pttl strlen llen lrange lindex hget hgetall hmget hkeys hvals hlen smembers"
-    " scard sismember zrange zcard zscore zrank ping info dbsize time memory object echo xlen xrange getrange bitcount"
-    " pfcount randomkey lastsave monitor slowlog command"
-)
-
-
-def redis(call: Call) -> Effect:
-    words = [word.lower() for word in operands(call.args, "-h", "-p", "-a", "-n", "-u", "--user", "--pass")]
-    if words and (words[0] in _REDIS_READS or words[:2] == ["config", "get"]):
-        return READS_ONLY
-    return changes(f"redis {shown(words[0].upper(), 20)}" if words else "redis commands that are not seen", "edit")
 
 
 # ---------------------------------------------------------------- the system
@@ -867,45 +495,3 @@ def pacman(call: Call) -> Effect:
     if call.args and re.match(r"-Q|-S[sil]|-F|--query", call.args[0]):
         return explores("pacman only shows")
     return changes("pacman installs or removes", "install", operands(call.args)[:3])
-
-
-# ---------------------------------------------------------------- agents' own commands
-
-
-_SUBMISSIONS = ("COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT", "MINI_SWE_AGENT_FINAL_OUTPUT")
-
-
-def echo(call: Call) -> Effect:
-    """Printing; the line that mini-SWE-agent takes as its end is a submission."""
-    if any(mark in word for word in call.args for mark in _SUBMISSIONS):
-        return explores("submits the work", "submit")
-    return explores("stays within the shell", "shell")
-
-
-_EDITOR_VERBS = {
-    "create": "creates",
-    "str_replace": "edits",
-    "insert": "edits",
-    "append": "edits",
-    "edit": "edits",
-    "write": "writes",
-    "undo_edit": "takes back an edit of",
-    "delete": "deletes",
-    "rename": "renames",
-}
-
-
-def judge_editor(command: str, path: str) -> Effect:
-    """The editor that SWE-agent, OpenHands and others share: its command decides."""
-    where = [path] if path else []
-    if command == "view":
-        return explores(f"views {shown(path) or 'a file'}", "read", where)
-    if verb := _EDITOR_VERBS.get(command):
-        return changes(f"{verb} {shown(path) or 'a file'}", "edit", where)
-    return changes(f"unknown editor command {shown(command, 30) or '(none)'} counts as change", "edit", where)
-
-
-def editor_command(call: Call) -> Effect:
-    """``str_replace_editor view /path`` typed as a command line, as SWE-agent 1.x stores it."""
-    command, path = (*call.args[:2], "", "")[:2]
-    return judge_editor(command, path)

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 
+from codetracer_core.actions.agents import judge_editor
+from codetracer_core.actions.databases import judge_sql
 from codetracer_core.actions.effects import Effect, changes, combined, explores, shown
 from codetracer_core.actions.options import names
 
@@ -31,25 +33,27 @@ _READS_OF_SHUTIL = frozenset({"which", "disk_usage", "get_terminal_size", "ignor
 _STARTERS = names(
     "subprocess.run subprocess.call subprocess.check_output subprocess.check_call subprocess.Popen"
     " subprocess.getoutput subprocess.getstatusoutput os.system os.popen asyncio.create_subprocess_shell"
-    " asyncio.create_subprocess_exec pexpect.spawn pexpect.run"
+    " asyncio.create_subprocess_exec pexpect.spawn pexpect.run get_ipython.system get_ipython.getoutput"
 )
 _OPENERS = names(
     "open io.open codecs.open gzip.open bz2.open lzma.open tarfile.open zipfile.ZipFile os.fdopen h5py.File"
     " numpy.memmap tarfile.TarFile gzip.GzipFile zipfile.PyZipFile wave.open netCDF4.Dataset io.FileIO"
 )
 _CODE_RUNNERS = names(
-    "exec eval execfile __import__ runpy.run_path runpy.run_module pip.main pip._internal.main"
+    "exec eval execfile runpy.run_path runpy.run_module pip.main pip._internal.main"
     " pip._internal.cli.main.main django.core.management.call_command"
     " django.core.management.execute_from_command_line"
 )
 _WRITING_FUNCTIONS = names(
     "urllib.request.urlretrieve shelve.open pickle.Pickler numpy.save numpy.savez numpy.savez_compressed"
     " numpy.savetxt torch.save joblib.dump cv2.imwrite imageio.imwrite scipy.io.savemat wget.download"
-    " nltk.download py_compile.compile compileall.compile_dir compileall.compile_file"
+    " nltk.download py_compile.compile compileall.compile_dir compileall.compile_file tempfile.mkdtemp tempfile.mkstemp"
 )
 _WRITING_MODULES = frozenset({"smtplib", "ftplib", "paramiko", "telnetlib", "fabric", "boto3"})
 _TEST_RUNNERS = frozenset({"pytest.main", "unittest.main", "nose.main", "nose.run", "doctest.testmod", "sympy.test"})
 _HTTP = frozenset({"requests", "httpx", "aiohttp"})
+_SENDING = frozenset({"post", "put", "patch", "delete"})
+_STARRED = frozenset({"os", "shutil", "subprocess", "pathlib", "tempfile"})
 # Methods whose name alone tells that they write, whatever object they belong to.
 _WRITING_METHODS = names(
     "write_text write_bytes mkdir touch unlink rmdir symlink_to hardlink_to link_to chmod lchmod savefig imsave"
@@ -65,14 +69,16 @@ _TOOL_VERBS = names("edit insert append create replace update apply execute run 
 _WRITING_METHODS_WITH_A_PLACE = names("to_csv to_json to_html to_markdown to_latex to_xml tofile")
 _MODE = re.compile(r"[rwaxbtU+]{1,4}(?:[:|](?:gz|bz2|xz|\*)?)?")
 _SHELL_VARIABLE = re.compile(r"\$(?:\{\w+\}|\w+)")
-_MAGIC = re.compile(r"^[ \t]*(?P<mark>!|%%?)(?P<rest>.*)$", re.MULTILINE)
-_WORD = re.compile(r"[A-Za-z]+")
+_MAGIC = re.compile(r"^[ \t]*(?:\w+[ \t]*=[ \t]*)?(?P<mark>!|%%?)(?P<rest>.*)$", re.MULTILINE)
+_SHELL_CELL = re.compile(r"\s*%%(?:bash|sh)\b[^\n]*\n")
 _WARNING_FILTERS = threading.Lock()
 _LARGEST = 400_000
 
 
 def judge_python(code: str, shell: Shell) -> Effect:
     """The effect of ``code``; ``shell`` judges command lines in it. Code that cannot be parsed counts as change."""
+    if cell := _SHELL_CELL.match(code):
+        return shell(code[cell.end() :])
     found: list[Effect] = []
     if "!" in code or "%" in code:
         code, found = _without_magics(code, shell)
@@ -128,6 +134,8 @@ class _Reader:
         self._values: dict[str, ast.expr] = {}
         """Variables and what was assigned to them, only to name files; the last assignment wins."""
         self._defined: set[str] = set()
+        self._starred: list[str] = []
+        """Modules whose names were all imported, if they are of those known here."""
         for node in self._nodes:
             if isinstance(node, ast.Import):
                 for alias in node.names:
@@ -136,10 +144,15 @@ class _Reader:
             elif isinstance(node, ast.ImportFrom):
                 for alias in node.names:
                     self._names[alias.asname or alias.name] = f"{node.module or '.'}.{alias.name}"
+                    if alias.name == "*" and node.module in _STARRED:
+                        self._starred.append(node.module)
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 self._defined.add(node.name)
             elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 self._values[node.targets[0].id] = node.value
+        for name, value in self._values.items():
+            if isinstance(value, (ast.Name, ast.Attribute)) and name not in self._names:
+                self._names[name] = self._dotted(value)  # ``run = subprocess.run``
 
     def effects(self) -> list[Effect]:
         return [effect for node in self._nodes if isinstance(node, ast.Call) for effect in self._call(node)]
@@ -150,8 +163,28 @@ class _Reader:
         while isinstance(node, ast.Attribute):
             parts.append(node.attr)
             node = node.value
-        root = self._names.get(node.id, node.id) if isinstance(node, ast.Name) else ""
-        return ".".join([root, *reversed(parts)])
+        return ".".join([self._root(node), *reversed(parts)])
+
+    def _root(self, node: ast.expr) -> str:
+        """What a name, ``__import__("os")`` or ``getattr(os, "remove")`` stands for; all else computed is ""."""
+        match node:
+            case ast.Name(id=name) if name in self._names:
+                return self._names[name]
+            case ast.Name(id=name) if self._starred and not self._is_known(name):
+                return f"{self._starred[-1]}.{name}"
+            case ast.Name(id=name):
+                return name
+            case ast.Call(func=ast.Name(id="__import__"), args=[ast.Constant(value=str(module))]):
+                return module
+            case ast.Call(func=ast.Name(id="getattr"), args=[of, ast.Constant(value=str(attribute)), *_]):
+                return f"{self._dotted(of)}.{attribute}"
+            case ast.Call(func=ast.Name(id="get_ipython")):
+                return "get_ipython"
+            case _:
+                return ""
+
+    def _is_known(self, name: str) -> bool:
+        return name in self._defined or name in self._values or hasattr(builtins, name)
 
     def _path(self, node: ast.expr | None) -> str:
         """The path that an expression stands for, as far as it is written down: "x", Path("x"), or such a variable."""
@@ -171,6 +204,10 @@ class _Reader:
         first = call.args[0] if call.args else None
         if name in _OPENERS:
             yield from self._opened(call, _mode(call, 1), first)
+        elif name in ("fileinput.input", "fileinput.FileInput") and any(
+            word.arg == "inplace" for word in call.keywords
+        ):
+            yield self._writes(first, "edits")
         elif name in _STARTERS:
             line = _command_line(call)
             yield self._shell(line) if line else changes(f"Python starts a program that is not seen ({name})")
@@ -185,13 +222,16 @@ class _Reader:
             yield changes(f"Python calls {name}({shown(path)})", "edit", [path] if path else [])
         elif name in _WRITING_FUNCTIONS:
             yield changes(f"Python calls {name}()", "edit", _texts(call.args[:1]))
-        elif root in _WRITING_MODULES or (root in _HTTP and method in ("post", "put", "patch", "delete")):
+        elif root in _WRITING_MODULES or (root in _HTTP and _http_method(call, method) in _SENDING):
             yield changes(f"Python sends data ({shown(name)})", "network")
         elif name in ("urllib.request.urlopen", "urllib.request.Request"):
             if len(call.args) > 1 or any(word.arg == "data" for word in call.keywords):
                 yield changes("Python sends data (urlopen)", "network")
-        elif method == "main" and (root in self._names.values() or self._names.get(root, root) != root):
+        elif method == "main" and root not in ("main", "self", ""):
             yield changes(f"Python runs {shown(name)}(), which may do anything")
+        elif name in ("file_editor", "str_replace_editor"):
+            given = _named(call)
+            yield judge_editor(self._path(given.get("command")), self._path(given.get("path")))
         elif isinstance(call.func, ast.Attribute):
             yield from self._method(call, call.func, first)
         elif self._may_change(call.func):
@@ -203,7 +243,7 @@ class _Reader:
         A name that comes from nowhere is a tool of the notebook (OpenHands: ``edit_file_by_replace``), where more
         verbs tell than among imported functions (``create_engine`` creates nothing).
         """
-        if not isinstance(func, ast.Name) or func.id in self._defined or hasattr(builtins, func.id):
+        if not isinstance(func, ast.Name) or self._is_known(func.id):
             return False
         verb = func.id.partition("_")[0]
         return verb in _CHANGING_VERBS or (
@@ -244,9 +284,23 @@ class _Reader:
             yield changes("Python creates a database row (.objects.create)", "edit")
 
 
+def _named(call: ast.Call) -> dict[str, ast.expr]:
+    """The named arguments, also those that are written as ``**{"command": "view"}``."""
+    given = {word.arg: word.value for word in call.keywords if word.arg is not None}
+    for word in call.keywords:
+        if word.arg is None and isinstance(word.value, ast.Dict):
+            keyed = zip(word.value.keys, word.value.values, strict=True)
+            given |= {word: value for key, value in keyed for word in _texts([key] if key else [])}
+    return given
+
+
 def _mode(call: ast.Call, position: int) -> ast.expr | None:
-    named = next((word.value for word in call.keywords if word.arg == "mode"), None)
-    return named if named is not None else (call.args[position] if len(call.args) > position else None)
+    return _named(call).get("mode") or (call.args[position] if len(call.args) > position else None)
+
+
+def _http_method(call: ast.Call, method: str) -> str:
+    """``requests.request("POST", …)`` names its method, ``requests.post`` is one."""
+    return next(iter(_texts(call.args[:1])), "").lower() if method == "request" else method
 
 
 def _command_line(call: ast.Call) -> str:
@@ -268,26 +322,3 @@ def _command_line(call: ast.Call) -> str:
 
 def _texts(nodes: list[ast.expr]) -> list[str]:
     return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-
-
-_SQL_READS = names("select explain show describe desc values table use set begin end")
-_SQL_PRAGMA_WRITE = re.compile(r"=|wal_checkpoint|incremental_vacuum|optimize", re.IGNORECASE)
-_SQL_CHANGE_WITHIN = re.compile(r"\b(?:insert\s+into|update\s+\S+\s+set|delete\s+from|into\s+outfile)\b", re.IGNORECASE)
-_SQL_NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", re.DOTALL)
-
-
-def judge_sql(texts: list[str]) -> Effect:
-    """SQL text: only statements that read are exploration; no text at all is SQL that is not seen."""
-    if not texts:
-        return changes("runs SQL that is not seen")
-    for statement in _SQL_NOISE.sub(" ", "\n".join(texts)).split(";"):
-        words = _WORD.findall(statement[:200])
-        word = words[0].lower() if words else "select"
-        reads = (
-            word in _SQL_READS
-            or (word == "with" and not _SQL_CHANGE_WITHIN.search(statement))
-            or (word == "pragma" and not _SQL_PRAGMA_WRITE.search(statement))
-        )
-        if not reads or _SQL_CHANGE_WITHIN.search(statement):
-            return changes(f"SQL {shown(word.upper(), 20)}", "edit")
-    return explores("SQL that only reads")

@@ -5,6 +5,7 @@ Every simple command in it is judged, wherever it stands: in pipelines, lists, l
 """
 
 import re
+import shlex
 import threading
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -71,8 +72,8 @@ def _heredocs_aside(text: str) -> tuple[str, list[str]]:
     lines: dict[str, list[int]] = {}
     for line in re.finditer(r"^\t*(\w+)$", text, re.MULTILINE):
         lines.setdefault(line[1], []).append(line.start())
-    at = 0
-    while (start := _HEREDOC_START.search(text, at)) is not None:
+    at, last_line = 0, text.rfind("\n") + 1  # a start must have a next line: looking for it elsewhere is quadratic
+    while (start := _HEREDOC_START.search(text, at, last_line)) is not None:
         ends = lines.get(start["end"], [])
         end = ends[found] if (found := bisect_left(ends, start.end())) < len(ends) else start.end()
         body = text[start.end() : end]
@@ -109,6 +110,7 @@ class _Reader:
         self._depth = depth
         self._aside = aside
         self._functions: set[str] = set()
+        self._aliases: dict[str, str] = {}
 
     def _shell(self, text: str) -> Effect:
         return judge_shell(text, self._depth + 1)
@@ -166,9 +168,16 @@ class _Reader:
                     inner.append((child, _NOTHING))
         if not words:
             return
-        if is_computed:
+        if is_computed or ("$" in words[0] and "/" not in words[0]):
             yield changes(f"runs a command that is computed ({shown(words[0])})")
         elif words[0] in self._functions:
+            yield _WITHIN_SHELL
+        elif words[0] in self._aliases:
+            yield self._shell(" ".join([self._aliases[words[0]], shlex.join(words[1:])]))
+        elif words[0] == "alias":
+            self._aliases |= {
+                name: text for name, equals, text in (word.partition("=") for word in words[1:]) if equals
+            }
             yield _WITHIN_SHELL
         else:
             yield judge_command(Call(tuple(words), self._shell, arriving.text, arriving.fed))

@@ -10,16 +10,17 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from codetracer_core.actions.agents import judge_editor, judge_patch
+from codetracer_core.actions.databases import judge_sql
 from codetracer_core.actions.effects import Effect, changes, combined, explores, shown
 from codetracer_core.actions.options import names
-from codetracer_core.actions.programs import judge_editor, judge_patch
 from codetracer_core.actions.python_code import judge_python
 from codetracer_core.actions.shell import judge_shell
 
 Arguments = Mapping[str, Any]
 
 _PATH_ARGUMENTS = ("file_path", "path", "notebook_path", "absolute_path", "filename", "file", "dir_path", "target_file")
-_COMMAND_ARGUMENTS = ("command", "cmd", "script", "keystrokes", "input", "code")
+_COMMAND_ARGUMENTS = ("command", "cmd", "script", "keystrokes", "input", "code", "chars")
 
 
 def judge_tool(name: str, arguments: Arguments | str, action: str) -> Effect:
@@ -31,7 +32,8 @@ def judge_tool(name: str, arguments: Arguments | str, action: str) -> Effect:
     if key in _SHELLS:
         return _judge_shell_tool(values, action)
     if key in _KEYBOARDS:
-        return judge_keystrokes(_first_text(values, *_COMMAND_ARGUMENTS) if values else action)
+        typed = _first_text(values, *_COMMAND_ARGUMENTS) if values else action
+        return judge_keystrokes(typed, typed_into_program=key == "writestdin")
     if (judge := _JUDGED.get(key)) is not None:
         return judge(values, action)
     if (known := _ALWAYS.get(key)) is not None:
@@ -39,8 +41,12 @@ def judge_tool(name: str, arguments: Arguments | str, action: str) -> Effect:
         told = path or (
             _first_text(values, "pattern", "query", "url") if known.purpose in ("search", "network") else ""
         )
+        told = told or ("a file" if known.reason in ("reads", "edits", "writes", "deletes") else "")
         return Effect(known.change, f"{known.reason} {shown(told)}".rstrip(), known.purpose, (path,) if path else ())
+    if isinstance(values.get("sql"), str):
+        return judge_sql([values["sql"]])
     words = _name_words(name)
+    words = words[words[:1] == ["browser"] :]
     if words[:1] == ["git"] and len(words) > 1:
         return judge_shell(f"git {'-'.join(words[1:])}")
     if words and words[0] in _READING_WORDS and not _WRITING_WORDS.intersection(words):
@@ -83,7 +89,7 @@ def _key(name: str) -> str:
 _NAME_WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _READING_WORDS = names(
     "get list read search find view show fetch describe lookup look query check inspect count browse screenshot wait"
-    " grep glob cat print observe detect verify assert is has help explain summarize snapshot"
+    " grep glob cat print observe detect verify assert is has help explain summarize snapshot scroll resolve"
 )
 _WRITING_WORDS = names(
     "set write create update delete remove edit insert send post put move rename upload save execute run apply install"
@@ -103,12 +109,14 @@ def _first_text(values: Arguments, *keys: str) -> str:
 
 _SHELLS = names(
     "bash executebash run terminal shell localshell localshellcall runshellcommand runcommand exec execcommand"
-    " executecommand containerexec cmdrun cmdrunaction terminalaction runterminalcmd runinterminal shellcommand"
+    " executecommand containerexec cmdrun cmdrunaction terminalaction runterminalcmd runinterminal shellcommand monitor"
 )
-_KEYBOARDS = names("bashcommand keystrokes sendkeys writestdin sendinput typekeys tmuxsendkeys")
+_KEYBOARDS = names("bashcommand keystrokes sendkeys writestdin typekeys tmuxsendkeys")
 
 
 def _judge_shell_tool(values: Arguments, action: str) -> Effect:
+    if isinstance(values.get("action"), dict):  # Codex's local_shell
+        values = values["action"]
     command = next((values[key] for key in _COMMAND_ARGUMENTS if values.get(key) is not None), None)
     if values.get("is_input") in (True, "true") or (isinstance(command, str) and command in _STOPPING_KEYS):
         return judge_keystrokes(str(command or ""), typed_into_program=True)
@@ -183,6 +191,7 @@ _ALWAYS: dict[str, Effect] = {
         names("read readfile viewfile openfile open view cat readmanyfiles notebookread viewimage readimage fileread"),
         explores("reads"),
     ),
+    "lsp": explores("asks the language server", "search"),
     **dict.fromkeys(names("ls listdirectory listdir listfiles scrollup scrolldown goto filemap"), explores("lists")),
     **dict.fromkeys(
         names("glob grep findfile searchdir searchfile searchfiles searchfilecontent grepsearch filesearch toolsearch")
@@ -190,26 +199,26 @@ _ALWAYS: dict[str, Effect] = {
         explores("searches", "search"),
     ),
     **dict.fromkeys(
-        names("websearch webfetch googlewebsearch fetch fetchurl browse websearchcall searchweb browserurl urlfetch"),
+        names("websearch webfetch googlewebsearch fetch fetchurl browse websearchcall searchweb browserurl urlfetch")
+        | names("webread"),
         explores("looks at the web", "network"),
     ),
     **dict.fromkeys(
-        names("navigate browsernavigate browserview browserscreenshot screenshot takescreenshot browsersnapshot"),
+        names("navigate browsernavigate browserview browserscreenshot screenshot takescreenshot browsersnapshot")
+        | names("browsertakescreenshot browsergoback"),
         explores("looks at a page", "network"),
     ),
     **dict.fromkeys(names("waitfor wait sleep"), explores("waits", "wait")),
     **dict.fromkeys(names("assert"), explores("checks a condition", "test")),
-    **dict.fromkeys(
-        names("browserclick browsertype browserfill browserinteractive browseinteractive click fill"),
-        changes("acts on a page", "network"),
-    ),
+    **dict.fromkeys(names("browserclick browsertype browserfill click fill"), changes("acts on a page", "network")),
+    **dict.fromkeys(names("runtests runtest testfailure"), explores("runs tests", "test")),
     **dict.fromkeys(
         names("todowrite todoread tasktracker updateplan writetodos updatetopic tasktracking taskcreate taskupdate")
         | names("tasklist taskget todolist"),
         explores("writes the agent's own notes, not the environment", "plan"),
     ),
     **dict.fromkeys(
-        names("think thought sequentialthinking recall exitplanmode enterplanmode planmode skill"),
+        names("think thought sequentialthinking exitplanmode enterplanmode planmode"),
         explores("thinks, nothing runs", "plan"),
     ),
     **dict.fromkeys(
@@ -226,11 +235,12 @@ _ALWAYS: dict[str, Effect] = {
     ),
     **dict.fromkeys(names("taskstop killbash killshell killterminal"), changes("stops a background command", "run")),
     **dict.fromkeys(
-        names("system changeagentstate condensation condensationrequest loadskill nullaction"),
+        names("system changeagentstate condensation condensationrequest requestcondensation nullaction recall")
+        | names("skill loadskill activateskill"),
         explores("the agent's own bookkeeping", "plan"),
     ),
     **dict.fromkeys(
-        names("insert append multiedit notebookedit replace searchreplace editfile strreplace applydiff fileedit"),
+        names("multiedit notebookedit replace searchreplace editfile strreplace applydiff fileedit"),
         changes("edits", "edit"),
     ),
     **dict.fromkeys(
@@ -239,9 +249,10 @@ _ALWAYS: dict[str, Effect] = {
     **dict.fromkeys(names("deletefile removefile"), changes("deletes", "edit")),
     **dict.fromkeys(names("savememory"), changes("writes the agent's memory file", "edit")),
     **dict.fromkeys(
-        names("delegate slashcommand callmcptool calltoolmcp mcp spawnagent"),
+        names("delegate delegatetoagent slashcommand callmcptool calltoolmcp mcp spawnagent sendinput"),
         changes("hands work to others, who may change anything", "delegate"),
     ),
+    "codebaseinvestigator": explores("hands work to a sub-agent that only reads", "delegate"),
 }
 
 
@@ -255,8 +266,8 @@ def _editor(values: Arguments, action: str) -> Effect:
     return judge_editor(command, path)
 
 
-def _openhands_edit(values: Arguments, action: str) -> Effect:
-    """OpenHands' ``edit`` event carries the editor's command; without one (and for others' Edit) it edits."""
+def _edit(values: Arguments, action: str) -> Effect:
+    """OpenHands' ``edit`` event carries the editor's command; without a path it is SWE-agent's open file."""
     path = _first_text(values, *_PATH_ARGUMENTS)
     command = _first_text(values, "command")
     return judge_editor(command or "edit", path) if path else changes("edits the open file", "edit")
@@ -271,6 +282,18 @@ def _patch(values: Arguments, action: str) -> Effect:
     return judge_patch(_first_text(values, "input", "patch", "diff", "content") or action)
 
 
+_BROWSER_CALL = re.compile(r"^\s*(\w+)\s*\(", re.MULTILINE)
+_BROWSER_LOOKS = names("goto go_back go_forward scroll noop hover focus new_tab tab_focus tab_close send_msg_to_user")
+
+
+def _browser(values: Arguments, action: str) -> Effect:
+    """OpenHands' browser is driven by calls written as text: ``goto("…")``, ``click("12")``."""
+    calls = _BROWSER_CALL.findall(_first_text(values, "code", "browser_actions") if values else action)
+    if calls and _BROWSER_LOOKS.issuperset(calls):
+        return explores("looks at a page", "network")
+    return changes("acts on a page", "network")
+
+
 def _agent(values: Arguments, action: str) -> Effect:
     kind = _first_text(values, "subagent_type", "agent_type")
     if kind.lower() in ("explore", "plan", "search", "codebase_investigator"):
@@ -280,10 +303,11 @@ def _agent(values: Arguments, action: str) -> Effect:
 
 _JUDGED: dict[str, Callable[[Arguments, str], Effect]] = {
     **dict.fromkeys(names("strreplaceeditor fileeditor strreplacebasededittool texteditor editor memory"), _editor),
-    "edit": _openhands_edit,
+    **dict.fromkeys(names("edit insert append"), _edit),
     **dict.fromkeys(
         names("runipython executeipythoncell ipython python executepython jupyter runcode pythontool"), _python
     ),
     **dict.fromkeys(names("applypatch patch"), _patch),
+    **dict.fromkeys(names("browser browserinteractive browseinteractive"), _browser),
     **dict.fromkeys(names("task agent"), _agent),
 }
