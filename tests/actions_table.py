@@ -84,6 +84,9 @@ READING: list[tuple[Kind, str, str | Step]] = [
     ("explore", "gcloud compute instances list only shows", "gcloud compute instances list"),
     ("explore", "reads only", "fdisk -l; swapon --show; iptables -L; timedatectl"),
     ("change", "changes the firewall", "iptables -A INPUT -j DROP"),
+    ("explore", "asks ./configure for help", "./configure --help | head -40"),
+    ("explore", "asks tool.py for help", "python tool.py --help"),
+    ("explore", "asks mypkg.cli for help", "python -m mypkg.cli --help"),
 ]
 
 SEARCHING: list[tuple[Kind, str, str | Step]] = [
@@ -178,6 +181,8 @@ WRITING: list[tuple[Kind, str, str | Step]] = [
     ("change", "renames files", "rename 's/a/b/' one.txt two.txt"),
     ("change", "computed", "rm${IFS}x"),
     ("change", "computed", '"$RUNNER" --all'),
+    ("change", "deletes old", "cat <<EOF\nfound: `rm old`\nEOF"),
+    ("explore", "reads only", "cat <<'EOF'\nfound: `rm old`\nEOF"),
 ]
 
 STARTING: list[tuple[Kind, str, str | Step]] = [
@@ -310,6 +315,8 @@ PYTHON: list[tuple[Kind, str, str | Step]] = [
     ("change", "creates a.py", tool("run_ipython", code="file_editor(**{'command': 'create', 'path': 'a.py'})")),
     ("explore", "reads only", "python -m dis a.py"),
     ("change", "Julia code that may write", 'julia -e \'write("x", "y")\''),
+    ("explore", "Ruby code without", "ruby -Ilib -e 'require \"shop\"; puts Shop::VERSION'"),
+    ("change", "ruby -i edits notes.txt", "ruby -pi -e 'gsub(/a/, \"b\")' notes.txt"),
 ]
 
 TESTING: list[tuple[Kind, str, str | Step]] = [
@@ -436,6 +443,7 @@ PACKAGES: list[tuple[Kind, str, str | Step]] = [
     ("explore", "manage.py showmigrations only shows", "python manage.py showmigrations"),
     ("change", "docker compose up", "docker compose -f dev.yml up -d"),
     ("change", "go mod tidy", "go mod tidy"),
+    ("change", "cargo run", "cargo run -- --help"),
 ]
 
 NETWORK_AND_DATA: list[tuple[Kind, str, str | Step]] = [

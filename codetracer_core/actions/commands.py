@@ -10,9 +10,19 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from codetracer_core.actions import agents, databases, languages, programs, starters
-from codetracer_core.actions.effects import CHECKS, Effect, Purpose, changes, explores, runs_script, shown
+from codetracer_core.actions.effects import CHECKS, Effect, Purpose, changes, explores, shown
 from codetracer_core.actions.families import FAMILIES, judge_family, judge_git, judge_tests
-from codetracer_core.actions.options import Call, Handler, asks_for_help, names, operands, paths, value_of
+from codetracer_core.actions.options import (
+    Call,
+    Handler,
+    asks_for_help,
+    asks_help_of,
+    names,
+    operands,
+    paths,
+    runs_script,
+    value_of,
+)
 
 T = TypeVar("T")
 _STARTS_DEEP = 12
@@ -32,17 +42,12 @@ def _judge_once(call: Call) -> Effect | Call:
     path = call.name
     name = _program(path)
     if name is None:
-        return runs_script(path)
+        return runs_script(path, call.args)
     call = replace(call, words=(name, *call.args))
     if (purpose := READERS.get(name)) is not None:
         return explores(_READER_REASONS[purpose], purpose, paths(call.args))
-    if (
-        asks_for_help(call.args)
-        and not (name in STARTERS and call.args not in _PLAIN_HELP)
-        and not (name in _OTHER_H and call.args == ("-h",))
-        and not (name in _OTHER_V and call.args in (("-v",), ("-V",)))
-    ):
-        return explores(f"asks {shown(name, 30)} for help or its version")
+    if asks_for_help(call.args) and not _passes_on_help(name, call.args):
+        return asks_help_of(name)
     if (handler := HANDLERS.get(name)) is not None:
         return handler(call)
     if (family := FAMILIES.get(name)) is not None:
@@ -60,8 +65,19 @@ _VERSIONED = re.compile(
 )
 _OTHER_H = names("shutdown halt sort")  # -h is something else there
 _OTHER_V = names("pytest py.test nosetests nose2 unittest green trial stestr ward tox nox prove ctest bin/test ninja")
-_PLAIN_HELP = (("--help",), ("--version",))
+_STARTING_WORDS = names("run exec x dlx compose")
 _SCRIPTS_OF_TOOLS = frozenset({"gradlew", "mvnw", "manage.py", "runtests.py", "setup.py"})
+
+
+def _passes_on_help(name: str, args: tuple[str, ...]) -> bool:
+    """Do the words that look like a call for help mean something else there, or go to what is started?"""
+    return (
+        (name in STARTERS and args not in (("--help",), ("--version",)))
+        or (name in INTERPRETERS and len(args) > 1)
+        or (name in FAMILIES and args[0] in _STARTING_WORDS)
+        or (name in _OTHER_H and args == ("-h",))
+        or (name in _OTHER_V and args in (("-v",), ("-V",)))
+    )
 
 
 def _program(path: str) -> str | None:
@@ -255,8 +271,24 @@ STARTERS: dict[str, Handler] = {
 }
 """Programs whose words behind their own options are another command (or plain text): ``--help`` there is not theirs."""
 
+INTERPRETERS: dict[str, Handler] = {
+    **_each("python python2 python3 pypy pypy3 ipython ipython3", languages.python),
+    **_each(
+        "node nodejs ts-node tsx",
+        languages.interpreter("JavaScript", "-e", "-p", "--eval", "--print", checks=("--check",)),
+    ),
+    "perl": languages.interpreter("Perl", "-e", "-E", checks=("-c",)),
+    "ruby": languages.interpreter("Ruby", "-e", checks=("-c",)),
+    "php": languages.interpreter("PHP", "-r", checks=("-l",)),
+    **_each("Rscript R", languages.interpreter("R", "-e")),
+    "julia": languages.interpreter("Julia", "-e", "-E"),
+    **_each("lua luajit", languages.interpreter("Lua", "-e")),
+}
+"""Programs that run the script behind their own options: ``--help`` behind that is the script's."""
+
 HANDLERS: dict[str, Handler] = {
     **STARTERS,
+    **INTERPRETERS,
     **_each("source .", starters.source),
     **_each("sed gsed", programs.sed),
     **_each("awk gawk mawk nawk", programs.awk),
@@ -280,20 +312,9 @@ HANDLERS: dict[str, Handler] = {
     "wget": programs.wget,
     "rsync": programs.rsync,
     **_each("aws gcloud az", programs.cloud),
-    **_each("python python2 python3 pypy pypy3 ipython ipython3", languages.python),
     **_each("manage.py django-admin", languages.manage),
     "setup.py": languages.setup_py,
     "coverage": languages.coverage,
-    **_each(
-        "node nodejs ts-node tsx",
-        languages.interpreter("JavaScript", "-e", "-p", "--eval", "--print", checks=("--check",)),
-    ),
-    "perl": languages.interpreter("Perl", "-e", "-E", checks=("-c",)),
-    "ruby": languages.interpreter("Ruby", "-e", checks=("-c",)),
-    "php": languages.interpreter("PHP", "-r", checks=("-l",)),
-    **_each("Rscript R", languages.interpreter("R", "-e")),
-    "julia": languages.interpreter("Julia", "-e", "-E"),
-    **_each("lua luajit", languages.interpreter("Lua", "-e")),
     "java": languages.java,
     **_each("tar bsdtar gtar", programs.tar),
     "unzip": programs.reads_with("-l", "-t", "-p", "-v", "-Z", "-z", otherwise="unpacks an archive"),

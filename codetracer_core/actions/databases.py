@@ -2,8 +2,8 @@
 
 import re
 
-from codetracer_core.actions.effects import READS_ONLY, Effect, changes, combined, explores, runs_script, shown
-from codetracer_core.actions.options import Call, has, judge_stdin, names, operands, value_of
+from codetracer_core.actions.effects import READS_ONLY, Effect, changes, combined, explores, shown
+from codetracer_core.actions.options import Call, has, judge_stdin, names, operands, runs_script, value_of
 
 _WORD = re.compile(r"[A-Za-z]+")
 _SQL_READS = names("select explain show describe desc values table use set begin end")

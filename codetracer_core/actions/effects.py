@@ -56,10 +56,6 @@ READS_ONLY = explores("reads only")
 CHECKS = "runs a check that only reads"
 
 
-def runs_script(script: str) -> Effect:
-    return changes(f"runs the script {shown(script)}, which may do anything", "run", [script])
-
-
 def shown(text: str, limit: int = 60) -> str:
     """``text`` of a run as harmless text on one line, at most ``limit`` characters.
 

@@ -3,18 +3,20 @@
 import re
 from dataclasses import replace
 
-from codetracer_core.actions.effects import READS_ONLY, Effect, Purpose, changes, explores, runs_script, shown
+from codetracer_core.actions.effects import READS_ONLY, Effect, Purpose, changes, explores, shown
 from codetracer_core.actions.families import judge_tests
 from codetracer_core.actions.options import (
     Call,
     Handler,
     after_options,
     asks_for_help,
+    asks_help_of,
     has,
     judge_stdin,
     names,
     operands,
     paths,
+    runs_script,
     value_of,
 )
 from codetracer_core.actions.programs import writes_operand
@@ -68,7 +70,7 @@ def python_script(call: Call) -> Effect | Call:
         return setup_py(call)
     if name in _RUNNERS_OF_PROJECTS or "/".join(script.split("/")[-2:]) in _RUNNERS_OF_PROJECTS:
         return judge_tests(name, call.args)
-    return runs_script(script)
+    return runs_script(script, call.args)
 
 
 def setup_py(call: Call) -> Effect:
@@ -112,7 +114,7 @@ def python_module(call: Call) -> Effect | Call:
     if module.partition(".")[0] in _MODULES_THAT_ARE_PROGRAMS:
         return call.starting((module.partition(".")[0], *args))
     if asks_for_help(args):
-        return explores(f"asks {shown(module, 30)} for help or its version")
+        return asks_help_of(module)
     if module == "django":
         return manage(call)
     if module == "json.tool":
@@ -150,7 +152,7 @@ def coverage(call: Call) -> Effect | Call:
 # ---------------------------------------------------------------- other languages
 
 _CODE_THAT_WRITES = re.compile(
-    r"writeFile|appendFile|createWriteStream|unlink|\brm(?:dir)?(?:Sync)?\s*\(|mkdir|rename|copyFile|symlink|chmod"
+    r"writeFile|appendFile|createWriteStream|unlink|rmtree|remove_tree|make_path|mkpath|\brm(?:dir)?(?:Sync)?\s*\(|mkdir|rename|copyFile|symlink|chmod"
     r"|child_process|(?<![.\w])exec|\bspawn|\bsystem\b|shell_exec|passthru|`|%x|qx|\beval\b|\bkill\b"
     r"|\.listen\s*\(|Bun\.write|Deno\.|File\.(?:write|open|delete)|FileUtils|IO\.write|\bDir\."
     r"|file_put_contents|fopen|fwrite|\bopen\b[^;]*[\"'<,]\s*\+?>|io\.open|os\.(?:execute|remove)"
@@ -173,7 +175,7 @@ def interpreter(language: str, *code_options: str, checks: tuple[str, ...] = ())
 
     def handler(call: Call) -> Effect | Call:
         args = call.args
-        if language in ("Perl", "Ruby") and any(re.match(r"-[a-df-hj-zA-Z0-9]*i", word) for word in args):
+        if language in ("Perl", "Ruby") and any(re.match(r"-[0-9anplswS]*i", word) for word in args):
             files = operands(args, "-e", "-pe", "-ne", "-ie", "-pie")
             return changes(f"{call.name} -i edits {shown(files[-1]) if files else 'files'}", "edit", files[-1:])
         for at, word in enumerate(args):
@@ -187,7 +189,7 @@ def interpreter(language: str, *code_options: str, checks: tuple[str, ...] = ())
             return judge_tests(f"{call.name} --test", args)
         inner = after_options(args, "-r", "--require", "-I", "-M")
         if inner and inner[0] != "-":
-            return call.starting(inner) if _PROGRAM_OF_PROJECT.search(inner[0]) else runs_script(inner[0])
+            return call.starting(inner) if _PROGRAM_OF_PROJECT.search(inner[0]) else runs_script(inner[0], inner[1:])
         return judge_stdin(call, lambda code: _judge_by_pattern(code, language), f"{language} code")
 
     return handler

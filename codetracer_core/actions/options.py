@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from codetracer_core.actions.effects import Effect, changes, shown
+from codetracer_core.actions.effects import Effect, changes, explores, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,16 @@ def paths(args: tuple[str, ...] | list[str]) -> list[str]:
 def writes_nothing(path: str) -> bool:
     """Is this a place where output goes that no file keeps: /dev/null, the terminal, an open descriptor?"""
     return path in _NOWHERE or path.startswith("/dev/fd/")
+
+
+def runs_script(script: str, args: tuple[str, ...] = ()) -> Effect:
+    if asks_for_help(args):
+        return asks_help_of(script)
+    return changes(f"runs the script {shown(script)}, which may do anything", "run", [script])
+
+
+def asks_help_of(program: str) -> Effect:
+    return explores(f"asks {shown(program, 40)} for help or its version")
 
 
 def judge_stdin(call: Call, judge: Callable[[str], Effect], what: str) -> Effect:

@@ -13,7 +13,6 @@ from codetracer_core.actions.effects import (
     changes,
     combined,
     explores,
-    runs_script,
     shown,
 )
 from codetracer_core.actions.families import judge_tests
@@ -24,6 +23,7 @@ from codetracer_core.actions.options import (
     names,
     operands,
     paths,
+    runs_script,
     value_of,
     writes_nothing,
 )

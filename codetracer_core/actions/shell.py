@@ -29,6 +29,7 @@ _ESCAPED = re.compile(r"\\(\n|.)", re.DOTALL)
 _ESCAPED_IN_QUOTES = re.compile(r'\\(["$`\\\n])')
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LINE_NUMBERED_EDIT = re.compile(r"(?:edit|insert|append)\b[^\n]*\n.*\bend_of_(?:edit|insert|append)\s*", re.DOTALL)
+_BACKTICKS = re.compile(r"(?<!\\)`([^`\\]+)`")
 _HEREDOC_START = re.compile(r"<<-?[ \t]*(?P<quote>['\"\\]?)(?P<end>[A-Za-z_]\w*)['\"]?[^\n]*\n")
 _ASIDE = "HERE_DOCUMENT_SET_ASIDE_"
 
@@ -133,6 +134,7 @@ class _Reader:
             elif kind == "pipeline":
                 inner = self._piped(node.named_children, arriving)
             elif kind == "heredoc_redirect":
+                yield from self._backticks(node)
                 inner = self._behind_heredoc(node)
             elif kind == "list":
                 children = node.named_children
@@ -186,6 +188,12 @@ class _Reader:
         text = "".join(_text(child) for child in redirect.named_children if child.type == "heredoc_body")
         mark = text.strip().removeprefix(_ASIDE)
         return self._aside[int(mark)] if self._aside and mark.isdecimal() and text.startswith(_ASIDE) else text
+
+    def _backticks(self, redirect: Node) -> Iterator[Effect]:
+        """What the shell runs in the text of a here-document; the grammar sees ``$(…)`` there, but no backticks."""
+        start = next((_text(child) for child in redirect.named_children if child.type == "heredoc_start"), "")
+        if start.isidentifier() and (found := _BACKTICKS.findall(self._heredoc_text(redirect))):
+            yield self._shell("\n".join(found))
 
     def _with_redirects(self, node: Node, arriving: _Input) -> list[tuple[Node, _Input]]:
         body = node.child_by_field_name("body")

@@ -3,7 +3,7 @@
 import re
 import shlex
 
-from codetracer_core.actions.effects import READS_ONLY, Effect, changes, combined, explores, runs_script, shown
+from codetracer_core.actions.effects import READS_ONLY, Effect, changes, combined, explores, shown
 from codetracer_core.actions.options import (
     Call,
     Handler,
@@ -12,6 +12,7 @@ from codetracer_core.actions.options import (
     judge_stdin,
     names,
     operands,
+    runs_script,
     value_of,
     writes_nothing,
 )
@@ -32,7 +33,7 @@ def shell(call: Call) -> Effect:
         return judge_stdin(call, call.shell, "a shell program")
     if "n" in letters:
         return explores(f"checks the syntax of {shown(rest[0])}", "test", rest[:1])
-    return runs_script(rest[0])
+    return runs_script(rest[0], rest[1:])
 
 
 _SHELL_SETUP = re.compile(
