@@ -45,6 +45,7 @@ class TreeRow:
     """The step that this one hangs below; None: the task."""
     parallel_group: int | None = None
     branch: str | None = None
+    executed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ def build_tree(trajectory: Trajectory, decisions: Sequence[Decision] | None = No
             parent_step_id=node,
             parallel_group=step.parallel_group,
             branch=step.branch,
+            executed=step.executed,
         )
     return TraceTree(tuple(rows.values()), shown(trajectory.task or "", LABEL_LENGTH) or "task", tuple(decisions))
 
@@ -119,7 +121,7 @@ _WORDS = ("title", "description", "prompt", "thought", "message", "content", "qu
 
 
 def label_of(step: Step) -> str:
-    """The action on one line: the command without a leading ``cd … &&``, or the tool and what it is about."""
+    """The action on one line: the command without a leading ``cd … &&``, or the tool and what it is about (or says)."""
     text = step.action[: 20 * LABEL_LENGTH]
     arguments = step.tool.arguments if step.tool is not None else None
     if (
@@ -129,6 +131,8 @@ def label_of(step: Step) -> str:
         and step.action not in arguments.values()
     ):
         text = _call_label(step.tool.name, arguments)
+    elif step.tool is not None and isinstance(arguments, dict) and step.action in map(arguments.get, _WORDS):
+        text = f"{step.tool.name} {text}"
     elif not step.is_message:
         text = _CHANGES_FOLDER.sub("", text, count=1)
     lines = [line for line in text.strip().splitlines() if line.strip()]
@@ -162,6 +166,7 @@ def as_graph(tree: TraceTree) -> "nx.DiGraph[int]":
             depth=row.depth,
             parallel_group=row.parallel_group,
             branch=row.branch,
+            executed=row.executed,
         )
         graph.add_edge(row.parent_step_id or ROOT, row.step_id)
     return graph
@@ -170,19 +175,27 @@ def as_graph(tree: TraceTree) -> "nx.DiGraph[int]":
 def render_text(tree: TraceTree, *, first: int | None = None, last: int | None = None, width: int = 100) -> str:
     """The tree as text, one line of at most ``width`` characters per step, for people and models.
 
-    A line is the state (``S3``), the kind, the step number and the label; ``‖`` marks the members of a parallel
-    group. The spine is flat: changes stand at the left edge and everything else two columns in, at any depth; the
-    steps of a sub-agent two more for each agent above it. ``first`` and ``last`` limit the steps, both inclusive.
+    A line is the state (``S3``), the kind, the step number and the label. The spine is flat: changes stand at the left
+    edge and everything else two columns in, at any depth; the steps of a sub-agent two more for each agent above it.
+    Marks before a label: ``╓`` the first step of a parallel group, ``║`` the others; ``↳4`` a sub-agent begins that
+    step 4 started (``↳?``: the files do not tell); ``✗`` never ran. ``first`` and ``last`` limit the steps, both
+    inclusive.
     """
     levels = _branch_levels(tree)
+    seen: set[str | int | None] = {None}
     state_width = len(f"S{max((row.state for row in tree.rows), default=0)}")
     number_width = len(str(max((row.step_id for row in tree.rows), default=0)))
     lines = []
     for row in tree.rows:
+        begins_branch, begins_group = row.branch not in seen, row.parallel_group not in seen
+        seen |= {row.branch, row.parallel_group}
         if (first is not None and row.step_id < first) or (last is not None and row.step_id > last):
             continue
         indent = "  " * (levels[row.branch] + (row.kind != "change"))
-        mark = "‖ " if row.parallel_group is not None else ""
+        mark = f"↳{row.parent_step_id or '?'} " if begins_branch else ""
+        if row.parallel_group is not None:
+            mark += "╓ " if begins_group else "║ "
+        mark += "" if row.executed else "✗ "
         badge = f"S{row.state}".ljust(state_width)
         line = f"{badge} {row.kind:<7} {row.step_id:>{number_width}}  {indent}{mark}{row.label}"
         lines.append(line if len(line) <= width else line[: width - 1] + "…")

@@ -101,8 +101,13 @@ def test_a_sub_agent_of_a_sub_agent_and_one_whose_start_comes_later() -> None:
         )
     )
     assert places(tree) == [(None, 1, 1), (1, 2, 2), (2, 2, 3), (None, 0, 1), (1, 1, 2)]
-    assert [line.index("rm") for line in render_text(tree).splitlines()[:2]] == [14, 16]
-    assert render_text(tree).splitlines()[2].index("ls") == 20
+    assert render_text(tree).splitlines() == [
+        "S1 change  1  rm x",
+        "S2 change  2    ↳1 rm y",
+        "S2 explore 3        ↳2 ls",
+        "S0 explore 4      ↳? ls",
+        "S1 explore 5    ls",
+    ]
 
 
 def test_given_decisions_are_used_and_must_be_complete() -> None:
@@ -148,6 +153,8 @@ def test_labels_of_commands(given: Step, label: str) -> None:
         ("Task", {"description": "Look around", "subagent_type": "Explore"}, "Task Look around"),
         ("click", {"x": 3, "y": 4}, "click x=3 y=4"),
         ("mark_task_complete", {}, "mark_task_complete"),
+        ("think", {"thought": "rm is not needed"}, "think rm is not needed"),
+        ("finish", {"message": "Done."}, "finish Done."),
         ("", {"a": 1}, "(no tool named) a=1"),
     ],
 )
@@ -166,11 +173,14 @@ def test_text_is_flat_and_cut() -> None:
     assert render_text(tree, width=40) == (
         "S0 explore 1    ls\n"
         "S1 change  2  rm a\n"
-        "S1 explore 3    ‖ ls\n"
-        "S2 change  4  ‖ rm b\n"
+        "S1 explore 3    ╓ ls\n"
+        "S2 change  4  ║ rm b\n"
         "S3 change  5  " + "x" * 25 + "…"
     )
-    assert render_text(tree, first=2, last=3) == "S1 change  2  rm a\nS1 explore 3    ‖ ls"
+    assert render_text(tree, first=2, last=3) == "S1 change  2  rm a\nS1 explore 3    ╓ ls"
+    refused = Step(step_id=1, action="rm c", executed=False, parallel_group=2)
+    groups = build_tree(run(step("ls", group=1), refused, step("pwd", group=2)))
+    assert render_text(groups) == "S0 explore 1    ╓ ls\nS0 explore 2    ╓ ✗ rm c\nS0 explore 3    ║ pwd"
     deep = build_tree(run(*(["rm a", "ls"] * 500)))
     assert {line.index("rm") for line in render_text(deep).splitlines() if "rm" in line} == {19}
 
@@ -187,6 +197,7 @@ def test_the_graph_has_the_same_nodes_and_edges() -> None:
         "depth": 2,
         "parallel_group": None,
         "branch": None,
+        "executed": True,
     }
 
 
