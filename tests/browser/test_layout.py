@@ -151,7 +151,7 @@ READING += [".row.explore .text", ".row.change .text", ".row .number", ".row .ba
 READING += [".row.stage .range", ".row.current .text", ".row.current .number", ".row.current .badge", ".row .exit"]
 READING += [
     ".title",
-    ".why",
+    ".because",
     ".chip",
     ".sectionhead",
     ".sectionhead .length",
