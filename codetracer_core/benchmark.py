@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -123,14 +123,15 @@ def read_manifest(path: Path) -> Manifest:
     """
     rows: dict[str, BenchmarkRow] = {}
     problems: list[ManifestError] = []
-    for place, record in _records(path):
+    for place, record in records(path):
         if isinstance(record, str):
             problems.append(ManifestError(record, path=path, place=place))
             continue
         try:
             row = BenchmarkRow.model_validate(record)
         except ValidationError as error:
-            problems.append(ManifestError(_in_words(error), path=path, place=place, remedy="The row is left out."))
+            reason = validation_in_words(error)
+            problems.append(ManifestError(reason, path=path, place=place, remedy="The row is left out."))
             continue
         if row.traj_id in rows:
             reason = f"a second row for {row.traj_id}"
@@ -148,14 +149,16 @@ def is_manifest(path: Path) -> bool:
     if "manifest" not in path.name or path.suffix not in (".jsonl", ".parquet") or not path.is_file():
         return False
     try:
-        _, record = next(_records(path), ("", ""))
+        _, record = next(records(path), ("", ""))
     except CodeTracerError:
         return False
     return isinstance(record, dict) and "traj_id" in record
 
 
-def _records(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
-    """(place, record) for every row; in place of a record that cannot be decoded, the reason as text."""
+def records(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    """(place, record) for every row of a ``.jsonl`` or ``.parquet`` file; in place of a record that cannot be decoded,
+    the reason as text. Raises ManifestError for a file of another kind, UnreadableFile for one that is no evidence.
+    """
     if path.suffix == ".parquet":
         yield from _parquet_records(path)
     elif path.suffix == ".jsonl":
@@ -194,7 +197,8 @@ def _parquet_records(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
         ) from error
 
 
-def _in_words(error: ValidationError) -> str:
+def validation_in_words(error: ValidationError) -> str:
+    """The first three things that are wrong, each with its field."""
     parts = [f"{'.'.join(str(key) for key in item['loc']) or 'row'}: {item['msg']}" for item in error.errors()]
     return "; ".join(parts[:3]) + (f"; and {len(parts) - 3} more" if len(parts) > 3 else "")
 
@@ -217,25 +221,31 @@ def ground_truth_verdicts(row: BenchmarkRow) -> tuple[dict[int, Verdict], list[s
     A step named as both incorrect and unuseful is incorrect. A label outside 1..``step_count`` names no step
     that the annotators counted: it is told, and no verdict comes from it.
     """
-    verdicts: dict[int, Verdict] = {}
-    both: set[int] = set()
-    outside: set[int] = set()
-    for stage in row.incorrect_stages:
-        for verdict, step_ids in (("unuseful", stage.unuseful_step_ids), ("incorrect", stage.incorrect_step_ids)):
-            for step_id in step_ids:
-                if not 1 <= step_id <= row.step_count:
-                    outside.add(step_id)
-                    continue
-                if verdicts.get(step_id, verdict) != verdict:
-                    both.add(step_id)
-                if verdicts.get(step_id) != "incorrect":
-                    verdicts[step_id] = cast("Verdict", verdict)
+    said, both = verdicts_of(row.incorrect_stages)
+    verdicts = {step_id: verdict for step_id, verdict in sorted(said.items()) if 1 <= step_id <= row.step_count}
+    outside = said.keys() - verdicts.keys()
+    both &= verdicts.keys()
     oddities = []
     if both:
         oddities.append(f"Ground truth names {_steps(both)} as both incorrect and unuseful; taken as incorrect.")
     if outside:
         oddities.append(f"Ground truth labels {_steps(outside)}, outside 1..{row.step_count}; not stored.")
-    return dict(sorted(verdicts.items())), oddities
+    return verdicts, oddities
+
+
+def verdicts_of(stages: Iterable[ErrorStage]) -> tuple[dict[int, Verdict], set[int]]:
+    """The verdict of every step that is named, whatever its number, and the steps that are named as both.
+
+    A step named as both incorrect and unuseful is incorrect.
+    """
+    incorrect: set[int] = set()
+    unuseful: set[int] = set()
+    for stage in stages:
+        incorrect.update(stage.incorrect_step_ids)
+        unuseful.update(stage.unuseful_step_ids)
+    verdicts: dict[int, Verdict] = dict.fromkeys(unuseful, "unuseful")
+    verdicts |= dict.fromkeys(incorrect, "incorrect")
+    return verdicts, incorrect & unuseful
 
 
 def _steps(step_ids: Iterable[int]) -> str:

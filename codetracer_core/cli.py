@@ -28,6 +28,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+labels_app = typer.Typer(
+    help="Labels from files into the workspace.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(labels_app, name="labels")
 batch_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 Workspace = Annotated[
@@ -47,7 +55,7 @@ Format = Annotated[
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or file, or the id of an imported run.")]
 Verdict = Literal["correct", "incorrect", "unuseful", "uncertain", "unlabelled"]
 Source = Literal["human", "model", "ground_truth", "adjudicated"]
-Target = Literal["steps", "codetracebench", "jsonl", "csv", "html"]
+Target = Literal["steps", "codetracebench", "labels", "jsonl", "csv", "parquet", "html"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -322,6 +330,74 @@ def label(
     terminal.print_line(f"{run}, step {step}: {verdict}, by {annotator}{f' ({note})' if note else ''}")
 
 
+@labels_app.command("import")
+def import_labels(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="Events (.jsonl, .parquet), a table (.csv), codetracer_labels.json or a folder of such, a manifest.",
+            show_default=False,
+        ),
+    ],
+    annotator: Annotated[
+        str | None, typer.Option(help="Whose labels these are, where the file does not say.", show_default=False)
+    ] = None,
+    source: Annotated[
+        Literal["human", "model", "adjudicated"] | None,
+        typer.Option(help="What made them, where the file does not say (else human).", show_default=False),
+    ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            "--run", help="The run, where the file does not say (else its folder's name).", show_default=False
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option("--map", help="Columns of a table: run_id=traj,step_id=step,verdict=label.", show_default=False),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be stored; store nothing.")] = False,
+    workspace: Workspace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in the labels of a file. Importing it twice changes nothing; a bad row is reported, the rest goes in.
+
+    Works while the dashboard has the workspace open, too. The runs must be imported already.
+
+    \b
+    Examples:
+      codetracer labels import events.jsonl
+      codetracer labels import sheet.csv --map run_id=traj,step_id=step,verdict=label --annotator ana --dry-run
+      codetracer labels import some-run/codetracer_labels.json --source model --annotator my-model
+    """
+    from codetracer_core import workflow
+
+    report = workflow.import_labels(
+        file,
+        _workspace(workspace),
+        annotator=annotator,
+        source=source,
+        run=run,
+        columns=_mapping(columns),
+        dry_run=dry_run,
+    )
+    if as_json:
+        terminal.print_json({"dry_run": dry_run} | report.as_json(terminal.SHOWN))
+    else:
+        terminal.print_label_report(report, dry_run=dry_run)
+    if report.refused and not report.labels and not report.known:
+        raise CodeTracerError(f"no label {'would come' if dry_run else 'came'} in: {report.refused[0]}")
+
+
+def _mapping(columns: str | None) -> dict[str, str]:
+    """``run_id=traj,step_id=step`` as the column by its meaning."""
+    pairs = [pair.partition("=") for pair in columns.split(",")] if columns else []
+    if not all(meaning and name for meaning, _, name in pairs):
+        raise typer.BadParameter("--map is a list of meaning=column, as in run_id=traj,step_id=step")
+    return {meaning.strip(): name.strip() for meaning, _, name in pairs}
+
+
 # --- runs and labels out ------------------------------------------------------------------------------------
 
 
@@ -337,13 +413,15 @@ def export(
         typer.Option(
             "--out",
             "-o",
-            help="File to write (else the screen); for steps a folder (else exported).",
+            help="File to write (else the screen); for steps, and labels of --all, a folder (else exported).",
             show_default=False,
         ),
     ] = None,
     source: Annotated[
         Source | None,
-        typer.Option(help="Whose labels (codetracebench: ground_truth if not named; else all).", show_default=False),
+        typer.Option(
+            help="Whose labels (codetracebench, labels: else ground_truth; others: else all).", show_default=False
+        ),
     ] = None,
     annotator: Annotated[str | None, typer.Option(help="Only this annotator's labels.", show_default=False)] = None,
     workspace: Workspace = None,
@@ -353,7 +431,8 @@ def export(
     \b
     steps           normalised files (steps.json, task.md, tree.md, stage_ranges.json), a folder per run
     codetracebench  manifest rows as JSON lines, with the labels of one source
-    jsonl           every act of labelling, one per line
+    labels          codetracer_labels.json, with the labels of one source; for --all a folder per run
+    jsonl, parquet  every act of labelling, one per line or row
     csv             the verdicts in force, one per line
     html            one run with one person's labels as a page to send: opens offline, for reading
 
@@ -363,7 +442,7 @@ def export(
       codetracer export --all --to codetracebench --source human --annotator ana --out rows.jsonl
     """
     from codetracer_core import workflow
-    from codetracer_core.export import folder_name
+    from codetracer_core.export import LABELS_FILE, folder_name
 
     if (run is None) != everything:
         raise typer.BadParameter("name one RUN, or --all.")
@@ -380,13 +459,31 @@ def export(
         page = workflow.export_page(run, place, annotator=annotator, ground_truth=source == "ground_truth")
         workflow.write_text(out or Path(f"{folder_name(Path(run).name)}.html"), page)
         return
-    exported = workflow.export_labels(to, run, place, source=source, annotator=annotator)
-    for left_out in exported.left_out:
-        terminal.print_line(left_out, err=True)
-    if out is None:
-        typer.echo(exported.text, nl=False)
+    if to == "parquet":
+        if out is None:
+            raise typer.BadParameter("a parquet file is not for the screen: name it with --out.")
+        workflow.write_bytes(out, workflow.export_events(run, place, source=source, annotator=annotator))
+        return
+    if to == "labels":
+        files, left_out = workflow.export_stage_labels(run, place, source=source, annotator=annotator)
+        for words in left_out:
+            terminal.print_line(words, err=True)
+        if run is None:
+            for run_id, text in files.items():
+                path = (out or Path("exported")) / folder_name(run_id) / LABELS_FILE
+                workflow.write_text(path, text)
+                terminal.print_line(str(path))
+            return
+        (text,) = files.values()
     else:
-        workflow.write_text(out, exported.text)
+        exported = workflow.export_labels(to, run, place, source=source, annotator=annotator)
+        for words in exported.left_out:
+            terminal.print_line(words, err=True)
+        text = exported.text
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        workflow.write_text(out, text)
 
 
 # --- the dashboard, and this machine ------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Runs and labels as files for other programs. Pure: text in, text out."""
+"""Runs and labels as files for other programs. Pure: what goes in comes out as text or bytes, nothing is written."""
 
 import csv
 import hashlib
@@ -8,11 +8,24 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from codetracer_core.benchmark import ErrorStage
 from codetracer_core.models import LabelEvent, Stage, Step, Trajectory
 
 LABEL_COLUMNS = (
     *("run_id", "agent", "model", "task", "step_id", "verdict", "source", "annotator", "pass_number"),
     *("exposure", "occurred_at"),
+)
+
+LABELS_FILE = "codetracer_labels.json"
+_EVENTS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("run_id", "field", "value", "source", "annotator", "exposure", "client")),
+        *((name, pa.int64()) for name in ("step_id", "pass_number", "sequence", "arrival")),
+        *((name, pa.timestamp("us", tz="UTC")) for name in ("occurred_at", "arrived_at")),
+    ]
 )
 
 
@@ -56,12 +69,38 @@ def events_as_jsonl(events: Iterable[LabelEvent]) -> str:
     return "".join(f"{event.model_dump_json()}\n" for event in events)
 
 
+def events_as_parquet(events: Iterable[LabelEvent]) -> bytes:
+    """One label event a row, as stored; ``value`` is JSON text (null: a label taken back)."""
+    rows = [
+        event.model_dump() | {"value": None if event.value is None else json.dumps(event.value)} for event in events
+    ]
+    data = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=_EVENTS), data, compression="zstd")
+    return data.getvalue()
+
+
+def stage_labels(stages: Iterable[ErrorStage], reasons: Mapping[int, str]) -> str:
+    """``codetracer_labels.json``: incorrect and unuseful steps by stage; ``reasons`` by ``stage_id``."""
+    by_id = {stage.stage_id: stage for stage in stages}
+    return _indented(
+        [
+            {
+                "stage_id": stage_id,
+                "incorrect_step_ids": by_id[stage_id].incorrect_step_ids if stage_id in by_id else (),
+                "unuseful_step_ids": by_id[stage_id].unuseful_step_ids if stage_id in by_id else (),
+                "reasoning": reasons.get(stage_id, ""),
+            }
+            for stage_id in sorted(by_id.keys() | reasons.keys())
+        ]
+    )
+
+
 def verdicts_as_csv(
     labels: Iterable[LabelEvent], facts: Mapping[str, tuple[str | None, str | None, str | None]]
 ) -> str:
     """One line per verdict; ``facts`` gives each run's agent, model and task.
 
-    Cells that a spreadsheet would run as a formula begin with an apostrophe.
+    Cells that a spreadsheet would run as a formula begin with an apostrophe; ``plain_cell`` takes it away again.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -73,5 +112,13 @@ def verdicts_as_csv(
     return text.getvalue()
 
 
+_MARKED = ("=", "+", "-", "@", "\t", "\r", "'")
+
+
 def _inert(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_MARKED) else cell
+
+
+def plain_cell(cell: str) -> str:
+    """A cell of a CSV file without the apostrophe that keeps it from being run as a formula."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_MARKED) else cell

@@ -210,6 +210,13 @@ class LabelDetails(Frozen):
     """How sure the annotator is of the verdict."""
 
 
+class StageReason(Frozen):
+    """Why the steps of one stage are labelled as they are."""
+
+    stage_id: int
+    reasoning: str
+
+
 class LabelEvent(Frozen):
     """One act of labelling. Events are only ever added; the latest of a (run, step, field, source, annotator,
     pass) is the label in force, and an event with ``value=None`` takes it back.
@@ -217,8 +224,9 @@ class LabelEvent(Frozen):
     ``(client, sequence)`` names the act itself: storing it twice stores it once. ``step_id`` is None for what
     concerns the whole run. By ``field``, the value is: "verdict" a ``Verdict`` and "details" its
     ``LabelDetails`` as a plain dictionary (both of a step); "onset" the number of the
-    step at which the run first went off track; "stages" a list of ``Stage`` as plain dictionaries; "shown" what the
-    annotator was shown of this run ("ground_truth"), from when on it is an exposure of their labels.
+    step at which the run first went off track; "stages" a list of ``Stage`` as plain dictionaries; "stage_reasons"
+    a list of ``StageReason`` likewise; "shown" what the annotator was shown of this run ("ground_truth"), from when on
+    it is an exposure of their labels.
     """
 
     run_id: str

@@ -14,7 +14,7 @@ from codetracer_core.errors import in_words
 if TYPE_CHECKING:
     from codetracer_core.importing import ImportItem, ImportReport, Progress
     from codetracer_core.models import Step
-    from codetracer_core.workflow import RunView
+    from codetracer_core.workflow import LabelReport, RunView
 
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -58,15 +58,49 @@ def print_report(report: "ImportReport") -> None:
             if item.status == status and item.reason:
                 named = item.path if status in ("failed", "misaligned") else ""  # each of these wants a person
                 stories.setdefault((named, item.reason), []).append(item)
-        for items in list(stories.values())[:_SHOWN]:
+        for items in list(stories.values())[:SHOWN]:
             more = f" and {len(items) - 1} more" if len(items) > 1 else ""
             print_line(f"{status}: {items[0].path}{more}: {in_words(items[0].reason, items[0].remedy)}")
-        if len(stories) > _SHOWN:
-            print_line(f"… and {len(stories) - _SHOWN} more {status} (--json lists all)")
+        if len(stories) > SHOWN:
+            print_line(f"… and {len(stories) - SHOWN} more {status} (--json lists all)")
     print_line(", ".join(f"{count} {status}" for status, count in report.counts.items()))
 
 
-_SHOWN = 20
+SHOWN = 20
+"""How much of a long list is told."""
+
+
+def print_label_report(report: "LabelReport", *, dry_run: bool) -> None:
+    """What is refused and why, what else there is to know, on a dry run the first labels, and the counts."""
+    for refused in report.refused[:SHOWN]:
+        print_line(f"refused: {refused}")
+    if len(report.refused) > SHOWN:
+        print_line(f"… and {len(report.refused) - SHOWN} more refused (--json lists all)")
+    for note in report.notes:
+        print_line(f"note: {note}")
+    if dry_run and report.labels:
+        print_table(
+            [
+                {
+                    "run_id": label.run_id,
+                    "step": label.step_id,
+                    "field": label.field,
+                    "value": "taken back" if label.value is None else label.value,
+                    "source": label.source,
+                    "annotator": label.annotator,
+                    "pass": label.pass_number,
+                    "occurred_at": f"{label.occurred_at:%Y-%m-%d %H:%M:%S}",
+                }
+                for label in report.labels[:SHOWN]
+            ]
+        )
+    if dry_run and len(report.labels) > SHOWN:
+        print_line(f"… and {len(report.labels) - SHOWN} more")
+    print_line(", ".join(f"{count} {word}" for word, count in report.counts.items()) + f" ({report.kind})")
+    if dry_run:
+        print_line("a dry run: nothing was stored")
+    if report.waits:
+        print_line(f"they wait in the inbox, because {report.waits}")
 
 
 def print_overview(view: "RunView") -> None:

@@ -1,19 +1,28 @@
 """The few verbs that the command line and the dashboard share: open a run, label it, export, import the samples."""
 
+import contextlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from uuid import uuid4
 
 from codetracer_core.archives import is_archive
-from codetracer_core.benchmark import row_of, to_row
+from codetracer_core.benchmark import error_stages, row_of, to_row
 from codetracer_core.discovery import locate
 from codetracer_core.errors import CodeTracerError, NotFound, UnknownFormat
-from codetracer_core.export import events_as_jsonl, folder_name, normalised_files, verdicts_as_csv
+from codetracer_core.export import (
+    events_as_jsonl,
+    events_as_parquet,
+    folder_name,
+    normalised_files,
+    stage_labels,
+    verdicts_as_csv,
+)
 from codetracer_core.importing import ImportReport, import_runs
+from codetracer_core.label_files import FileKind, LabelFile, Said, Unsaid, read_labels
 from codetracer_core.models import LabelEvent, LabelSource, RunRecord, Stage, Trajectory, Verdict
 from codetracer_core.parsers import read_run
 from codetracer_core.stages import offline_stages
@@ -118,6 +127,148 @@ def label_step(run: str, step_id: int, verdict: Verdict | None, *, annotator: st
         return f"it waits in the inbox, because {store.owner}" if isinstance(store, Inbox) else ""
 
 
+# --- labels from files --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LabelReport:
+    """What became of a file with labels, or would become of it."""
+
+    kind: FileKind
+    labels: tuple[LabelEvent, ...]
+    """New here: stored, or on a dry run as they would be."""
+    known: int
+    """Acts that were stored here before."""
+    refused: tuple[CodeTracerError, ...]
+    """One for each bad row: where it stands, and why it stays out."""
+    notes: tuple[str, ...] = ()
+    waits: str = ""
+    """Not empty: the labels wait in the inbox; words on who takes them in."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"new": len(self.labels), "known": self.known, "refused": len(self.refused)}
+
+    def as_json(self, shown: int) -> dict[str, Any]:
+        """The report as plain values, with the first ``shown`` labels."""
+        return {
+            "kind": self.kind,
+            "counts": self.counts,
+            "labels": [label.model_dump(mode="json") for label in self.labels[:shown]],
+            "refused": [{"path": e.path, "place": e.place, "reason": e.reason} for e in self.refused],
+            "notes": list(self.notes),
+            "waits": self.waits,
+        }
+
+
+def import_labels(
+    path: Path,
+    workspace: Path,
+    *,
+    annotator: str | None = None,
+    source: LabelSource | None = None,
+    run: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    dry_run: bool = False,
+) -> LabelReport:
+    """Take in the labels of a file (see ``label_files``), those that are stored already excepted.
+
+    ``annotator``, ``source`` (else human) and ``run`` hold where the file does not say it; ``columns`` tells the column
+    of a table by its meaning. Rows that cannot be stored are reported, the rest goes in. A label that its annotator has
+    replaced here since stays replaced: the file's is refused. With ``dry_run`` nothing is written. Raises
+    CodeTracerError if the file as a whole cannot be read.
+    """
+    file = read_labels(path, Unsaid(annotator, source, run, columns), read_at=datetime.now(UTC))
+    with Store.open_for_reading(workspace) as reader:
+        here, problems = _at_home(reader, file)
+        new, known, replaced = _new_here(reader, here)
+        notes = (*file.notes, *_misaligned(reader, file, here))
+    problems += replaced
+    waits = ""
+    if new and not dry_run:
+        with open_for_writing(workspace) as store:
+            stored = store.add_label_events([label.event for label in new])
+            waits = store.owner if isinstance(store, Inbox) else ""
+        refused = {_act(one.event): one.reason for one in stored.refused}
+        problems += [
+            CodeTracerError(refused[_act(label.event)], path=label.path, place=label.place)
+            for label in new
+            if _act(label.event) in refused
+        ]
+        new = [label for label in new if _act(label.event) not in refused]
+    labels = tuple(label.event for label in new)
+    return LabelReport(file.kind, labels, known, (*file.problems, *problems), notes, waits)
+
+
+def _at_home(reader: Reader, file: LabelFile) -> tuple[list[Said], list[CodeTracerError]]:
+    """The labels with the ids that their runs have here, without those that cannot be stored; these as errors."""
+    ids: dict[str, str] = {}
+    for name in {label.event.run_id for label in file.said}:
+        with contextlib.suppress(NotFound):
+            ids[name] = reader.find_run(name)
+    if file.kind == "stage labels":  # their run is known by its folder, whose name may stand for the id
+        ids = {folder_name(run.run_id): run.run_id for run in reader.runs()} | ids
+    found = [
+        replace(label, event=label.event.model_copy(update={"run_id": ids.get(label.event.run_id, label.event.run_id)}))
+        for label in file.said
+    ]
+    reasons = reader.reasons_against([label.event for label in found])
+    problems = [
+        CodeTracerError(reason, path=label.path, place=label.place)
+        for label, reason in zip(found, reasons, strict=True)
+        if reason
+    ]
+    return [label for label, reason in zip(found, reasons, strict=True) if not reason], problems
+
+
+def _new_here(reader: Reader, labels: Sequence[Said]) -> tuple[list[Said], int, list[CodeTracerError]]:
+    """What of these is not stored yet; how many are; and errors for those that their annotator has replaced since."""
+    acts = [act for run_id in dict.fromkeys(s.event.run_id for s in labels) for act in reader.label_history(run_id)]
+    stored = {_act(act) for act in acts}
+    in_force = {_slot(act): act for act in acts}
+    place_of = {_act(label.event): place for place, label in enumerate(labels)}
+    fresh = {_act(label.event): label for label in labels if _act(label.event) not in stored}
+    last_said = {_slot(label.event): label.event for label in fresh.values()}
+    new = []
+    replaced = []
+    for act, label in fresh.items():
+        other = in_force.get(_slot(label.event))
+        if other is None:
+            stays = False
+        elif _act(other) in place_of:  # this file tells which came last
+            stays = place_of[_act(other)] > place_of[act]
+        else:
+            stays = other.occurred_at > last_said[_slot(label.event)].occurred_at
+        if other is not None and stays:
+            reason = f"{other.annotator!r} has said something newer here ({other.occurred_at:%Y-%m-%d %H:%M} UTC)"
+            replaced.append(CodeTracerError(reason, path=label.path, place=label.place))
+        else:
+            new.append(label)
+    return new, len(labels) - len(fresh), replaced
+
+
+def _act(event: LabelEvent) -> tuple[str, int]:
+    return event.client, event.sequence
+
+
+def _slot(event: LabelEvent) -> tuple[Any, ...]:
+    """Of the events that agree in this, the latest is in force."""
+    return event.run_id, event.step_id, event.field, event.source, event.annotator, event.pass_number
+
+
+def _misaligned(reader: Reader, file: LabelFile, labels: Sequence[Said]) -> list[str]:
+    """Words on runs whose steps were counted otherwise by those who labelled them."""
+    declared = file.declared_step_counts or {}
+    runs = reader.runs(ids=list({label.event.run_id for label in labels})) if declared else []
+    counts = ((run, declared.get(run.traj_id or "", declared.get(run.run_id))) for run in runs)
+    return [
+        f"run {run.run_id!r} is misaligned: {count} steps in the file, {run.step_count} here; its labels may sit on "
+        "other steps"
+        for run, count in counts
+        if count not in (None, run.step_count)
+    ]
+
+
 # --- exporting ----------------------------------------------------------------------------------------------
 
 
@@ -182,9 +333,14 @@ def _write_normalised(view: RunView, folder: Path) -> Path:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file, with the folders above it; raises CodeTracerError in words if that cannot be done."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """See ``write_text``."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        path.write_bytes(data)
     except OSError as error:
         raise CodeTracerError(f"cannot be written ({error.strerror})", path=path) from error
 
@@ -212,45 +368,99 @@ def export_labels(
             facts = {run.run_id: (run.agent, run.model, run.task) for run in runs}
             return Exported(verdicts_as_csv((event for event in labels if event.field == "verdict"), facts))
         if form == "jsonl":
-            history = (event for run in runs for event in reader.label_history(run.run_id))
-            return Exported(
-                events_as_jsonl(
-                    event
-                    for event in history
-                    if source in (None, event.source) and annotator in (None, event.annotator)
-                )
-            )
+            return Exported(events_as_jsonl(_history(reader, [run.run_id for run in runs], source, annotator)))
         exported = _export_rows(reader, [run.run_id for run in runs], source or "ground_truth", annotator)
         if run_id is not None and not exported.text:
             raise NotFound(f"run {run!r} has no {source or 'ground_truth'} labels", remedy="Name another --source.")
         return exported
 
 
+def export_events(
+    run: str | None, workspace: Path, *, source: LabelSource | None = None, annotator: str | None = None
+) -> bytes:
+    """Every act of labelling on one run, or on all, as a parquet file; in order of arrival within a run."""
+    with Store.open_for_reading(workspace) as reader:
+        runs = reader.runs(ids=None if run is None else [reader.find_run(run)])
+        return events_as_parquet(_history(reader, [run.run_id for run in runs], source, annotator))
+
+
+def _history(
+    reader: Reader, run_ids: Sequence[str], source: LabelSource | None, annotator: str | None
+) -> Iterator[LabelEvent]:
+    for run_id in run_ids:
+        for event in reader.label_history(run_id):
+            if source in (None, event.source) and annotator in (None, event.annotator):
+                yield event
+
+
+def export_stage_labels(
+    run: str | None, workspace: Path, *, source: LabelSource | None = None, annotator: str | None = None
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """``codetracer_labels.json`` by run id, and in words what is not in them.
+
+    They hold the incorrect and unuseful steps by stage, as one source (ground truth if none is named) and one annotator
+    see them. Runs without labels of the source are left out. Raises NotFound if the one run is not there or has no
+    such labels.
+    """
+    source = source or "ground_truth"
+    files = {}
+    left_out = []
+    without = []
+    with Store.open_for_reading(workspace) as reader:
+        run_id = None if run is None else reader.find_run(run)
+        for summary in reader.runs(ids=None if run_id is None else [run_id]):
+            found = _of_one_annotator(reader, summary.run_id, source, annotator)
+            if found is None:
+                without.append(summary.run_id)
+                continue
+            _, verdicts, stages, labels = found
+            given = [label.value for label in labels if label.field == "stage_reasons"]
+            reasons = {item["stage_id"]: item["reasoning"] for item in (given[-1] if given else [])}
+            text = stage_labels(error_stages(verdicts, stages, {}), reasons)
+            files[summary.run_id] = text
+            others = sum(verdict not in ("incorrect", "unuseful") for verdict in verdicts.values())
+            if others:
+                left_out.append(f"left out of {summary.run_id}: {others} steps neither incorrect nor unuseful")
+    if run is not None and not files:
+        raise NotFound(f"run {run!r} has no {source} labels", remedy="Name another --source.")
+    if without:
+        left_out.append(f"left out, without {source} labels: {', '.join(without)}")
+    return files, tuple(left_out)
+
+
 def _export_rows(reader: Reader, run_ids: Sequence[str], source: LabelSource, annotator: str | None) -> Exported:
     lines = []
     without = []
     for run_id in run_ids:
-        labels = reader.labels(run_id, source=source, annotator=annotator)
-        if not labels:
+        found = _of_one_annotator(reader, run_id, source, annotator)
+        if found is None:
             without.append(run_id)
             continue
-        annotators = sorted({event.annotator for event in labels})
-        if len(annotators) > 1:
-            raise CodeTracerError(
-                f"run {run_id!r} has {source} labels of several annotators: {', '.join(annotators)}",
-                remedy="Name one with --annotator.",
-            )
-        record = reader.load_run(run_id)
-        latest = {event.step_id: str(event.value) for event in sorted(labels, key=_pass) if event.field == "verdict"}
-        verdicts = {step_id: verdict for step_id, verdict in latest.items() if step_id is not None}
-        stages, _ = stages_of(
-            record.trajectory,
-            build_tree(record.trajectory),
-            reader.stages(run_id, source=source) or reader.stages(run_id),
-        )
+        record, verdicts, stages, _ = found
         lines.append(json.dumps(to_row(row_of(record, verdicts, stages)), ensure_ascii=False) + "\n")
     left_out = [f"left out, without {source} labels: {', '.join(without)}"] if without else []
     return Exported("".join(lines), tuple(left_out))
+
+
+def _of_one_annotator(
+    reader: Reader, run_id: str, source: LabelSource, annotator: str | None
+) -> tuple[RunRecord, dict[int, str], tuple[Stage, ...], Sequence[LabelEvent]] | None:
+    """The run, its verdicts (of the last pass) and stages, and all labels in force; None without any of this source."""
+    labels = sorted(reader.labels(run_id, source=source, annotator=annotator), key=_pass)
+    if not labels:
+        return None
+    annotators = sorted({event.annotator for event in labels})
+    if len(annotators) > 1:
+        raise CodeTracerError(
+            f"run {run_id!r} has {source} labels of several annotators: {', '.join(annotators)}",
+            remedy="Name one with --annotator.",
+        )
+    record = reader.load_run(run_id)
+    verdicts = {event.step_id: str(event.value) for event in labels if event.field == "verdict" and event.step_id}
+    drawn = [event.value for event in labels if event.field == "stages"]
+    annotated = tuple(Stage.model_validate(stage) for stage in drawn[-1]) if drawn else reader.stages(run_id)
+    stages, _ = stages_of(record.trajectory, build_tree(record.trajectory), annotated)
+    return record, verdicts, stages, labels
 
 
 def _pass(event: LabelEvent) -> int:

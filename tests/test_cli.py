@@ -22,7 +22,7 @@ from tests.conftest import REPOSITORY, SAMPLE_DATA
 from tests.small_runs import ACTIONS, manifest_row, pack_zst, write_manifest, write_run
 
 PROGRAM = [sys.executable, "-m", "codetracer_core"]
-COMMANDS = ("import", "list", "inspect", "tree", "label", "export", "dashboard", "doctor")
+COMMANDS = ("import", "list", "inspect", "tree", "label", "labels import", "export", "dashboard", "doctor")
 
 
 class Said:
@@ -76,8 +76,8 @@ def test_help_teaches_every_command(codetracer: Any) -> None:
     listed = codetracer("--help")
     assert listed.code == 0
     for name in COMMANDS:
-        assert re.search(rf"^  {name} +\w", listed.out, re.MULTILINE)
-        told = codetracer(name, "--help")
+        assert re.search(rf"^  {name.split()[0]} +\w", listed.out, re.MULTILINE)
+        told = codetracer(*name.split(), "--help")
         assert told.code == 0
         assert "Example" in told.out
         assert f"codetracer {name}" in told.out.split("Example", 1)[1]
@@ -87,7 +87,7 @@ def test_help_teaches_every_command(codetracer: Any) -> None:
 
 def test_examples_of_the_help_name_real_options(codetracer: Any) -> None:
     for name in COMMANDS:
-        told = codetracer(name, "--help").out
+        told = codetracer(*name.split(), "--help").out
         described, _, options = told.partition("Options:")
         for option in set(re.findall(r"--[a-z-]+", described)):
             assert option in options
@@ -473,6 +473,48 @@ def test_label_while_the_dashboard_has_the_workspace(codetracer: Any, run_id: st
         assert "has this workspace open" in second.stderr
 
 
+# --- labels from files
+
+
+def test_labels_import(codetracer: Any, run_id: str, tmp_path: Path) -> None:
+    assert "import" in codetracer("labels", "--help").out
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text(f"traj,step,label\n{run_id},3,incorrect\n{run_id},99,incorrect\n")
+    words = ("labels", "import", sheet, "--map", "run_id=traj,step_id=step,verdict=label", "--annotator", "ana")
+    preview = codetracer(*words, "--dry-run")
+    assert preview.code == 0
+    refused, header, row, counts, last = preview.out.splitlines()
+    assert refused == f"refused: {sheet}, line 3: run {run_id!r} has 6 steps, there is no step 99"
+    assert header.split() == ["run_id", "step", "field", "value", "source", "annotator", "pass", "occurred_at"]
+    assert row.split()[:6] == [run_id, "3", "verdict", "incorrect", "human", "ana"]
+    assert (counts, last) == ("1 new, 0 known, 1 refused (table)", "a dry run: nothing was stored")
+    assert codetracer("list", "--json").json[0]["labels"] == 0
+    told = codetracer(*words, "--json").json
+    assert told["counts"] == {"new": 1, "known": 0, "refused": 1}
+    assert (told["dry_run"], told["labels"][0]["value"], told["refused"][0]["place"]) == (False, "incorrect", "line 3")
+    assert codetracer(*words).out.splitlines()[-1] == "0 new, 1 known, 1 refused (table)"
+    assert codetracer("list", "--json").json[0]["labels"] == 1
+    sheet.write_text("run_id,step_id,verdict\nother,3,incorrect\n")
+    nothing = codetracer("labels", "import", sheet, "--annotator", "ana")
+    assert nothing.code == 1
+    assert "no label came in" in nothing.err
+    assert codetracer("labels", "import", sheet, "--map", "run_id").code == 2
+
+
+def test_labels_import_while_the_dashboard_has_the_workspace(codetracer: Any, run_id: str, tmp_path: Path) -> None:
+    codetracer("label", run_id, "--step", "3", "--verdict", "unuseful", "--annotator", "ben")
+    events = tmp_path / "events.jsonl"
+    assert codetracer("export", "--all", "--to", "jsonl", "--out", events).code == 0
+    place = tmp_path / "other"
+    codetracer("import", tmp_path / "runs", "--workspace", place)
+    with Store.open(place, purpose="the dashboard") as store:
+        ended = process("labels", "import", str(events), "--workspace", str(place))
+        assert ended.returncode == 0, ended.stderr
+        assert "wait in the inbox, because the dashboard" in ended.stdout
+        store.take_inbox()
+        assert store.step_labels(run_id)[3].human[0].verdict == "unuseful"
+
+
 # --- export
 
 
@@ -489,6 +531,16 @@ def test_export(codetracer: Any, run_id: str, tmp_path: Path) -> None:
     everyone = codetracer("export", "--all", "--to", "codetracebench")
     assert (everyone.code, everyone.out) == (0, "")
     assert "left out, without ground_truth labels" in everyone.err
+    assert codetracer("export", run_id, "--to", "labels", "--source", "human").json[0]["incorrect_step_ids"] == [3]
+    folder = tmp_path / "out"
+    told = codetracer("export", "--all", "--to", "labels", "--source", "human", "--out", folder)
+    assert told.out == f"{folder / run_id / 'codetracer_labels.json'}\n"
+    assert codetracer("labels", "import", folder, "--annotator", "ben").code == 0
+    assert codetracer("export", run_id, "--to", "parquet").code == 2
+    assert codetracer("export", "--all", "--to", "parquet", "--out", tmp_path / "events.parquet").code == 0
+    again = codetracer("labels", "import", tmp_path / "events.parquet", "--json").json
+    assert again["counts"] == {"new": 0, "known": 2, "refused": 0}
+    codetracer("label", run_id, "--step", "3", "--verdict", "unlabelled", "--annotator", "ben")
     out = tmp_path / "new" / "labels.csv"
     assert codetracer("export", run_id, "--to", "csv", "--out", out).out == ""
     assert len(out.read_text().splitlines()) == 2

@@ -12,10 +12,11 @@ import duckdb
 from pydantic import TypeAdapter, ValidationError
 
 from codetracer_core.errors import NotFound, UnreadableFile
-from codetracer_core.models import LabelSource, RunRecord, Stage, Verdict
+from codetracer_core.models import LabelEvent, LabelSource, RunRecord, Stage, Verdict
 from codetracer_core.store.database import in_words, state_of
 from codetracer_core.store.files import TEXTS, names_in, read_steps
 from codetracer_core.store.results import Mark, OutcomeWord, RunSummary, StepFacts, StepLabels, StoredEvent
+from codetracer_core.store.rows import reasons_against
 from codetracer_core.store.workspace import Workspace
 
 _STAGES = TypeAdapter(tuple[Stage, ...])
@@ -206,6 +207,11 @@ class Reader:
         """Every act of labelling on a run, or on one step of it, in order of arrival; nothing is ever left out."""
         events = self._events("label_event", run_id, None, None, "arrival")
         return [event for event in events if step_id is None or event.step_id == step_id]
+
+    def reasons_against(self, events: Sequence[LabelEvent]) -> list[str]:
+        """For each event why ``Store.add_label_events`` would refuse it, in words; empty if it would not."""
+        with self._cursor() as cursor:
+            return reasons_against(cursor, events)
 
     def step_labels(self, run_id: str) -> dict[int, StepLabels]:
         """Verdicts in force per step, all sources side by side; unlabelled steps are left out."""

@@ -12,13 +12,24 @@ import duckdb
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from codetracer_core.models import GroundTruth, Kind, LabelDetails, LabelEvent, RunRecord, Stage, Step, Verdict
+from codetracer_core.models import (
+    GroundTruth,
+    Kind,
+    LabelDetails,
+    LabelEvent,
+    RunRecord,
+    Stage,
+    StageReason,
+    Step,
+    Verdict,
+)
 from codetracer_core.store.database import last_arrival, last_import, registered
 from codetracer_core.store.files import TEXTS, clean, file_name, is_text, to_json
 from codetracer_core.store.results import Decisions, Refused
 
 _VERDICTS = get_args(Verdict)
 _STAGES = TypeAdapter(tuple[Stage, ...])
+_REASONS = TypeAdapter(tuple[StageReason, ...])
 
 _RUN_SCHEMA = pa.schema(
     [
@@ -129,15 +140,11 @@ def put_events(cursor: duckdb.DuckDBPyConnection, events: Sequence[LabelEvent]) 
     """Append the events that can be stored and are not stored yet; return those that cannot."""
     if not events:
         return []
-    run_ids = list({event.run_id for event in events if is_text(event.run_id)})
-    found = cursor.execute("SELECT run_id, step_count FROM run WHERE run_id IN (SELECT unnest(?))", [run_ids])
-    step_counts = dict(found.fetchall())
     last = last_arrival(cursor)
     arrived_at = _utc(datetime.now(UTC))
     refused: list[Refused] = []
     rows: dict[tuple[str, int], dict[str, Any]] = {}
-    for event in events:
-        reason = _why_not(event, step_counts.get(event.run_id))
+    for event, reason in zip(events, reasons_against(cursor, events), strict=True):
         if reason:
             refused.append(Refused(event, reason))
         elif (event.client, event.sequence) not in rows:
@@ -155,6 +162,14 @@ def put_events(cursor: duckdb.DuckDBPyConnection, events: Sequence[LabelEvent]) 
                 "ON CONFLICT DO NOTHING"
             )
     return refused
+
+
+def reasons_against(cursor: duckdb.DuckDBPyConnection, events: Sequence[LabelEvent]) -> list[str]:
+    """For each event why it cannot be stored, in words; empty if it can."""
+    run_ids = list({event.run_id for event in events if is_text(event.run_id)})
+    found = cursor.execute("SELECT run_id, step_count FROM run WHERE run_id IN (SELECT unnest(?))", [run_ids])
+    step_counts = dict(found.fetchall())
+    return [_why_not(event, step_counts.get(event.run_id)) for event in events]
 
 
 def put_ground_truth(cursor: duckdb.DuckDBPyConnection, said: Mapping[str, GroundTruth]) -> list[Refused]:
@@ -194,7 +209,6 @@ def put_ground_truth(cursor: duckdb.DuckDBPyConnection, said: Mapping[str, Groun
 
 
 def _why_not(event: LabelEvent, step_count: int | None) -> str:
-    """Why an event cannot be stored, in words; empty if it can."""
     if not all(is_text(text) for text in (event.run_id, event.field, event.annotator, event.client)):
         return "it holds text that is not valid Unicode"
     if step_count is None:
@@ -219,6 +233,8 @@ def _why_not(event: LabelEvent, step_count: int | None) -> str:
         return _why_no_onset(event, step_count)
     if event.field == "stages":
         return _why_no_stages(event.value, step_count)
+    if event.field == "stage_reasons":
+        return _why_no_reasons(event.value)
     return ""
 
 
@@ -250,6 +266,14 @@ def _why_no_stages(value: Any, step_count: int) -> str:
         if not stage.start_step_id <= stage.end_step_id <= step_count:
             covered = f"steps {stage.start_step_id} to {stage.end_step_id}"
             return f"stage {stage.stage_id} covers {covered} of a run with {step_count} steps"
+    return ""
+
+
+def _why_no_reasons(value: Any) -> str:
+    try:
+        _REASONS.validate_python(value)
+    except ValidationError as error:
+        return f"its value is no list of reasons by stage ({error.errors()[0]['msg']})"
     return ""
 
 

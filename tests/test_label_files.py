@@ -1,0 +1,471 @@
+"""Labels out of one workspace and into another: what comes in is what went out, field by field."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codetracer_core.benchmark import error_stages, read_manifest, to_row
+from codetracer_core.errors import CodeTracerError
+from codetracer_core.export import LABELS_FILE, folder_name, plain_cell, verdicts_as_csv
+from codetracer_core.importing import import_runs
+from codetracer_core.label_files import LabelFile, Unsaid, read_labels
+from codetracer_core.models import LabelEvent, LabelSource
+from codetracer_core.store import Store
+from codetracer_core.workflow import (
+    LabelReport,
+    export_events,
+    export_labels,
+    export_stage_labels,
+    import_labels,
+    write_bytes,
+    write_text,
+)
+from tests.conftest import SAMPLE_DATA
+from tests.small_runs import manifest_row, write_manifest, write_run
+from tests.store.factory import make_run
+
+SOURCES: tuple[LabelSource, ...] = ("human", "ground_truth")
+NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+RUN = "run-1"
+
+
+def act(sequence: int, step_id: int | None, value: Any, **fields: Any) -> LabelEvent:
+    given: dict[str, Any] = {
+        "run_id": RUN,
+        "annotator": "ana",
+        "client": "browser-1",
+        "occurred_at": NOON + timedelta(seconds=sequence),
+    }
+    return LabelEvent(step_id=step_id, value=value, sequence=sequence, **(given | fields))
+
+
+ACTS = [
+    act(1, 1, "incorrect"),
+    act(2, 2, "unuseful", exposure="ground_truth"),
+    act(3, 1, "correct"),
+    act(4, 4, "uncertain"),
+    act(5, 4, None),
+    act(6, None, 3, field="onset"),
+    act(7, None, "ground_truth", field="shown"),
+    act(10, 2, {"reason": "read twice", "confidence": "low"}, field="details"),
+    act(8, 3, "incorrect", pass_number=2, exposure="peers"),
+    act(9, None, [{"stage_id": 1, "start_step_id": 1, "end_step_id": 5, "name": "all"}], field="stages"),
+    act(1, 1, "incorrect", annotator="=ben()", client="browser-2"),
+    act(2, 5, "unuseful", annotator='\'carl, née "C"', client="browser-2"),
+    act(1, 2, "incorrect", source="model", annotator="a-model", client="model-1", exposure="model"),
+    act(1, 2, "unuseful", source="adjudicated", annotator="dora", client="browser-3"),
+    act(1, 3, "incorrect", source="ground_truth", annotator="CodeTraceBench", client="import-1"),
+    act(1, 2, "correct", annotator="ana", run_id="run 2/…", client="browser-4"),
+    # Said while offline, arrived last: in force, though others were said later.
+    act(1, 2, "correct", client="browser-5", occurred_at=NOON - timedelta(days=1)),
+]
+
+
+def workspace(path: Path, acts: list[LabelEvent] | None = None) -> Path:
+    """Two runs of five steps, and these labels."""
+    with Store.open(path) as store:
+        records = [make_run(RUN), make_run("run 2/…", text="other")]
+        store.add_runs(records, decisions=[[("explore", "reads")] * 5] * 2)
+        assert not store.add_label_events(acts or []).refused
+    return path
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    return workspace(tmp_path / "origin", ACTS)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    return workspace(tmp_path / "fresh")
+
+
+def history(place: Path) -> list[dict[str, Any]]:
+    """Every act, in order of arrival within a run, without when it arrived."""
+    with Store.open(place) as store:
+        acts = [act for run in store.runs() for act in store.label_history(run.run_id)]
+    return [act.model_dump(exclude={"arrival", "arrived_at"}) for act in acts]
+
+
+def in_force(place: Path, *left_out: str) -> list[dict[str, Any]]:
+    with Store.open(place) as store:
+        labels = [label.model_dump(exclude={"arrival", "arrived_at", *left_out}) for label in store.labels()]
+    return sorted(labels, key=lambda label: json.dumps(label, default=str, sort_keys=True))
+
+
+def written(path: Path, content: str | bytes) -> Path:
+    if isinstance(content, str):
+        write_text(path, content)
+    else:
+        write_bytes(path, content)
+    return path
+
+
+def imported(path: Path, place: Path, **options: Any) -> LabelReport:
+    """Import; and import again, which changes nothing."""
+    report = import_labels(path, place, **options)
+    before = history(place)
+    again = import_labels(path, place, **options)
+    assert again.counts == {
+        "new": 0,
+        "known": report.counts["new"] + report.counts["known"],
+        "refused": len(report.refused),
+    }
+    assert history(place) == before
+    return report
+
+
+# --- round trips
+
+
+@pytest.mark.parametrize(
+    ("name", "export"),
+    [
+        ("events.jsonl", lambda place: export_labels("jsonl", None, place).text.encode()),
+        ("events.parquet", lambda place: export_events(None, place)),
+    ],
+)
+def test_events_come_back_as_they_were(
+    origin: Path, fresh: Path, tmp_path: Path, name: str, export: Callable[[Path], bytes]
+) -> None:
+    report = imported(written(tmp_path / name, export(origin)), fresh)
+    assert report.counts == {"new": len(ACTS), "known": 0, "refused": 0}
+    assert history(fresh) == history(origin)
+    assert in_force(fresh) == in_force(origin)
+    assert import_labels(tmp_path / name, origin).counts["new"] == 0
+
+
+def test_csv_holds_the_verdicts_in_force(origin: Path, fresh: Path, tmp_path: Path) -> None:
+    path = written(tmp_path / "labels.csv", export_labels("csv", None, origin).text)
+    report = imported(path, fresh)
+    verdicts = [label for label in in_force(origin, "client", "sequence") if label["field"] == "verdict"]
+    assert in_force(fresh, "client", "sequence") == verdicts
+    assert report.counts == {"new": len(verdicts), "known": 0, "refused": 0}
+    assert export_labels("csv", None, fresh).text.splitlines()[1:] != []
+    assert sorted(export_labels("csv", None, fresh).text.splitlines()) == sorted(path.read_text().splitlines())
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\0"), min_size=1))
+def test_no_name_is_changed_by_a_table(name: str) -> None:
+    text = verdicts_as_csv([act(1, 1, "correct", annotator=name)], {RUN: (None, None, None)})
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert plain_cell(row["annotator"]) == name
+    assert not row["annotator"].startswith(("=", "+", "-", "@", "\t"))
+
+
+def test_stage_labels_come_back(origin: Path, fresh: Path, tmp_path: Path) -> None:
+    files, left_out = export_stage_labels(None, origin, source="human", annotator="ana")
+    assert files.keys() == {RUN, "run 2/…"}
+    assert left_out == (
+        "left out of run 2/…: 1 steps neither incorrect nor unuseful",
+        "left out of run-1: 2 steps neither incorrect nor unuseful",
+    )
+    for run_id, text in files.items():
+        write_text(tmp_path / "out" / folder_name(run_id) / LABELS_FILE, text)
+    report = imported(tmp_path / "out", fresh, annotator="ana")
+    assert [(label.run_id, label.step_id, label.value) for label in report.labels] == [(RUN, 3, "incorrect")]
+    (again,) = export_stage_labels(RUN, fresh, source="human")[0].values()
+    assert [s["incorrect_step_ids"] for s in json.loads(again)] == [[3]]  # its stage is ana's own, known in origin only
+    assert [s["incorrect_step_ids"] for s in json.loads(files[RUN])] == [[3]]
+
+
+def test_reasons_of_stages_are_kept(fresh: Path, tmp_path: Path) -> None:
+    stages = [
+        {"stage_id": 1, "incorrect_step_ids": [2, 3], "unuseful_step_ids": [1], "reasoning": "wrong file"},
+        {"stage_id": 2, "incorrect_step_ids": [], "unuseful_step_ids": [], "reasoning": "fine"},
+    ]
+    path = written(tmp_path / RUN / LABELS_FILE, json.dumps(stages))
+    with Store.open(fresh) as store:
+        whole = [{"stage_id": 1, "start_step_id": 1, "end_step_id": 5}]
+        store.add_label_events([act(1, None, whole, field="stages", source="model", annotator="a-model")])
+    report = imported(path, fresh, annotator="a-model", source="model")
+    assert {(label.source, label.annotator) for label in report.labels} == {("model", "a-model")}
+    files, _ = export_stage_labels(RUN, fresh, source="model")
+    assert json.loads(files[RUN]) == stages
+    copy = written(tmp_path / "renamed.json", path.read_text())
+    assert import_labels(copy, fresh, annotator="eve", run=RUN).counts == {"new": 4, "known": 0, "refused": 0}
+    with pytest.raises(CodeTracerError, match="does not say whose"):
+        import_labels(path, fresh)
+
+
+def test_rows_of_the_benchmark_come_back(tmp_path: Path) -> None:
+    """Ground truth of the samples, taken in as a person's labels, goes out again as it came."""
+    place = tmp_path / "samples"
+    with Store.open(place) as store:
+        import_runs([SAMPLE_DATA], store=store)
+    rows = export_labels("codetracebench", None, place).text
+    report = imported(written(tmp_path / "rows.jsonl", rows), place, annotator="ana")
+    assert not report.refused
+    assert export_labels("codetracebench", None, place, source="human", annotator="ana").text == rows
+    with Store.open_for_reading(place) as reader:
+        both = [
+            {(label.run_id, label.step_id, label.field): label.value for label in reader.labels(source=source)}
+            for source in SOURCES
+        ]
+    assert both[0] == both[1]
+    assert {field for _, _, field in both[0]} == {"verdict", "stages"}
+
+
+def test_samples_with_every_export(tmp_path: Path) -> None:
+    places = [tmp_path / name for name in ("one", "two")]
+    for place in places:
+        with Store.open(place) as store:
+            import_runs([SAMPLE_DATA], store=store)
+    with Store.open(places[0]) as store:
+        runs = [run for run in store.runs() if run.step_count >= 3]
+        words = ("correct", "incorrect", "unuseful", "uncertain", None)
+        acts = [
+            act(number * 10 + step, step, words[(number + step) % 5], run_id=run.run_id)
+            for number, run in enumerate(runs)
+            for step in (1, 2, 3)
+        ]
+        assert not store.add_label_events(acts).refused
+    for name, content in {
+        "events.jsonl": export_labels("jsonl", None, places[0], source="human").text.encode(),
+        "events.parquet": export_events(None, places[0], source="human"),
+    }.items():
+        imported(written(tmp_path / name, content), places[1])
+        mine = [[event for event in history(place) if event["source"] == "human"] for place in places]
+        assert mine[0] == mine[1]
+        assert len(mine[0]) == len(acts)
+
+
+def test_real_rows_become_labels_and_rows_again(real: Path, tmp_path: Path) -> None:
+    """All 44 rows, their runs stood in for by runs of the declared length."""
+    rows = [
+        row
+        for name in ("manifest.jsonl", "manifest.openhands_terminus2.jsonl")
+        for row in read_manifest(real / "codetracebench" / name).rows
+    ]
+    assert len(rows) == 44
+    path = write_manifest(tmp_path / "rows.jsonl", [to_row(row) for row in rows])
+    place = tmp_path / "workspace"
+    with Store.open(place) as store:
+        records = [
+            make_run(row.traj_id, row.step_count, record={"benchmark": row.facts(), "content_id": row.traj_id})
+            for row in rows
+        ]
+        store.add_runs(records, decisions=[[("explore", "reads")] * row.step_count for row in rows])
+    report = imported(path, place, annotator="ana")
+    assert not report.refused
+    assert not report.notes
+    exported = [
+        json.loads(line) for line in export_labels("codetracebench", None, place, source="human").text.splitlines()
+    ]
+    without_excerpts = {row["traj_id"]: _bare(row) for row in exported}
+    assert without_excerpts == {row.traj_id: _bare(to_row(row)) for row in rows}
+    files, _ = export_stage_labels(None, place, source="human")
+    for row in rows:
+        shown = [
+            {**{key: getattr(stage, key) for key in ("stage_id", "incorrect_step_ids", "unuseful_step_ids")}}
+            for stage in row.incorrect_stages
+        ]
+        assert [
+            {
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in item.items()
+                if key != "reasoning"
+            }
+            for item in json.loads(files[row.traj_id])
+        ] == shown
+        written(tmp_path / "labels" / row.traj_id / LABELS_FILE, files[row.traj_id])
+    stages = import_labels(tmp_path / "labels", place, annotator="ben")
+    assert not stages.refused
+    with Store.open(place) as store:
+        for row in rows:
+            said = {
+                name: {
+                    label.step_id: label.value for label in store.labels(row.traj_id, annotator=name) if label.step_id
+                }
+                for name in ("ana", "ben")
+            }
+            assert said["ana"] == said["ben"]
+            assert error_stages(said["ben"], row.stages, {}) == tuple(
+                stage.model_copy(
+                    update={"steps": tuple({"step_id": s["step_id"], "labels": s["labels"]} for s in stage.steps)}
+                )
+                for stage in row.incorrect_stages
+            )
+
+
+def _bare(row: dict[str, Any]) -> dict[str, Any]:
+    """The row without the excerpts, which come from the run."""
+    stages = [
+        stage | {"steps": [{"step_id": s["step_id"], "labels": s["labels"]} for s in stage["steps"]]}
+        for stage in row["incorrect_stages"]
+    ]
+    return row | {"incorrect_stages": stages}
+
+
+# --- what is refused, and what is not touched
+
+
+def test_a_bad_row_is_told_and_the_rest_goes_in(fresh: Path, tmp_path: Path) -> None:
+    table = (
+        "traj;step;label;who;when;note\n"
+        "run-1;1;Incorrect;ana;2026-03-01 10:00;x\n"
+        "elsewhere;1;incorrect;ana;;\n"
+        "run-1;6;incorrect;ana;;\n"
+        "run-1;0;incorrect;ana;;\n"
+        "run-1;two;incorrect;ana;;\n"
+        "run-1;2;wrong;ana;;\n"
+        "run-1;2;unuseful;ana;yesterday;\n"
+        "run-1;3;;ana;;\n"
+        "run-1;3;unuseful;;;\n"
+        "run-1;3\n"
+        "run-1;4;unlabelled;ana;;\n"
+    )
+    path = written(tmp_path / "sheet.csv", table)
+    columns = {"run_id": "traj", "step_id": "step", "verdict": "label", "annotator": "who", "occurred_at": "when"}
+    preview = import_labels(path, fresh, columns=columns, dry_run=True)
+    assert history(fresh) == []
+    report = imported(path, fresh, columns=columns)
+    assert [label.value for label in preview.labels] == [label.value for label in report.labels] == ["incorrect", None]
+    assert history(fresh)[0]["occurred_at"] == datetime(2026, 3, 1, 10, tzinfo=UTC)
+    for told in (preview, report):
+        assert sorted((int(e.place.split()[1]), e.reason.split(" (")[0]) for e in told.refused) == [
+            (3, "there is no run 'elsewhere'"),
+            (4, "run 'run-1' has 5 steps, there is no step 6"),
+            (5, "step_id: Input should be greater than or equal to 1"),
+            (6, "step_id: Input should be a valid integer, unable to parse string as an integer"),
+            (7, "'wrong' is no verdict"),
+            (8, "'yesterday' is no date and time in ISO 8601"),
+            (10, "annotator is empty"),
+            (11, "2 cells under 6 columns"),
+        ]
+        assert told.notes == ("1 rows without a verdict say nothing and were skipped",)
+        assert all(str(path) in str(error) for error in told.refused)
+
+
+def test_bad_events_are_told(fresh: Path, tmp_path: Path) -> None:
+    good = act(1, 1, "correct").model_dump(mode="json")
+    lines = [
+        json.dumps(good),
+        '{"run_id": ',
+        json.dumps(good | {"sequence": 2, "annotator": None}),
+        json.dumps(good | {"sequence": 3, "surprise": 1}),
+        json.dumps(good | {"sequence": 4, "step_id": None, "field": "onset", "value": 9}),
+        json.dumps(good | {"sequence": 5, "source": "oracle"}),
+        json.dumps(good | {"sequence": 6, "step_id": None, "field": "stage_reasons", "value": [{"stage_id": "x"}]}),
+    ]
+    path = written(tmp_path / "events.jsonl", "\n".join(lines))
+    report = imported(path, fresh)
+    assert report.counts == {"new": 1, "known": 0, "refused": 6}
+    assert sorted(error.place for error in report.refused) == [f"line {n}" for n in range(2, 8)]
+
+
+def test_a_newer_label_is_not_undone(fresh: Path, tmp_path: Path) -> None:
+    path = written(tmp_path / "events.jsonl", "".join(f"{e.model_dump_json()}\n" for e in ACTS if e.run_id == RUN))
+    with Store.open(fresh) as store:
+        late = NOON + timedelta(days=1)
+        store.add_label_events([act(1, 1, None, client="phone", occurred_at=late), ACTS[2]])
+        store.add_label_events([act(2, 3, "correct", client="phone", pass_number=2, occurred_at=NOON)])
+    report = imported(path, fresh)
+    assert [(error.place, error.reason) for error in report.refused] == [
+        ("line 1", "'ana' has said something newer here (2026-03-01 12:00 UTC)"),
+    ]
+    with Store.open(fresh) as store:
+        ana = {(m.step_id, m.pass_number): m.value for m in store.labels(RUN, annotator="ana") if m.field == "verdict"}
+    assert ana == {(1, 1): "correct", (2, 1): "correct", (3, 2): "incorrect"}
+
+
+def test_an_older_file_of_someone_who_went_on_here(fresh: Path, tmp_path: Path) -> None:
+    with Store.open(fresh) as store:
+        store.add_label_events([act(1, 1, None, client="phone", occurred_at=NOON + timedelta(days=1))])
+    path = written(tmp_path / "events.jsonl", f"{ACTS[0].model_dump_json()}\n{ACTS[2].model_dump_json()}\n")
+    assert imported(path, fresh).counts == {"new": 0, "known": 0, "refused": 2}
+    assert in_force(fresh) == []
+
+
+def test_a_label_that_was_refused_goes_in_once_its_run_is_there(tmp_path: Path) -> None:
+    place = workspace(tmp_path / "workspace")
+    path = written(tmp_path / "t.csv", "run_id,step_id,verdict\nrun-1,1,correct\nlater,2,incorrect\n")
+    assert import_labels(path, place, annotator="ana").counts == {"new": 1, "known": 0, "refused": 1}
+    with Store.open(place) as store:
+        store.add_runs([make_run("later", text="later")], decisions=[[("explore", "reads")] * 5])
+    assert import_labels(path, place, annotator="ana").counts == {"new": 1, "known": 1, "refused": 0}
+    assert import_labels(path, place, annotator="ben").counts == {"new": 2, "known": 0, "refused": 0}
+
+
+def test_a_misaligned_row_is_told(tmp_path: Path) -> None:
+    place = tmp_path / "workspace"
+    with Store.open(place) as store:
+        (item,) = import_runs([write_run(tmp_path / "one.traj")], store=store).items
+    row = manifest_row(str(item.run_id), step_count=8)
+    row["incorrect_stages"][0] |= {"incorrect_step_ids": [3, 8], "unuseful_step_ids": [3]}
+    report = imported(
+        write_manifest(tmp_path / "rows.jsonl", [row, row | {"traj_id": "x", "step_count": "many"}]),
+        place,
+        annotator="ana",
+    )
+    assert [label.value for label in report.labels if label.field == "verdict"] == ["incorrect"]
+    assert [e.reason.split(": ")[0] for e in report.refused] == [
+        "step_count",
+        f"run {item.run_id!r} has 6 steps, there is no step 8",
+    ]
+    assert report.notes == (
+        f"run {item.run_id!r}: both incorrect and unuseful, taken as incorrect: steps 3",
+        f"run {item.run_id!r} is misaligned: 8 steps in the file, 6 here; its labels may sit on other steps",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "words"),
+    [
+        ("labels.txt", "x", {}, "no file with labels"),
+        ("labels.csv", "step_id,label\n1,correct\n", {}, "no column run_id or verdict among step_id, label"),
+        ("labels.csv", "run_id,step_id,verdict\n", {}, "does not say whose labels these are"),
+        ("labels.csv", "run_id,step_id,verdict\n", {"columns": {"step": "x"}}, "no column can mean 'step'"),
+        ("labels.csv", "run_id,step_id,verdict\n", {"columns": {"step_id": "x"}}, "there is no column 'x'"),
+        ("labels.csv", "run_id,step_id,verdict\n", {"run": RUN}, "name their runs themselves"),
+        ("labels.csv", 'run_id,step_id,verdict,annotator\n"a"b,1,correct,ana\n', {}, "no readable CSV"),
+        ("labels.csv", b"run_id\xff", {}, "not UTF-8"),
+        ("labels.csv", "", {}, "empty"),
+        ("labels.json", "{", {"annotator": "ana"}, "no valid JSON"),
+        ("labels.json", "{}", {"annotator": "ana"}, "no list of stages"),
+        ("labels.json", "[]", {"columns": {"run_id": "x"}}, "only the columns of a .csv"),
+        ("labels.jsonl", "{}", {"annotator": "ana"}, "say themselves who labelled"),
+        ("labels.jsonl", "{}", {"run": RUN}, "name their runs themselves"),
+        ("labels.parquet", b"PAR1", {}, "no readable parquet"),
+        ("missing.csv", None, {}, "No such file"),
+        ("", None, {"annotator": "ana"}, "no codetracer_labels.json in this folder"),
+    ],
+)
+def test_what_is_no_file_with_labels(
+    fresh: Path, tmp_path: Path, name: str, content: str | bytes | None, options: dict[str, Any], words: str
+) -> None:
+    path = tmp_path / "given" / name
+    (tmp_path / "given").mkdir()
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(CodeTracerError, match=words) as caught:
+        import_labels(path, fresh, **options)
+    assert str(path) in str(caught.value)
+
+
+def test_a_table_for_one_run_from_a_spreadsheet(fresh: Path, tmp_path: Path) -> None:
+    path = tmp_path / "sheet.csv"
+    path.write_bytes(b"\xef\xbb\xbf step_id ,verdict\r\n2, unuseful\r\n\r\n3,incorrect\r\n")
+    report = imported(path, fresh, run=RUN, annotator="ana", source="adjudicated")
+    assert [(e.step_id, e.value, e.source) for e in report.labels] == [
+        (2, "unuseful", "adjudicated"),
+        (3, "incorrect", "adjudicated"),
+    ]
+
+
+def test_parquet_is_typed(origin: Path, tmp_path: Path) -> None:
+    table = pq.read_table(written(tmp_path / "events.parquet", export_events(None, origin)))
+    assert table.num_rows == len(ACTS)
+    assert str(table.schema.field("occurred_at").type) == "timestamp[us, tz=UTC]"
+    read: LabelFile = read_labels(tmp_path / "events.parquet", Unsaid(), read_at=NOON)
+    assert read.kind == "events"
+    assert len(read.said) == len(ACTS)
