@@ -42,6 +42,12 @@ _PHASES: dict[Purpose, Phase] = {
 """Purposes that are missing here (waiting, notes, messages, ``cd``) belong to whatever is going on."""
 
 
+def _phase(decision: Decision) -> Phase | None:
+    if decision.purpose == "network" and decision.kind == "change":  # a download, an upload: no mere look
+        return "set up"
+    return _PHASES.get(decision.purpose)
+
+
 class Decided(Protocol):
     """A trace tree, as far as stages need it."""
 
@@ -146,7 +152,7 @@ def _phases(decisions: Sequence[Decision]) -> list[Phase]:
     """What is going on at each step; a step that says nothing of it belongs to the one before (at first: looking)."""
     phases: list[Phase] = []
     for decision in decisions:
-        phases.append(_PHASES.get(decision.purpose) or (phases[-1] if phases else "look"))
+        phases.append(_phase(decision) or (phases[-1] if phases else "look"))
     return phases
 
 
@@ -177,7 +183,7 @@ def _name(decisions: Sequence[Decision]) -> str:
     """What happens in a stage: its main phase, and the second one if it has at least half the weight."""
     weights: Counter[Phase] = Counter()
     for decision in decisions:
-        if phase := _PHASES.get(decision.purpose):
+        if phase := _phase(decision):
             weights[phase] += _WEIGHTS[phase]
     if not weights:
         return "wait" if any(decision.purpose == "wait" for decision in decisions) else "talk"
@@ -193,7 +199,7 @@ def _name(decisions: Sequence[Decision]) -> str:
 
 
 def _verb_and_target(phase: Phase, decisions: Sequence[Decision]) -> tuple[str, str]:
-    parts = [decision for decision in decisions if _PHASES.get(decision.purpose) == phase]
+    parts = [decision for decision in decisions if _phase(decision) == phase]
     purposes = {part.purpose for part in parts}
     match phase:
         case "edit" if "edit" in purposes:
@@ -202,8 +208,10 @@ def _verb_and_target(phase: Phase, decisions: Sequence[Decision]) -> tuple[str, 
             return "use", "version control"
         case "set up" if "install" in purposes:
             return "install", _target(parts, "install")
-        case "set up":
+        case "set up" if "build" in purposes:
             return "build", ""
+        case "set up":
+            return "use", "the network"
         case "check" if "test" in purposes:
             return "run", "tests"
         case "check" if purposes == {"delegate"}:

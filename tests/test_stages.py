@@ -61,6 +61,8 @@ def test_work_on_another_file_is_another_stage() -> None:
         (["python repro.py"], "run repro.py"),
         (["make", "make"], "build"),
         (["git commit -am x"], "use version control"),
+        (["curl -O https://example.org/x", "curl -X POST http://localhost"], "use the network"),
+        (["curl -s https://example.org/x"], "explore"),
         (["submit"], "submit"),
         (["sleep 5"], "wait"),
         ([Step(step_id=1, action="Hello.", is_message=True)], "talk"),
