@@ -444,6 +444,7 @@ PACKAGES: list[tuple[Kind, str, str | Step]] = [
     ("change", "docker compose up", "docker compose -f dev.yml up -d"),
     ("change", "go mod tidy", "go mod tidy"),
     ("change", "cargo run", "cargo run -- --help"),
+    ("explore", "asks docker for help", "docker run --help"),
 ]
 
 NETWORK_AND_DATA: list[tuple[Kind, str, str | Step]] = [

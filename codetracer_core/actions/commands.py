@@ -65,7 +65,7 @@ _VERSIONED = re.compile(
 )
 _OTHER_H = names("shutdown halt sort")  # -h is something else there
 _OTHER_V = names("pytest py.test nosetests nose2 unittest green trial stestr ward tox nox prove ctest bin/test ninja")
-_STARTING_WORDS = names("run exec x dlx compose")
+_STARTING_WORDS = names("run exec x dlx")
 _SCRIPTS_OF_TOOLS = frozenset({"gradlew", "mvnw", "manage.py", "runtests.py", "setup.py"})
 
 
@@ -74,7 +74,7 @@ def _passes_on_help(name: str, args: tuple[str, ...]) -> bool:
     return (
         (name in STARTERS and args not in (("--help",), ("--version",)))
         or (name in INTERPRETERS and len(args) > 1)
-        or (name in FAMILIES and args[0] in _STARTING_WORDS)
+        or (name in FAMILIES and args[0] in _STARTING_WORDS and len(args) > 2)
         or (name in _OTHER_H and args == ("-h",))
         or (name in _OTHER_V and args in (("-v",), ("-V",)))
     )

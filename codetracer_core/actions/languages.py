@@ -152,7 +152,8 @@ def coverage(call: Call) -> Effect | Call:
 # ---------------------------------------------------------------- other languages
 
 _CODE_THAT_WRITES = re.compile(
-    r"writeFile|appendFile|createWriteStream|unlink|rmtree|remove_tree|make_path|mkpath|\brm(?:dir)?(?:Sync)?\s*\(|mkdir|rename|copyFile|symlink|chmod"
+    r"writeFile|appendFile|createWriteStream|unlink|rmtree|remove_tree|make_path|mkpath"
+    r"|\brm(?:dir)?(?:Sync)?\s*\(|mkdir|rename|copyFile|symlink|chmod"
     r"|child_process|(?<![.\w])exec|\bspawn|\bsystem\b|shell_exec|passthru|`|%x|qx|\beval\b|\bkill\b"
     r"|\.listen\s*\(|Bun\.write|Deno\.|File\.(?:write|open|delete)|FileUtils|IO\.write|\bDir\."
     r"|file_put_contents|fopen|fwrite|\bopen\b[^;]*[\"'<,]\s*\+?>|io\.open|os\.(?:execute|remove)"
