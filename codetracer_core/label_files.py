@@ -32,7 +32,7 @@ _ADDED_BY_THE_STORE = frozenset({"arrival", "arrived_at"})
 
 
 @dataclass(frozen=True)
-class Said:
+class LabelInFile:
     """One label as a file says it, and where it says so."""
 
     path: Path
@@ -46,7 +46,7 @@ class LabelFile:
     """What a file says: its labels in order, an error for each bad row, and in words what else there is to know."""
 
     kind: FileKind
-    said: tuple[Said, ...]
+    labels: tuple[LabelInFile, ...]
     problems: tuple[CodeTracerError, ...] = ()
     notes: tuple[str, ...] = ()
     declared_step_counts: Mapping[str, int] | None = None
@@ -249,7 +249,7 @@ def _folder(path: Path, unsaid: Unsaid, read_at: datetime) -> LabelFile:
             problems.append(error)
     return LabelFile(
         "stage labels",
-        tuple(said for one in read for said in one.said),
+        tuple(label for one in read for label in one.labels),
         (*problems, *(problem for one in read for problem in one.problems)),
         tuple(dict.fromkeys(note for one in read for note in one.notes)),
     )
@@ -281,7 +281,7 @@ class _Collected:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.said: list[Said] = []
+        self.labels: list[LabelInFile] = []
         self.problems: list[CodeTracerError] = []
 
     def add(self, place: str, fields: Mapping[str, Any]) -> None:
@@ -292,7 +292,7 @@ class _Collected:
             return
         if event.occurred_at.tzinfo is None:
             event = event.model_copy(update={"occurred_at": event.occurred_at.replace(tzinfo=UTC)})
-        self.said.append(Said(self.path, place, event))
+        self.labels.append(LabelInFile(self.path, place, event))
 
     def refuse(self, place: str, reason: str) -> None:
         self.problems.append(CodeTracerError(reason, path=self.path, place=place))
@@ -300,7 +300,7 @@ class _Collected:
     def file(
         self, kind: FileKind, notes: Iterable[str] = (), declared_step_counts: Mapping[str, int] | None = None
     ) -> LabelFile:
-        return LabelFile(kind, tuple(self.said), tuple(self.problems), tuple(notes), declared_step_counts)
+        return LabelFile(kind, tuple(self.labels), tuple(self.problems), tuple(notes), declared_step_counts)
 
 
 @dataclass

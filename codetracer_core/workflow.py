@@ -22,7 +22,7 @@ from codetracer_core.export import (
     verdicts_as_csv,
 )
 from codetracer_core.importing import ImportReport, import_runs
-from codetracer_core.label_files import FileKind, LabelFile, Said, Unsaid, read_labels
+from codetracer_core.label_files import FileKind, LabelFile, LabelInFile, Unsaid, read_labels
 from codetracer_core.models import LabelEvent, LabelSource, RunRecord, Stage, Trajectory, Verdict
 from codetracer_core.parsers import read_run
 from codetracer_core.stages import offline_stages
@@ -200,17 +200,17 @@ def import_labels(
     return LabelReport(file.kind, labels, known, (*file.problems, *problems), notes, waits)
 
 
-def _at_home(reader: Reader, file: LabelFile) -> tuple[list[Said], list[CodeTracerError]]:
+def _at_home(reader: Reader, file: LabelFile) -> tuple[list[LabelInFile], list[CodeTracerError]]:
     """The labels with the ids that their runs have here, without those that cannot be stored; these as errors."""
     ids: dict[str, str] = {}
-    for name in {label.event.run_id for label in file.said}:
+    for name in {label.event.run_id for label in file.labels}:
         with contextlib.suppress(NotFound):
             ids[name] = reader.find_run(name)
     if file.kind == "stage labels":  # their run is known by its folder, whose name may stand for the id
         ids = {folder_name(run.run_id): run.run_id for run in reader.runs()} | ids
     found = [
         replace(label, event=label.event.model_copy(update={"run_id": ids.get(label.event.run_id, label.event.run_id)}))
-        for label in file.said
+        for label in file.labels
     ]
     reasons = reader.reasons_against([label.event for label in found])
     problems = [
@@ -221,7 +221,7 @@ def _at_home(reader: Reader, file: LabelFile) -> tuple[list[Said], list[CodeTrac
     return [label for label, reason in zip(found, reasons, strict=True) if not reason], problems
 
 
-def _new_here(reader: Reader, labels: Sequence[Said]) -> tuple[list[Said], int, list[CodeTracerError]]:
+def _new_here(reader: Reader, labels: Sequence[LabelInFile]) -> tuple[list[LabelInFile], int, list[CodeTracerError]]:
     """What of these is not stored yet; how many are; and errors for those that their annotator has replaced since."""
     acts = [act for run_id in dict.fromkeys(s.event.run_id for s in labels) for act in reader.label_history(run_id)]
     stored = {_act(act) for act in acts}
@@ -256,7 +256,7 @@ def _slot(event: LabelEvent) -> tuple[Any, ...]:
     return event.run_id, event.step_id, event.field, event.source, event.annotator, event.pass_number
 
 
-def _misaligned(reader: Reader, file: LabelFile, labels: Sequence[Said]) -> list[str]:
+def _misaligned(reader: Reader, file: LabelFile, labels: Sequence[LabelInFile]) -> list[str]:
     """Words on runs whose steps were counted otherwise by those who labelled them."""
     declared = file.declared_step_counts or {}
     runs = reader.runs(ids=list({label.event.run_id for label in labels})) if declared else []

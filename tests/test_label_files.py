@@ -468,4 +468,4 @@ def test_parquet_is_typed(origin: Path, tmp_path: Path) -> None:
     assert str(table.schema.field("occurred_at").type) == "timestamp[us, tz=UTC]"
     read: LabelFile = read_labels(tmp_path / "events.parquet", Unsaid(), read_at=NOON)
     assert read.kind == "events"
-    assert len(read.said) == len(ACTS)
+    assert len(read.labels) == len(ACTS)
