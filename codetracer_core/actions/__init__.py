@@ -16,10 +16,7 @@ from codetracer_core.actions.effects import Purpose, shown
 from codetracer_core.actions.tools import judge_text, judge_tool
 from codetracer_core.models import Kind, Step
 
-__all__ = ["ACTIONS_VERSION", "Decision", "Purpose", "classify", "shown"]
-
-ACTIONS_VERSION = 2
-"""Raised whenever a decision could come out differently, so that stored ones can be made again."""
+__all__ = ["Decision", "Purpose", "classify", "shown"]
 
 
 @dataclass(frozen=True, slots=True)
