@@ -173,11 +173,16 @@ function createTable(root) {
       if (type === "flag") cell.setAttribute("aria-label", value ? "yes" : "no");
       if (name === "outcome") cell.dataset.outcome = value;
       if (value === null) cell.classList.add("unknown");
-      if (name === "task" && t.hits) cell.append(element("span", "hits", `${t.hits[row.run]} steps`));
+      if (name === "task" && t.hits) cell.append(element("span", "hits", hitsOf(row.run)));
       cell.title = cell.textContent;
       node.append(cell);
     });
     return node;
+  }
+
+  function hitsOf(run) {
+    const steps = t.hits[run];
+    return steps === 0 ? "in the task" : `in ${steps} ${steps === 1 ? "step" : "steps"}`;
   }
 
   function formatted(value, type) {

@@ -44,7 +44,7 @@ def test_search_reads_the_text_of_steps(page: Page, dashboard: Dashboard) -> Non
     page.locator(".deep").fill("observation of step 299")
     page.keyboard.press("Enter")
     expect(page.locator(".row")).to_have_count(1)
-    expect(page.locator(".row .hits")).to_have_text("1 steps")
+    expect(page.locator(".row .hits")).to_have_text("in 1 step")
 
 
 def test_enter_opens_and_the_list_is_as_it_was_on_return(page: Page, dashboard: Dashboard) -> None:
