@@ -12,9 +12,10 @@ Of one session the first of export, events and cache that can be read is used.
 
 A step is an action that some observation names as its ``cause``, whatever its type and whoever asked for it
 (``recall`` counts). ``system``, ``message`` and ``finish`` are no steps, nor is an action that got no observation;
-the ``null`` observation ("No observation") is none: early runtimes answered with it whatever cannot be run (messages,
-changes of their own state); later ones, which the benchmark's runs are from, write nothing. Events without ids pair
-with the next one.
+the ``null`` observation ("No observation") is none. By the letter of the published rule it would count: early runtimes
+stored it as the answer to whatever cannot be run (messages, changes of their own state). Later ones do not store it
+(OpenHands' ``runtime/base.py``: "don't add null observations to the event stream"), so that leaving it out counts the
+recordings of both alike. Events without ids pair with the next one.
 
 If the number of steps differs from the manifest's, and the number of all actions of the agent but ``system`` and
 ``message`` equals it, those are the steps, and " (agent actions)" is added to the view: both readings have been

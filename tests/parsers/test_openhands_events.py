@@ -488,7 +488,7 @@ def test_look_alikes_are_not_claimed(tmp_path: Path, name: str, content: Any) ->
 
 
 def observed(history: list[Event]) -> int:
-    """The contract's count, written down a second time."""
+    """The contract's count, but for answers of ``null`` (see the parser), written down a second time."""
     causes = {event.get("cause") for event in history if event.get("observation") not in (None, "null")}
     return sum(
         event.get("action") not in (None, "system", "message", "finish") and event["id"] in causes for event in history
