@@ -112,6 +112,8 @@ def test_commands_within_commands_end_somewhere() -> None:
         "sed '" + "s/a/b/" * 2_500 + "' f",
         "awk '" + "(" * 15_000 + "'",
         "\x1b[31m\u202e rm \u2066",
+        # Ends the process in most runs if the grammar is shown them as they are.
+        " ".join("{" + chr(plane << 16 | 0xFFFD) for plane in range(17)),
     ],
     ids=lambda text: shown(text, 12),
 )
@@ -126,10 +128,17 @@ def assert_well_formed(decision: Decision) -> None:
     assert decision.reason.isprintable()
 
 
+def test_names_beyond_ascii_are_kept() -> None:
+    reason = decide("rm 'наш файл' \U0001f600.txt \xff; echo {\U0010ffff > é").reason
+    assert reason == "deletes наш файл and 2 more; redirects into é", reason
+
+
 @given(st.text())
 @example("cat <<A\n\0\nA")
 @example("\ud7ff\ue000\u2028\x85")
 @example("edit 1:2\n")
+@example("{\U0010ffff")
+@example("\xff110000\xff")
 def test_any_text_gets_a_decision(text: str) -> None:
     for step in (
         Step(step_id=1, action=text),

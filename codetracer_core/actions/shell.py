@@ -27,7 +27,9 @@ _LONGEST = 16_000
 _MOST_PIPES = 1_000
 _ESCAPED = re.compile(r"\\(\n|.)", re.DOTALL)
 _ESCAPED_IN_QUOTES = re.compile(r'\\(["$`\\\n])')
-_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+_SPELLED_OUT = re.compile("\xff([0-9a-f]{2,5}|10[0-9a-f]{4})\xff")
 _LINE_NUMBERED_EDIT = re.compile(r"(?:edit|insert|append)\b[^\n]*\n.*\bend_of_(?:edit|insert|append)\s*", re.DOTALL)
 _BACKTICKS = re.compile(r"(?<!\\)`([^`\\]+)`")
 _HEREDOC_START = re.compile(r"<<-?[ \t]*(?P<quote>['\"\\]?)(?P<end>[A-Za-z_]\w*)['\"]?[^\n]*\n")
@@ -48,7 +50,7 @@ def judge_shell(text: str, depth: int = 0) -> Effect:
         text, aside = _heredocs_aside(text)
     if len(text) > _LONGEST or text.count("|") > _MOST_PIPES:
         return changes("too long to be read as a command")
-    root = _parser().parse(_CONTROL_CHARACTER.sub("\ufffd", text).encode(errors="replace")).root_node
+    root = _parser().parse(_spelled_out(_UNREADABLE.sub("\ufffd", text))).root_node
     effects = list(_Reader(depth, aside).effects(root))
     if root.has_error:
         effects.append(changes("part of it cannot be read as shell"))
@@ -63,6 +65,15 @@ def _parser() -> Parser:
         _PARSERS.parser = Parser(_LANGUAGE)
     parser: Parser = _PARSERS.parser
     return parser
+
+
+def _spelled_out(text: str) -> bytes:
+    """The text as the grammar can be given it: ``é`` as ``ÿe9ÿ``, and so for all beyond ASCII; :func:`_text` undoes it.
+
+    tree-sitter-bash 0.25.1 asks C's ``isdigit`` about any character behind ``{``. That is defined up to 255 only:
+    ``{`` before an emoji reads far outside a table and, more often than not, ends the process.
+    """
+    return _BEYOND_ASCII.sub(lambda found: f"\xff{ord(found[0]):x}\xff", text).encode()
 
 
 def _heredocs_aside(text: str) -> tuple[str, list[str]]:
@@ -255,7 +266,7 @@ _KNOWN_NAMES = frozenset({"word", "raw_string", "string", "concatenation", "numb
 
 
 def _text(node: Node) -> str:
-    return (node.text or b"").decode(errors="replace")
+    return _SPELLED_OUT.sub(lambda found: chr(int(found[1], 16)), (node.text or b"").decode(errors="replace"))
 
 
 def _word(node: Node) -> str:
