@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 Verdict = Literal["correct", "incorrect", "unuseful", "uncertain"]
 """What a label says of a step. A step without a verdict is *unlabelled*, which is not *correct*."""
 
+RunVerdict = Literal["no_error", "has_error", "uncertain"]
+"""What a person says of a whole run."""
+
 Kind = Literal["explore", "change", "message"]
 """What a step does to the state of the environment. A *message* calls no tool, so it cannot change state."""
 
@@ -222,11 +225,19 @@ class LabelEvent(Frozen):
     pass) is the label in force, and an event with ``value=None`` takes it back.
 
     ``(client, sequence)`` names the act itself: storing it twice stores it once. ``step_id`` is None for what
-    concerns the whole run. By ``field``, the value is: "verdict" a ``Verdict`` and "details" its
-    ``LabelDetails`` as a plain dictionary (both of a step); "onset" the number of the
-    step at which the run first went off track; "stages" a list of ``Stage`` as plain dictionaries; "stage_reasons"
-    a list of ``StageReason`` likewise; "shown" what the annotator was shown of this run ("ground_truth"), from when on
-    it is an exposure of their labels.
+    concerns the whole run. By ``field``, the value is, of a step:
+
+    * "verdict" a ``Verdict``, "details" its ``LabelDetails`` as a plain dictionary;
+    * "chain" True: the step followed from the failure onset;
+    * "omission" what should have been done after this step, 1 to 10,000 characters;
+    * "flag" True: for discussion (of a step, or of the run);
+
+    and of the run:
+
+    * "onset" the number of the step at which the run first went off track;
+    * "run_verdict" a ``RunVerdict``, "note" 1 to 10,000 characters, "tags" 1 to 20 different texts of 1 to 60;
+    * "stages" a list of ``Stage`` as plain dictionaries, "stage_reasons" a list of ``StageReason`` likewise;
+    * "shown" what the annotator was shown of this run ("ground_truth"), from when on it is an exposure of their labels.
     """
 
     run_id: str

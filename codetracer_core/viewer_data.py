@@ -18,6 +18,9 @@ VIEWER_SCRIPTS = (
     *("vendor/prism.min.js", "text.js", "keys.js", "outbox.js"),
     *("tree.js", "detail.js", "why.js", "viewer.js"),
 )
+STEP_FIELDS = ("verdict", "details", "chain", "omission", "flag")
+RUN_FIELDS = ("onset", "run_verdict", "note", "tags", "flag")
+"""What the viewer shows of a person's labels, of steps and of the whole run; see ``LabelEvent``."""
 WINDOW_CHARACTERS = 400_000
 """How much step text one answer holds at most; the step asked for first is always in it."""
 FIELD_CHARACTERS = 40_000
@@ -29,31 +32,33 @@ _FRONTEND = Path(__file__).with_name("frontend")
 
 @dataclass(frozen=True)
 class Said:
-    """What one person (or one source) says of a run: the labels in force, by field."""
+    """What one person (or one source) says of a run: the labels in force."""
 
-    verdicts: Mapping[int, str] = field(default_factory=dict)
-    details: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
-    onset: int | None = None
+    of_steps: Mapping[str, Mapping[int, Any]] = field(default_factory=dict)
+    """By field (``STEP_FIELDS``), then by step."""
+    of_run: Mapping[str, Any] = field(default_factory=dict)
+    """By field (``RUN_FIELDS``)."""
+
+    @property
+    def verdicts(self) -> Mapping[int, str]:
+        return self.of_steps.get("verdict", {})
 
     def as_json(self) -> dict[str, Any]:
         """As the viewer takes it."""
-        return {
-            "labels": {str(step): verdict for step, verdict in self.verdicts.items()},
-            "details": {str(step): dict(details) for step, details in self.details.items()},
-            "onset": self.onset,
-        }
+        steps = {name: {str(step): value for step, value in of.items()} for name, of in self.of_steps.items()}
+        return {"ofSteps": steps, "ofRun": dict(self.of_run)}
 
 
 def said(labels: Iterable[LabelEvent]) -> Said:
     """Label events in force, sorted by what they say; later events of one step and field win."""
-    of_step: dict[str, dict[int, Any]] = {"verdict": {}, "details": {}}
-    onset = None
+    of_steps: dict[str, dict[int, Any]] = {}
+    of_run: dict[str, Any] = {}
     for label in labels:
-        if label.field == "onset":
-            onset = label.value
-        elif label.field in of_step and label.step_id is not None:
-            of_step[label.field][label.step_id] = label.value
-    return Said(of_step["verdict"], of_step["details"], onset)
+        if label.step_id is None and label.field in RUN_FIELDS:
+            of_run[label.field] = label.value
+        elif label.step_id is not None and label.field in STEP_FIELDS:
+            of_steps.setdefault(label.field, {})[label.step_id] = label.value
+    return Said(of_steps, of_run)
 
 
 def frontend_text(*names: str) -> str:

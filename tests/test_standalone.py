@@ -75,15 +75,21 @@ def test_every_step_is_in_it_whole() -> None:
 
 def test_it_holds_one_person_s_labels_and_ground_truth_only_on_demand(workspace: Path) -> None:
     label(workspace, "Ana", 4, "incorrect")
-    label(workspace, "Ana", None, 4, "onset")
+    marks = {"onset": 4, "note": "</script><script>alert(1)</script>", "tags": ["loop"], "run_verdict": "has_error"}
+    for field, value in marks.items():
+        label(workspace, "Ana", None, value, field)
+    label(workspace, "Ana", 5, "have run the tests", "omission")
     alone = data_of(export_page(LABELLED, workspace))
-    assert alone["said"] == {"labels": {"4": "incorrect"}, "details": {}, "onset": 4}
+    assert alone["said"] == {
+        "ofSteps": {"verdict": {"4": "incorrect"}, "omission": {"5": "have run the tests"}},
+        "ofRun": marks,
+    }
     assert '"truth": {}' in json.dumps(alone)
     label(workspace, "Ben", 5, "unuseful")
     with pytest.raises(NotFound, match="Ana, Ben"):
         export_page(LABELLED, workspace)
     told = data_of(export_page(LABELLED, workspace, annotator="Ben", ground_truth=True))
-    assert told["said"] == {"labels": {"5": "unuseful"}, "details": {}, "onset": None}
+    assert told["said"] == {"ofSteps": {"verdict": {"5": "unuseful"}}, "ofRun": {}}
     assert '"truth": {"4": "incorrect", "6": "unuseful"}' in json.dumps(told)
     with pytest.raises(NotFound, match="has not labelled this run"):
         export_page(LABELLED, workspace, annotator="Cem")
@@ -91,5 +97,5 @@ def test_it_holds_one_person_s_labels_and_ground_truth_only_on_demand(workspace:
 
 def test_a_run_that_was_never_imported_can_be_sent_too(tmp_path: Path) -> None:
     page = export_page(str(HOSTILE), tmp_path / "no workspace")
-    assert data_of(page)["said"] == {"labels": {}, "details": {}, "onset": None}
+    assert data_of(page)["said"] == {"ofSteps": {}, "ofRun": {}}
     assert not (tmp_path / "no workspace").exists()

@@ -41,9 +41,17 @@ function createViewer(root) {
     rows: [],
     rowOfStep: [],
     folded: new Set(),
-    labels: new Map(),
-    details: new Map(), // step number → reason and the like
-    onset: null, // step number of the failure onset
+    marks: {}, // what this person says of steps: field → step number → value
+    ofRun: {}, // and of the whole run: field → value
+    get labels() {
+      return marksOf("verdict");
+    },
+    get details() {
+      return marksOf("details"); // reason and the like
+    },
+    get onset() {
+      return s.ofRun.onset ?? null; // step number of the failure onset
+    },
     range: null, // { from, to }: indexes; to is null while the range ends at the current step
     done: [], // acts that can be undone, newest last; an act is a list of marks before and after
     undone: [],
@@ -89,9 +97,8 @@ function createViewer(root) {
         hits: null,
         hit: -1,
         query: "",
-        labels: new Map(),
-        details: new Map(),
-        onset: null,
+        marks: {},
+        ofRun: {},
         range: null,
         done: [],
         undone: [],
@@ -137,9 +144,10 @@ function createViewer(root) {
   const receiveOutbox = (message) => {
     outbox.acknowledge(message.acknowledged, message.refused);
     if (message.run === s.run && message.annotator === outbox.annotator) {
-      s.labels = new Map(Object.entries(message.labels || {}).map(([step, verdict]) => [Number(step), verdict]));
-      s.details = new Map(Object.entries(message.details || {}).map(([step, details]) => [Number(step), details]));
-      s.onset = message.onset ?? null;
+      s.marks = {};
+      for (const [field, values] of Object.entries(message.ofSteps || {}))
+        for (const [step, value] of Object.entries(values)) marksOf(field).set(Number(step), value);
+      s.ofRun = { ...message.ofRun };
       outbox.pending().forEach(setMark);
       refresh();
     }
@@ -346,12 +354,15 @@ function createViewer(root) {
     outbox.add(marks.map((mark) => ({ run: s.run, ...mark, annotator: outbox.annotator, at })));
     refresh();
   }
-  const stepMarks = (field) => (field === "details" ? s.details : s.labels);
-  const markOf = (step, field) => (field === "onset" ? s.onset : (stepMarks(field).get(step) ?? null));
+  /** What this person says of steps in one field: step number → value. */
+  function marksOf(field) {
+    return (s.marks[field] ??= new Map());
+  }
+  const markOf = (step, field) => (step === null ? s.ofRun[field] : marksOf(field).get(step)) ?? null;
   function setMark({ step, field, value }) {
-    if (field === "onset") s.onset = value;
-    else if (value) stepMarks(field).set(step, value);
-    else stepMarks(field).delete(step);
+    if (step === null) s.ofRun[field] = value;
+    else if (value) marksOf(field).set(step, value);
+    else marksOf(field).delete(step);
   }
   s.editWhy = () => {
     if (!s.count || s.data.readOnly) return;
@@ -371,10 +382,9 @@ function createViewer(root) {
   function setName(name) {
     outbox.annotator = name;
     document.cookie = `codetracer_annotator=${encodeURIComponent(name)}; path=/; max-age=31536000; samesite=strict`;
-    s.labels = new Map();
+    s.marks = {};
+    s.ofRun = {};
     outbox.send();
-    s.details = new Map();
-    s.onset = null;
     s.done = [];
     s.undone = [];
     if (waitingAct) {

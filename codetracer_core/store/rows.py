@@ -3,7 +3,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
 from uuid import uuid4
@@ -18,6 +18,7 @@ from codetracer_core.models import (
     LabelDetails,
     LabelEvent,
     RunRecord,
+    RunVerdict,
     Stage,
     StageReason,
     Step,
@@ -27,7 +28,20 @@ from codetracer_core.store.database import last_arrival, last_import, registered
 from codetracer_core.store.files import TEXTS, clean, file_name, is_text, to_json
 from codetracer_core.store.results import Decisions, Refused
 
-_VERDICTS = get_args(Verdict)
+_LONGEST_TEXT = 10_000
+_MOST_TAGS, _LONGEST_TAG = 20, 60
+_OF_A_STEP = {
+    "verdict": "a verdict needs a step",
+    "details": "details belong to the verdict of a step",
+    "chain": "an error chain is marked step by step",
+    "omission": "an omission needs the step after which something was left out",
+}
+_OF_THE_RUN = {
+    "onset": "a failure onset is a mark of the whole run: its value is the step",
+    "run_verdict": "this is a verdict on the whole run, it has no step",
+    "note": "a note is on the whole run, it has no step",
+    "tags": "tags are of the whole run, they have no step",
+}
 _STAGES = TypeAdapter(tuple[Stage, ...])
 _REASONS = TypeAdapter(tuple[StageReason, ...])
 
@@ -223,37 +237,55 @@ def _why_not(event: LabelEvent, step_count: int | None) -> str:
         json.dumps(event.value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         return f"its value is not JSON ({error})"
-    if event.field == "verdict":
-        if event.step_id is None:
-            return "a verdict needs a step"
-        return "" if event.value in _VERDICTS else f"{str(event.value)[:40]!r} is no verdict ({', '.join(_VERDICTS)})"
-    if event.field == "details":
-        return _why_no_details(event)
-    if event.field == "onset":
-        return _why_no_onset(event, step_count)
-    if event.field == "stages":
-        return _why_no_stages(event.value, step_count)
-    if event.field == "stage_reasons":
-        return _why_no_reasons(event.value)
-    return ""
+    if event.step_id is None and event.field in _OF_A_STEP:
+        return _OF_A_STEP[event.field]
+    if event.step_id is not None and event.field in _OF_THE_RUN:
+        return _OF_THE_RUN[event.field]
+    why_no = _VALUES.get(event.field)
+    return why_no(event.value, step_count) if why_no else ""
 
 
-def _why_no_details(event: LabelEvent) -> str:
-    if event.step_id is None:
-        return "details belong to the verdict of a step"
+def _why_no_word(words: Sequence[str], named: str) -> Callable[[Any, int], str]:
+    def why_no(value: Any, _: int) -> str:
+        return "" if value in words else f"{str(value)[:40]!r} is no {named} ({', '.join(words)})"
+
+    return why_no
+
+
+def _why_no_details(value: Any, _: int) -> str:
     try:
-        LabelDetails.model_validate(event.value)
+        LabelDetails.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         return f"its details cannot be stored ({'.'.join(map(str, first['loc'])) or 'value'}: {first['msg']})"
     return ""
 
 
-def _why_no_onset(event: LabelEvent, step_count: int) -> str:
-    if event.step_id is not None:
-        return "a failure onset is a mark of the whole run: its value is the step"
-    if type(event.value) is not int or not 1 <= event.value <= step_count:
-        return f"a failure onset is a step from 1 to {step_count}, not {str(event.value)[:40]!r}"
+def _why_no_onset(value: Any, step_count: int) -> str:
+    if type(value) is not int or not 1 <= value <= step_count:
+        return f"a failure onset is a step from 1 to {step_count}, not {str(value)[:40]!r}"
+    return ""
+
+
+def _why_no_mark(value: Any, _: int) -> str:
+    return "" if value is True else f"a mark is set (true) or taken back (null), not {str(value)[:40]!r}"
+
+
+def _why_no_text(value: Any, _: int) -> str:
+    if not isinstance(value, str) or not value.strip():
+        return "it holds no text"
+    if len(value) > _LONGEST_TEXT:
+        return f"its text has {len(value):,} characters, {_LONGEST_TEXT:,} are the most"
+    return ""
+
+
+def _why_no_tags(value: Any, _: int) -> str:
+    if not isinstance(value, list) or not all(isinstance(tag, str) and tag.strip() for tag in value):
+        return "tags are a list of texts"
+    if not 1 <= len(value) <= _MOST_TAGS or len(set(value)) < len(value):
+        return f"a run has 1 to {_MOST_TAGS} tags, each of them once"
+    if any(len(tag) > _LONGEST_TAG for tag in value):
+        return f"a tag has at most {_LONGEST_TAG} characters"
     return ""
 
 
@@ -269,12 +301,28 @@ def _why_no_stages(value: Any, step_count: int) -> str:
     return ""
 
 
-def _why_no_reasons(value: Any) -> str:
+def _why_no_reasons(value: Any, _: int) -> str:
     try:
         _REASONS.validate_python(value)
     except ValidationError as error:
         return f"its value is no list of reasons by stage ({error.errors()[0]['msg']})"
     return ""
+
+
+_VALUES: Mapping[str, Callable[[Any, int], str]] = {
+    "verdict": _why_no_word(get_args(Verdict), "verdict"),
+    "details": _why_no_details,
+    "onset": _why_no_onset,
+    "chain": _why_no_mark,
+    "omission": _why_no_text,
+    "flag": _why_no_mark,
+    "run_verdict": _why_no_word(get_args(RunVerdict), "verdict on a run"),
+    "note": _why_no_text,
+    "tags": _why_no_tags,
+    "stages": _why_no_stages,
+    "stage_reasons": _why_no_reasons,
+}
+"""By field: why a value cannot be stored in a run of so many steps; empty if it can. Other fields hold any JSON."""
 
 
 def identity(record: RunRecord, decisions: Decisions) -> tuple[str, str, int | None, str | None]:

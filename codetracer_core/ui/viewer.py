@@ -23,10 +23,19 @@ from codetracer_core.models import (
 from codetracer_core.store import Store
 from codetracer_core.tree import TraceTree
 from codetracer_core.ui import components
-from codetracer_core.viewer_data import Said, find_steps, said, step_texts, viewer_data, whole_step
+from codetracer_core.viewer_data import (
+    RUN_FIELDS,
+    STEP_FIELDS,
+    Said,
+    find_steps,
+    said,
+    step_texts,
+    viewer_data,
+    whole_step,
+)
 
 LONGEST_NAME = 80
-_LABELLED = {field: field for field in ("verdict", "details", "onset")}
+_LABELLED = {field: field for field in (*STEP_FIELDS, *RUN_FIELDS)}
 """What a browser may label; anything else it sends is refused."""
 
 

@@ -224,6 +224,25 @@ def test_labels_of_another_run_and_person_find_their_way(store: Store) -> None:
         (op(2, field="details", value={"reason": 5}), "its details cannot be stored (reason"),
         (op(2, field="details", value={"mood": "bad"}), "its details cannot be stored (mood"),
         (op(2, field="onset", step=3, value=3), "a failure onset is a mark of the whole run"),
+        (op(2, None, True, field="chain"), "an error chain is marked step by step"),
+        (op(2, value=1, field="chain"), "a mark is set (true) or taken back (null), not '1'"),
+        (op(2, value="yes", field="flag"), "a mark is set (true) or taken back (null), not 'yes'"),
+        (op(2, None, "have tested", field="omission"), "an omission needs the step after which"),
+        (op(2, value=" \n", field="omission"), "it holds no text"),
+        (op(2, value=["x"], field="omission"), "it holds no text"),
+        (op(2, value="x" * 10_001, field="omission"), "its text has 10,001 characters, 10,000 are the most"),
+        (op(2, 1, "a note", field="note"), "a note is on the whole run"),
+        (op(2, None, "", field="note"), "it holds no text"),
+        (op(2, 1, "no_error", field="run_verdict"), "this is a verdict on the whole run"),
+        (op(2, None, "incorrect", field="run_verdict"), "'incorrect' is no verdict on a run (no_error, has_error"),
+        (op(2, 1, ["loop"], field="tags"), "tags are of the whole run"),
+        (op(2, None, "loop", field="tags"), "tags are a list of texts"),
+        (op(2, None, ["loop", " "], field="tags"), "tags are a list of texts"),
+        (op(2, None, ["loop", ["loop"]], field="tags"), "tags are a list of texts"),
+        (op(2, None, [], field="tags"), "a run has 1 to 20 tags"),
+        (op(2, None, [str(n) for n in range(21)], field="tags"), "a run has 1 to 20 tags"),
+        (op(2, None, ["loop", "loop"], field="tags"), "each of them once"),
+        (op(2, None, ["x" * 61], field="tags"), "a tag has at most 60 characters"),
         (op(2, value={"nested": []}), "is no verdict"),
         (op(2, at="yesterday"), "label 2: not understood"),
         (op(2, at=None), "label 2: not understood"),
@@ -272,10 +291,10 @@ def test_an_empty_message_asks_nothing_of_the_store(store: Store) -> None:
 
 def test_an_onset_is_one_mark_of_the_run(store: Store) -> None:
     take_labels(store, [batch(op(1, None, 2, field="onset"), op(2, None, 4, field="onset"))])
-    assert said_by(store, "run-1", "Ana").onset == 4
-    assert said_by(store, "run-1", "Ben").onset is None
+    assert said_by(store, "run-1", "Ana").of_run == {"onset": 4}
+    assert said_by(store, "run-1", "Ben").of_run == {}
     take_labels(store, [batch(op(3, None, None, field="onset"))])
-    assert said_by(store, "run-1", "Ana").onset is None
+    assert said_by(store, "run-1", "Ana").of_run == {}
 
 
 def test_a_label_carries_what_its_author_had_been_shown(store: Store) -> None:
@@ -303,5 +322,35 @@ def test_details_stand_beside_the_verdict(store: Store) -> None:
     take_labels(store, [batch(op(1, 2), op(2, 2, why, field="details"))])
     own = said_by(store, "run-1", "Ana")
     assert own.verdicts == {2: "incorrect"}
-    assert own.details == {2: why}
-    assert own.as_json() == {"labels": {"2": "incorrect"}, "details": {"2": why}, "onset": None}
+    assert own.as_json() == {"ofSteps": {"verdict": {"2": "incorrect"}, "details": {"2": why}}, "ofRun": {}}
+
+
+def test_marks_of_steps_and_of_the_run_come_back_by_field(store: Store) -> None:
+    left_out = "have run <b>the tests</b>"
+    of_steps = [("chain", True), ("flag", True), ("omission", left_out)]
+    of_run = [("flag", True), ("run_verdict", "has_error"), ("note", "odd\nrun"), ("tags", ["loop", "=1+1"])]
+    ops = [op(n, 3, value, field=field) for n, (field, value) in enumerate(of_steps, start=1)]
+    ops += [op(n, None, value, field=field) for n, (field, value) in enumerate(of_run, start=4)]
+    assert take_labels(store, [batch(*ops)]) == ({"tab-1": 7}, [])
+    assert said_by(store, "run-1", "Ana").as_json() == {
+        "ofSteps": {field: {"3": value} for field, value in of_steps},
+        "ofRun": dict(of_run),
+    }
+    taken_back = [op(n, None, None, field=field) for n, (field, _) in enumerate(of_run, start=8)]
+    take_labels(store, [batch(*taken_back, op(12, 3, None, field="chain"))])
+    assert said_by(store, "run-1", "Ana").as_json() == {
+        "ofSteps": {"flag": {"3": True}, "omission": {"3": left_out}},
+        "ofRun": {},
+    }
+
+
+def test_what_is_not_shown_stays_on_the_server(store: Store) -> None:
+    common = {"run_id": "run-1", "annotator": "Ana", "client": "other", "occurred_at": datetime(2026, 3, 1, tzinfo=UTC)}
+    reasons = [{"stage_id": 1, "reasoning": "because"}]
+    store.add_label_events(
+        [
+            LabelEvent(field="shown", value="ground_truth", sequence=1, **common),
+            LabelEvent(field="stage_reasons", value=reasons, sequence=2, **common),
+        ]
+    )
+    assert said_by(store, "run-1", "Ana").as_json() == {"ofSteps": {}, "ofRun": {}}
