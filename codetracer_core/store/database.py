@@ -133,9 +133,10 @@ def registered(cursor: duckdb.DuckDBPyConnection, table: pa.Table) -> Iterator[s
         cursor.unregister("arriving")
 
 
-def state_of(cursor: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
-    """Numbers of label events, imports and migrations: they differ whenever what is stored differs."""
-    return (last_arrival(cursor), last_import(cursor), one_number(cursor, "SELECT count(*) FROM migration"))
+def state_of(cursor: duckdb.DuckDBPyConnection) -> tuple[int, int, int, int]:
+    """Numbers of label events, imports, changes to projects, migrations: they differ whenever what is stored does."""
+    migrations = one_number(cursor, "SELECT count(*) FROM migration")
+    return (last_arrival(cursor), last_import(cursor), last_change(cursor), migrations)
 
 
 def last_arrival(cursor: duckdb.DuckDBPyConnection) -> int:
@@ -146,12 +147,18 @@ def last_import(cursor: duckdb.DuckDBPyConnection) -> int:
     return one_number(cursor, "SELECT coalesce(max(changed), 0) FROM run")
 
 
+def last_change(cursor: duckdb.DuckDBPyConnection) -> int:
+    tables = ("project", "project_run", "assignment", "adjudication")
+    changes = " UNION ALL ".join(f"SELECT max(change) AS change FROM {table}" for table in tables)  # noqa: S608
+    return one_number(cursor, f"SELECT coalesce(max(change), 0) FROM ({changes})")  # noqa: S608
+
+
 def one_number(cursor: duckdb.DuckDBPyConnection, query: str) -> int:
     ((number,),) = cursor.execute(query).fetchall()  # fetchone would leave the cursor busy with an open result
     return int(number)
 
 
-def snapshot_state(workspace: Workspace) -> tuple[int, int, int] | None:
+def snapshot_state(workspace: Workspace) -> tuple[int, int, int, int] | None:
     """The state of the snapshot on disk; None if there is none that can be read."""
     if not workspace.snapshot.exists():
         return None

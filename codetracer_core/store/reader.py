@@ -13,6 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from codetracer_core.errors import NotFound, UnreadableFile
 from codetracer_core.models import LabelEvent, LabelSource, RunRecord, Stage, Verdict
+from codetracer_core.projects import Assignment, Project, Standing
+from codetracer_core.store import work
 from codetracer_core.store.database import in_words, state_of
 from codetracer_core.store.files import TEXTS, names_in, read_steps
 from codetracer_core.store.results import Mark, OutcomeWord, RunSummary, StepFacts, StepLabels, StoredEvent
@@ -75,7 +77,7 @@ class Reader:
         self.close()
 
     def revision(self) -> tuple[int, int]:
-        """Two numbers (of label events, of imports) that grow when something is stored: keys for caches."""
+        """Two numbers (of label events, of imports) that grow when such a thing is stored: keys for caches."""
         with self._cursor() as cursor:
             return state_of(cursor)[:2]
 
@@ -198,10 +200,16 @@ class Reader:
         return {run_of[Path(path).name]: hits for path, hits in rows}
 
     def labels(
-        self, run_id: str | None = None, *, source: LabelSource | None = None, annotator: str | None = None
+        self,
+        run_id: str | None = None,
+        *,
+        source: LabelSource | None = None,
+        annotator: str | None = None,
+        pass_number: int | None = None,
     ) -> list[StoredEvent]:
         """Labels in force, of one run or of all, by run and step; whole-run labels (``step_id`` None) come first."""
-        return self._events("label", run_id, source, annotator, "run_id, step_id NULLS FIRST, arrival")
+        events = self._events("label", run_id, source, annotator, "run_id, step_id NULLS FIRST, arrival")
+        return [event for event in events if pass_number is None or event.pass_number == pass_number]
 
     def label_history(self, run_id: str, step_id: int | None = None) -> list[StoredEvent]:
         """Every act of labelling on a run, or on one step of it, in order of arrival; nothing is ever left out."""
@@ -230,6 +238,38 @@ class Reader:
         """The stages in force for a run from this source (the latest, if several say so); None if there are none."""
         said = [event for event in self.labels(run_id, source=source) if event.field == "stages"]
         return _STAGES.validate_python(max(said, key=lambda event: event.arrival).value) if said else None
+
+    def projects(self) -> list[Project]:
+        """All projects, by name."""
+        with self._cursor() as cursor:
+            return work.projects_in(cursor)
+
+    def project(self, project_id: str) -> Project:
+        """One project. Raises NotFound."""
+        with self._cursor() as cursor:
+            return work.project_in(cursor, project_id)
+
+    def project_runs(self, project_id: str) -> list[str]:
+        """Ids of the runs of a project, in its order. Raises NotFound."""
+        with self._cursor() as cursor:
+            return work.runs_of_project(cursor, project_id)
+
+    def assignments(
+        self, project_id: str | None = None, *, run_id: str | None = None, annotator: str | None = None
+    ) -> list[Assignment]:
+        """Who works on what, in the order in which it was assigned; None asks for nothing."""
+        with self._cursor() as cursor:
+            return work.assignments_in(
+                cursor, now=datetime.now(UTC), project_id=project_id, run_id=run_id, annotator=annotator
+            )
+
+    def standing(self, run_id: str, annotator: str, *, labels: bool = True) -> Standing:
+        """How a person stands to a run: which pass, what they were shown, whether they must stay blind.
+
+        ``labels``: they have the role of an annotator. Nobody ("") stands like somebody without any labels.
+        """
+        with self._cursor() as cursor:
+            return work.standing_of(cursor, run_id, annotator, labels=labels, now=datetime.now(UTC))
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -115,7 +115,38 @@ def names_of_runs(db: duckdb.DuckDBPyConnection) -> None:
     db.execute("UPDATE run SET traj_id = run_id WHERE benchmark IS NOT NULL")
 
 
-MIGRATIONS: tuple[Migration, ...] = (runs_and_steps, label_events, label_views, names_of_runs)
+def projects(db: duckdb.DuckDBPyConnection) -> None:
+    """Who labels what. ``change`` grows with every write to any of these tables; nothing is ever deleted.
+
+    No keys: DuckDB refuses some updates of rows that have one. The store's lock keeps rows single.
+    """
+    db.execute("CREATE TABLE project (change BIGINT NOT NULL, project_id VARCHAR NOT NULL, settings VARCHAR NOT NULL)")
+    db.execute("""
+        CREATE TABLE project_run (
+            change BIGINT NOT NULL, project_id VARCHAR NOT NULL, run_id VARCHAR NOT NULL, position INTEGER NOT NULL)""")
+    db.execute("""
+        CREATE TABLE assignment (
+            change BIGINT NOT NULL,
+            project_id VARCHAR NOT NULL,
+            run_id VARCHAR NOT NULL,
+            annotator VARCHAR NOT NULL,
+            pass_number INTEGER NOT NULL,
+            assigned_at TIMESTAMP NOT NULL,
+            submitted_at TIMESTAMP,
+            skipped_at TIMESTAMP,
+            skip_reason VARCHAR
+        )""")
+    db.execute("""
+        CREATE TABLE adjudication (
+            change BIGINT NOT NULL,
+            project_id VARCHAR NOT NULL,
+            run_id VARCHAR NOT NULL,
+            adjudicator VARCHAR NOT NULL,
+            decided_at TIMESTAMP NOT NULL
+        )""")
+
+
+MIGRATIONS: tuple[Migration, ...] = (runs_and_steps, label_events, label_views, names_of_runs, projects)
 """In the order in which they are applied. Append only; the function's name is its name in the database."""
 
 

@@ -17,7 +17,8 @@ import duckdb
 
 from codetracer_core.errors import CodeTracerError, NotFound, StoreLocked, UnreadableFile
 from codetracer_core.models import GroundTruth, LabelEvent, RunRecord
-from codetracer_core.store import inbox
+from codetracer_core.projects import Assignment, Project, Standing
+from codetracer_core.store import inbox, work
 from codetracer_core.store.comparing import compare, known_runs
 from codetracer_core.store.database import (
     WRITING,
@@ -175,6 +176,86 @@ class Store(Reader):
         with self._transaction() as cursor:
             refused = put_events(cursor, events)
         return Stored(acknowledge(events), tuple(refused))
+
+    def add_human_labels(self, events: Sequence[LabelEvent], *, labels: bool = True) -> Stored:
+        """Store what people say while they label: as ``add_label_events``, but the store decides on pass and exposure.
+
+        The first label after a submission begins the revised pass with a copy of the blind one. ``labels``: these
+        people have the role of an annotator.
+        """
+        with self._transaction() as cursor:
+            now = datetime.now(UTC)
+            decided: list[LabelEvent] = []
+            standings: dict[tuple[str, str], Standing] = {}
+            for event in events:
+                key = (event.run_id, event.annotator)
+                if key not in standings:
+                    standings[key] = work.standing_of(cursor, *key, labels=labels, now=now)
+                standing = standings[key]
+                begins = standing.next_pass != standing.shown_pass and event.field not in work.NO_JUDGEMENT
+                if begins and not work.is_stored(cursor, event):
+                    put_events(cursor, work.revision_of(cursor, *key, blind_pass=standing.shown_pass))
+                    standings[key] = standing._replace(shown_pass=standing.next_pass)
+                given = {"pass_number": standing.next_pass, "exposure": standing.exposure}
+                decided.append(event.model_copy(update=given))
+            refused = put_events(cursor, decided)
+        return Stored(acknowledge(events), tuple(refused))
+
+    def create_project(self, project: Project, run_ids: Sequence[str]) -> int:
+        """Make a project of these runs; returns how many. Raises CodeTracerError if its name is taken, NotFound for an
+        unknown run."""
+        with self._transaction() as cursor:
+            work.put_project(cursor, project, is_new=True)
+            return work.add_project_runs(cursor, project.project_id, run_ids)
+
+    def change_project(self, project: Project) -> None:
+        """Replace the settings of a project. Raises NotFound."""
+        with self._transaction() as cursor:
+            work.put_project(cursor, project, is_new=False)
+
+    def add_project_runs(self, project_id: str, run_ids: Sequence[str]) -> int:
+        """Append runs to a project; returns how many were new. Raises NotFound."""
+        with self._transaction() as cursor:
+            return work.add_project_runs(cursor, project_id, run_ids)
+
+    def claim_next(self, project_id: str, annotator: str) -> Assignment | None:
+        """Give this person their next run (see ``projects.next_run``); None if there is none for them.
+
+        Safe with many at once: one lock decides. Raises NotFound, CodeTracerError for a closed project."""
+        with self._transaction() as cursor:
+            return work.claim_next(cursor, project_id, annotator, now=datetime.now(UTC))
+
+    def submit(
+        self, project_id: str, run_id: str, annotator: str, *, rest_is_correct: bool = False
+    ) -> tuple[Assignment, int]:
+        """Hand a run in; with ``rest_is_correct`` its unlabelled steps get the verdict *correct* first.
+
+        Returns the assignment as it was, and how many steps were declared correct. Raises NotFound if it was not
+        theirs to submit."""
+        with self._transaction() as cursor:
+            now = datetime.now(UTC)
+            assignment = work.open_assignment(cursor, project_id, run_id, annotator, now=now)
+            rest: list[LabelEvent] = []
+            if rest_is_correct:
+                exposure = work.standing_of(cursor, run_id, annotator, labels=True, now=now).exposure
+                rest = work.rest_is_correct(cursor, assignment, exposure, now=now)
+                put_events(cursor, rest)
+            work.end_assignment(cursor, assignment, now=now)
+        return assignment, len(rest)
+
+    def skip(self, project_id: str, run_id: str, annotator: str, *, reason: str) -> None:
+        """Give a run back for good; somebody else gets it. Raises NotFound, CodeTracerError without a reason."""
+        if not reason.strip():
+            raise CodeTracerError("skipping a run needs a reason")
+        with self._transaction() as cursor:
+            now = datetime.now(UTC)
+            assignment = work.open_assignment(cursor, project_id, run_id, annotator, now=now)
+            work.end_assignment(cursor, assignment, now=now, skip_reason=reason.strip()[:2000])
+
+    def decide(self, project_id: str, run_id: str, adjudicator: str) -> None:
+        """Put on record that the adjudication of a run is finished. Raises NotFound."""
+        with self._transaction() as cursor:
+            work.put_adjudication(cursor, project_id, run_id, adjudicator, now=datetime.now(UTC))
 
     def take_inbox(self) -> list[TakenIn]:
         """Carry out what other processes left in the inbox, oldest first; a damaged parcel moves to inbox/refused."""

@@ -1,0 +1,338 @@
+"""Projects, assignments, adjudications as rows. Callers hold the lock and the transaction; rules: ``projects``."""
+# ruff: noqa: S608 - SQL is put together from this code's own names of columns; values are always parameters
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import duckdb
+
+from codetracer_core.errors import CodeTracerError, NotFound
+from codetracer_core.models import Exposure, LabelEvent
+from codetracer_core.projects import Assignment, Project, Standing, blinds, next_blind_pass, next_run, passes, state_of
+from codetracer_core.store.database import last_change
+
+_ASSIGNMENTS = """
+    WITH act AS (
+        SELECT run_id, annotator, pass_number, max(arrived_at) AS last_act_at FROM label_event
+        WHERE source = 'human' AND field <> 'shown' AND ($run_id::VARCHAR IS NULL OR run_id = $run_id::VARCHAR)
+        GROUP BY ALL),
+    mark AS (
+        SELECT run_id, annotator, pass_number,
+            count(DISTINCT step_id) FILTER (field = 'verdict') AS labelled,
+            count(*) FILTER (field = 'flag') AS flagged
+        FROM label WHERE source = 'human' AND ($run_id::VARCHAR IS NULL OR run_id = $run_id::VARCHAR) GROUP BY ALL),
+    decided AS (SELECT project_id, run_id, max(decided_at) AS decided_at FROM adjudication GROUP BY ALL)
+    SELECT project_id, run_id, annotator, pass_number, assigned_at, last_act_at, submitted_at, skipped_at, decided_at,
+        coalesce(skip_reason, '') AS skip_reason, step_count, coalesce(labelled, 0), coalesce(flagged, 0)
+    FROM assignment JOIN run USING (run_id)
+    LEFT JOIN act USING (run_id, annotator, pass_number)
+    LEFT JOIN mark USING (run_id, annotator, pass_number)
+    LEFT JOIN decided USING (project_id, run_id)
+    WHERE ($run_id::VARCHAR IS NULL OR run_id = $run_id::VARCHAR)
+        AND ($project_id::VARCHAR IS NULL OR project_id = $project_id::VARCHAR)
+        AND ($annotator::VARCHAR IS NULL OR annotator = $annotator::VARCHAR)
+    ORDER BY assigned_at, project_id, run_id, annotator, pass_number"""
+_SCORES = {
+    "disagreement_first": """
+        SELECT run_id, count(*) FROM (
+            SELECT run_id, step_id FROM label WHERE field = 'verdict' AND source IN ('human', 'model')
+            GROUP BY ALL HAVING count(DISTINCT value) > 1) GROUP BY run_id""",
+    # Details are stored as json.dumps writes them.
+    "uncertain_first": """
+        SELECT run_id, count(DISTINCT step_id) FROM label
+        WHERE source = 'model' AND (field = 'verdict' AND value = '"uncertain"'
+            OR field = 'details' AND contains(value, '"confidence": "low"'))
+        GROUP BY run_id""",
+}
+_EXPOSURES: tuple[Exposure, ...] = ("ground_truth", "peers", "model", "none")
+"""The strongest first."""
+NO_JUDGEMENT = ("shown", "worked")
+"""Fields of acts that are no judgement: neither do they begin a revision, nor does it begin with a copy of them."""
+
+
+def projects_in(cursor: duckdb.DuckDBPyConnection) -> list[Project]:
+    rows = cursor.execute("SELECT settings FROM project ORDER BY project_id").fetchall()
+    return [Project.model_validate_json(settings) for (settings,) in rows]
+
+
+def project_in(cursor: duckdb.DuckDBPyConnection, project_id: str) -> Project:
+    rows = cursor.execute("SELECT settings FROM project WHERE project_id = ?", [project_id]).fetchall()
+    if not rows:
+        raise NotFound(f"there is no project {project_id!r} in this workspace")
+    return Project.model_validate_json(rows[0][0])
+
+
+def runs_of_project(cursor: duckdb.DuckDBPyConnection, project_id: str) -> list[str]:
+    project_in(cursor, project_id)
+    rows = cursor.execute("SELECT run_id FROM project_run WHERE project_id = ? ORDER BY position", [project_id])
+    return [run_id for (run_id,) in rows.fetchall()]
+
+
+def put_project(cursor: duckdb.DuckDBPyConnection, project: Project, *, is_new: bool) -> None:
+    """Write a project's settings. Raises CodeTracerError if a new one's name is taken, NotFound for an unknown one."""
+    known = cursor.execute("SELECT count(*) FROM project WHERE project_id = ?", [project.project_id]).fetchall()[0][0]
+    row = [last_change(cursor) + 1, project.model_dump_json(), project.project_id]
+    if is_new and known:
+        raise CodeTracerError(f"there is a project {project.project_id!r} already", remedy="Choose another name.")
+    if is_new:
+        cursor.execute("INSERT INTO project (change, settings, project_id) VALUES (?, ?, ?)", row)
+    else:
+        project_in(cursor, project.project_id)
+        cursor.execute("UPDATE project SET change = ?, settings = ? WHERE project_id = ?", row)
+
+
+def add_project_runs(cursor: duckdb.DuckDBPyConnection, project_id: str, run_ids: Sequence[str]) -> int:
+    """Append runs that the project does not hold yet; returns how many. Raises NotFound for an unknown run."""
+    there = runs_of_project(cursor, project_id)
+    known = {run_id for (run_id,) in cursor.execute("SELECT run_id FROM run").fetchall()}
+    for run_id in run_ids:
+        if run_id not in known:
+            raise NotFound(f"there is no run {run_id!r} in this workspace")
+    change = last_change(cursor) + 1
+    new = [run_id for run_id in dict.fromkeys(run_ids) if run_id not in set(there)]
+    if new:
+        cursor.executemany(
+            "INSERT INTO project_run VALUES (?, ?, ?, ?)",
+            [[change, project_id, run_id, len(there) + at] for at, run_id in enumerate(new)],
+        )
+    return len(new)
+
+
+def assignments_in(
+    cursor: duckdb.DuckDBPyConnection,
+    *,
+    now: datetime,
+    project_id: str | None = None,
+    run_id: str | None = None,
+    annotator: str | None = None,
+) -> list[Assignment]:
+    """Assignments with their state at ``now``, in the order in which they were given."""
+    hours = {project.project_id: project.claim_hours for project in projects_in(cursor)}
+    asked = {"project_id": project_id, "run_id": run_id, "annotator": annotator}
+    return [_assignment(row, hours[row[0]], now) for row in cursor.execute(_ASSIGNMENTS, asked).fetchall()]
+
+
+def _assignment(row: Sequence[Any], claim_hours: float, now: datetime) -> Assignment:
+    project_id, run_id, annotator, pass_number, *times, skip_reason, step_count, labelled, flagged = row
+    assigned_at, last_act_at, submitted_at, skipped_at, decided_at = (
+        None if moment is None else moment.replace(tzinfo=UTC) for moment in times
+    )
+    assert assigned_at is not None
+    expires_at = None
+    if claim_hours and submitted_at is None and skipped_at is None:
+        expires_at = max(assigned_at, last_act_at or assigned_at) + timedelta(hours=claim_hours)
+    state = state_of(
+        now=now,
+        expires_at=expires_at,
+        last_act_at=last_act_at,
+        submitted_at=submitted_at,
+        skipped_at=skipped_at,
+        decided_at=decided_at,
+    )
+    return Assignment(
+        project_id,
+        run_id,
+        annotator,
+        pass_number,
+        state,
+        assigned_at,
+        last_act_at,
+        expires_at,
+        submitted_at,
+        skip_reason,
+        step_count,
+        labelled,
+        flagged,
+    )
+
+
+def claim_next(
+    cursor: duckdb.DuckDBPyConnection, project_id: str, annotator: str, *, now: datetime
+) -> Assignment | None:
+    """Give this person their next run of the project; None if there is none for them."""
+    project = project_in(cursor, project_id)
+    if not project.is_open:
+        raise CodeTracerError(f"the project {project_id!r} is closed", remedy="Its lead can open it again.")
+    assignments = assignments_in(cursor, now=now, project_id=project_id)
+    found = next_run(
+        project,
+        runs_of_project(cursor, project_id),
+        assignments,
+        annotator,
+        exposed=_runs_shown_to(cursor, annotator),
+        scores=dict(cursor.execute(_SCORES[project.order]).fetchall()) if project.order in _SCORES else {},
+        now=now,
+    )
+    if found is None:
+        return None
+    run_id, _ = found
+    row = {"change": last_change(cursor) + 1, "project_id": project_id, "run_id": run_id, "annotator": annotator}
+    expired = [one for one in assignments if (one.run_id, one.annotator, one.state) == (run_id, annotator, "expired")]
+    if expired:
+        cursor.execute(
+            "UPDATE assignment SET change = $change, assigned_at = $now WHERE project_id = $project_id "
+            "AND run_id = $run_id AND annotator = $annotator AND submitted_at IS NULL AND skipped_at IS NULL",
+            row | {"now": _naive(now)},
+        )
+        pass_number = expired[-1].pass_number
+    else:
+        pass_number = next_blind_pass(_last_pass(cursor, run_id, annotator))
+        cursor.execute(
+            "INSERT INTO assignment (change, project_id, run_id, annotator, pass_number, assigned_at) "
+            "VALUES ($change, $project_id, $run_id, $annotator, $pass_number, $now)",
+            row | {"pass_number": pass_number, "now": _naive(now)},
+        )
+    own = assignments_in(cursor, now=now, project_id=project_id, run_id=run_id, annotator=annotator)
+    return next(one for one in own if one.pass_number == pass_number)
+
+
+def open_assignment(
+    cursor: duckdb.DuckDBPyConnection, project_id: str, run_id: str, annotator: str, *, now: datetime
+) -> Assignment:
+    """The assignment that this person has not submitted or skipped, expired or not. Raises NotFound."""
+    own = assignments_in(cursor, now=now, project_id=project_id, run_id=run_id, annotator=annotator)
+    for one in own:
+        if one.submitted_at is None and one.state != "skipped":
+            return one
+    raise NotFound(
+        f"run {run_id!r} of project {project_id!r} is not on {annotator!r}'s list of runs to be submitted",
+        remedy="It may have been submitted in another window.",
+    )
+
+
+def end_assignment(
+    cursor: duckdb.DuckDBPyConnection, assignment: Assignment, *, now: datetime, skip_reason: str | None = None
+) -> None:
+    """Submit it, or with a reason skip it."""
+    done = "submitted_at = $now" if skip_reason is None else "skipped_at = $now, skip_reason = $reason"
+    values: dict[str, Any] = {"change": last_change(cursor) + 1, "now": _naive(now)}
+    values |= {name: getattr(assignment, name) for name in ("project_id", "run_id", "annotator", "pass_number")}
+    cursor.execute(
+        f"UPDATE assignment SET change = $change, {done} WHERE project_id = $project_id AND run_id = $run_id "
+        "AND annotator = $annotator AND pass_number = $pass_number",
+        values if skip_reason is None else values | {"reason": skip_reason},
+    )
+
+
+def rest_is_correct(
+    cursor: duckdb.DuckDBPyConnection, assignment: Assignment, exposure: Exposure, *, now: datetime
+) -> list[LabelEvent]:
+    """A verdict *correct* for every step that the pass leaves unlabelled, as label events."""
+    unlabelled = cursor.execute(
+        "SELECT step_id FROM step WHERE run_id = $run_id AND step_id NOT IN (SELECT step_id FROM label "
+        "WHERE run_id = $run_id AND source = 'human' AND annotator = $annotator AND pass_number = $pass_number "
+        "AND field = 'verdict' AND step_id IS NOT NULL) ORDER BY step_id",
+        {name: getattr(assignment, name) for name in ("run_id", "annotator", "pass_number")},
+    ).fetchall()
+    client = f"rest-is-correct-{uuid4()}"
+    return [
+        LabelEvent(
+            run_id=assignment.run_id,
+            step_id=step_id,
+            value="correct",
+            annotator=assignment.annotator,
+            pass_number=assignment.pass_number,
+            exposure=exposure,
+            client=client,
+            sequence=at,
+            occurred_at=now,
+        )
+        for at, (step_id,) in enumerate(unlabelled, start=1)
+    ]
+
+
+def put_adjudication(
+    cursor: duckdb.DuckDBPyConnection, project_id: str, run_id: str, adjudicator: str, *, now: datetime
+) -> None:
+    """Put on record that a run of the project is decided. Raises NotFound if the project does not hold it."""
+    if run_id not in runs_of_project(cursor, project_id):
+        raise NotFound(f"project {project_id!r} holds no run {run_id!r}")
+    row = [last_change(cursor) + 1, project_id, run_id, adjudicator, _naive(now)]
+    cursor.execute("INSERT INTO adjudication VALUES (?, ?, ?, ?, ?)", row)
+
+
+def standing_of(
+    cursor: duckdb.DuckDBPyConnection, run_id: str, annotator: str, *, labels: bool, now: datetime
+) -> Standing:
+    """How this person (``labels``: has the role of an annotator) stands to the run."""
+    holding = cursor.execute("SELECT project_id FROM project_run WHERE run_id = ?", [run_id]).fetchall()
+    assignments = assignments_in(cursor, now=now, run_id=run_id) if holding else []
+    is_blind = any(
+        blinds(
+            project_in(cursor, project_id),
+            [one for one in assignments if one.project_id == project_id],
+            run_id,
+            annotator,
+            labels=labels,
+        )
+        for (project_id,) in holding
+    )
+    own = [one for one in assignments if one.annotator == annotator and one.state != "skipped"]
+    shown_pass, next_pass = passes(own, _last_pass(cursor, run_id, annotator))
+    shown = {
+        value.strip('"')
+        for (value,) in cursor.execute(
+            "SELECT DISTINCT value FROM label_event WHERE run_id = ? AND annotator = ? AND field = 'shown' "
+            "AND value IS NOT NULL",
+            [run_id, annotator],
+        ).fetchall()
+    }
+    exposure: Exposure = next((one for one in _EXPOSURES if one in shown), "none")
+    return Standing(shown_pass, next_pass, exposure, is_blind)
+
+
+def is_stored(cursor: duckdb.DuckDBPyConnection, event: LabelEvent) -> bool:
+    known = "SELECT count(*) FROM label_event WHERE client = ? AND sequence = ?"
+    return bool(cursor.execute(known, [event.client, event.sequence]).fetchall()[0][0])
+
+
+def revision_of(cursor: duckdb.DuckDBPyConnection, run_id: str, annotator: str, *, blind_pass: int) -> list[LabelEvent]:
+    """The labels in force of the blind pass as the beginning of the pass after it."""
+    rows = cursor.execute(
+        "SELECT step_id, field, value, exposure, occurred_at FROM label WHERE run_id = $run_id AND source = 'human' "
+        "AND annotator = $annotator AND pass_number = $blind_pass ORDER BY arrival",
+        {"run_id": run_id, "annotator": annotator, "blind_pass": blind_pass},
+    ).fetchall()
+    client = f"revision-{uuid4()}"
+    return [
+        LabelEvent(
+            run_id=run_id,
+            step_id=step_id,
+            field=field,
+            value=json.loads(value),
+            annotator=annotator,
+            pass_number=blind_pass + 1,
+            exposure=exposure,
+            client=client,
+            sequence=at,
+            occurred_at=occurred_at.replace(tzinfo=UTC),
+        )
+        for at, (step_id, field, value, exposure, occurred_at) in enumerate(rows, start=1)
+        if field not in NO_JUDGEMENT
+    ]
+
+
+def _runs_shown_to(cursor: duckdb.DuckDBPyConnection, annotator: str) -> set[str]:
+    rows = cursor.execute(
+        "SELECT DISTINCT run_id FROM label_event WHERE field = 'shown' AND annotator = ?", [annotator]
+    )
+    return {run_id for (run_id,) in rows.fetchall()}
+
+
+def _last_pass(cursor: duckdb.DuckDBPyConnection, run_id: str, annotator: str) -> int:
+    """The last pass of this person's labels or assignments of the run; 0: there is none."""
+    ((last,),) = cursor.execute(
+        "SELECT coalesce(max(pass_number), 0) FROM ("
+        "SELECT pass_number FROM label_event WHERE run_id = $run_id AND annotator = $annotator AND source = 'human' "
+        f"AND field NOT IN {NO_JUDGEMENT} "
+        "UNION ALL SELECT pass_number FROM assignment WHERE run_id = $run_id AND annotator = $annotator)",
+        {"run_id": run_id, "annotator": annotator},
+    ).fetchall()
+    return int(last)
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

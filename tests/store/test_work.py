@@ -1,0 +1,221 @@
+"""Projects, claims, submission and passes in a real database."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codetracer_core.errors import CodeTracerError, NotFound
+from codetracer_core.projects import Project
+from codetracer_core.store import Store
+from codetracer_core.store.work import claim_next
+from tests.store.factory import decide, make_label, make_run
+
+RUNS = [f"run-{n}" for n in range(1, 13)]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "workspace") as opened:
+        runs = [make_run(run_id, 4) for run_id in RUNS]
+        opened.add_runs(runs, decisions=[decide(run) for run in runs])
+        yield opened
+
+
+def project(**settings: Any) -> Project:
+    return Project(**{"project_id": "pilot", "created_at": datetime.now(UTC)} | settings)
+
+
+def label(store: Store, annotator: str, sequence: int, *, run_id: str = "run-1", **fields: Any) -> None:
+    event = make_label(sequence, run_id=run_id, annotator=annotator, client=f"{annotator} {run_id}", **fields)
+    assert store.add_human_labels([event]).refused == ()
+
+
+def verdicts(store: Store, annotator: str, pass_number: int, run_id: str = "run-1") -> dict[int | None, Any]:
+    found = store.labels(run_id, source="human", annotator=annotator, pass_number=pass_number)
+    return {one.step_id: one.value for one in found if one.field == "verdict"}
+
+
+def later(store: Store, project_id: str, annotator: str, hours: float) -> str | None:
+    """What somebody who comes so many hours later would get."""
+    with store._transaction() as cursor:
+        found = claim_next(cursor, project_id, annotator, now=datetime.now(UTC) + timedelta(hours=hours))
+    return found and found.run_id
+
+
+def test_runs_are_handed_out_in_order_and_to_nobody_twice(store: Store) -> None:
+    store.create_project(project(annotators_per_run=1), RUNS[:3])
+    assert [store.claim_next("pilot", who).run_id for who in ("ann", "bob", "ann")] == RUNS[:3]  # type: ignore[union-attr]
+    assert store.claim_next("pilot", "bob") is None
+
+
+def test_many_at_once_get_each_run_as_often_as_wanted(store: Store) -> None:
+    store.create_project(project(annotators_per_run=3, order="shuffled"), RUNS)
+    people = [f"person {n}" for n in range(8)]
+
+    def work(who: str) -> None:
+        while (got := store.claim_next("pilot", who)) is not None:
+            store.submit("pilot", got.run_id, who)
+
+    threads = [threading.Thread(target=work, args=(who,)) for who in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    pairs = Counter((one.run_id, one.annotator) for one in store.assignments("pilot"))
+    assert set(pairs.values()) == {1}
+    assert Counter(run_id for run_id, _ in pairs) == dict.fromkeys(RUNS, 3)
+
+
+def test_an_expired_claim_goes_to_somebody_else_and_can_be_taken_up_again(store: Store) -> None:
+    store.create_project(project(annotators_per_run=1, claim_hours=2), RUNS[:1])
+    store.claim_next("pilot", "ann")
+    assert later(store, "pilot", "bob", 1.9) is None
+    assert later(store, "pilot", "ann", 2.1) == "run-1"
+    assert later(store, "pilot", "bob", 4.2) == "run-1"
+    label(store, "ann", 1)
+    assert store.submit("pilot", "run-1", "ann")[0].annotator == "ann", "what was labelled is never turned away"
+
+
+def test_an_act_keeps_a_claim_alive(store: Store) -> None:
+    store.create_project(project(annotators_per_run=1, claim_hours=2), RUNS[:1])
+    before = store.claim_next("pilot", "ann")
+    label(store, "ann", 1)
+    (after,) = store.assignments("pilot")
+    assert before is not None
+    assert before.expires_at is not None
+    assert after.expires_at is not None
+    assert (before.state, after.state) == ("assigned", "in_progress")
+    assert after.expires_at > before.expires_at
+
+
+def test_a_skipped_run_goes_to_somebody_else_and_not_back(store: Store) -> None:
+    store.create_project(project(annotators_per_run=1), RUNS[:1])
+    store.claim_next("pilot", "ann")
+    with pytest.raises(CodeTracerError, match="needs a reason"):
+        store.skip("pilot", "run-1", "ann", reason=" ")
+    store.skip("pilot", "run-1", "ann", reason="the task is in a language I cannot read")
+    assert store.claim_next("pilot", "ann") is None
+    assert store.claim_next("pilot", "bob") is not None
+    skipped, _ = store.assignments("pilot")
+    assert (skipped.state, skipped.skip_reason) == ("skipped", "the task is in a language I cannot read")
+    with pytest.raises(NotFound):
+        store.submit("pilot", "run-1", "ann")
+
+
+def test_whoever_saw_labels_of_a_run_does_not_get_it(store: Store) -> None:
+    store.create_project(project(), RUNS[:2])
+    label(store, "ann", 1, step_id=None, field="shown", value="ground_truth")
+    assert store.claim_next("pilot", "ann").run_id == "run-2"  # type: ignore[union-attr]
+
+
+def test_submitting_can_declare_the_rest_correct(store: Store) -> None:
+    store.create_project(project(), RUNS[:1])
+    store.claim_next("pilot", "ann")
+    label(store, "ann", 1, step_id=2)
+    assignment, declared = store.submit("pilot", "run-1", "ann", rest_is_correct=True)
+    assert (assignment.labelled, declared) == (1, 3)
+    assert verdicts(store, "ann", 1) == {1: "correct", 2: "incorrect", 3: "correct", 4: "correct"}
+    assert [one.state for one in store.assignments("pilot")] == ["submitted"]
+    with pytest.raises(NotFound, match="another window"):
+        store.submit("pilot", "run-1", "ann")
+
+
+def test_what_is_revised_lies_beside_what_was_said_blind(store: Store) -> None:
+    store.create_project(project(), RUNS[:1])
+    store.claim_next("pilot", "ann")
+    label(store, "ann", 1, step_id=2)
+    label(store, "ann", 2, step_id=3, value="unuseful")
+    store.submit("pilot", "run-1", "ann")
+    assert store.standing("run-1", "ann")[:2] == (1, 2)
+    label(store, "ann", 3, step_id=None, field="shown", value="peers")
+    label(store, "ann", 2, step_id=3, value="unuseful")  # an old one, sent again
+    assert store.standing("run-1", "ann")[:2] == (1, 2), "no revision has begun"
+    label(store, "ann", 4, step_id=2, value=None)
+    label(store, "ann", 5, step_id=1, value="correct")
+    assert verdicts(store, "ann", 1) == {2: "incorrect", 3: "unuseful"}
+    assert verdicts(store, "ann", 2) == {1: "correct", 3: "unuseful"}
+    assert store.standing("run-1", "ann")[:2] == (2, 2)
+    revised = store.labels("run-1", annotator="ann", pass_number=2)
+    assert {one.step_id: one.exposure for one in revised if one.step_id} == {3: "none", 1: "peers"}
+
+
+def test_a_run_comes_back_blind_as_a_pass_of_its_own(store: Store) -> None:
+    store.create_project(project(annotators_per_run=1, repeat_share=1.0, repeat_after_hours=1), RUNS[:1])
+    store.claim_next("pilot", "ann")
+    label(store, "ann", 1)
+    store.submit("pilot", "run-1", "ann")
+    assert store.standing("run-1", "ann").is_blind, "it will come back"
+    assert store.claim_next("pilot", "ann") is None, "not yet"
+    assert later(store, "pilot", "ann", 1.1) == "run-1"
+    again = store.assignments("pilot")[-1]
+    assert again.pass_number == 3
+    label(store, "ann", 2, value="correct")
+    assert (verdicts(store, "ann", 1), verdicts(store, "ann", 3)) == ({1: "incorrect"}, {1: "correct"})
+    store.submit("pilot", "run-1", "ann")
+    assert not store.standing("run-1", "ann").is_blind
+    assert later(store, "pilot", "ann", 9) is None
+
+
+def test_blind_from_the_beginning_until_submission(store: Store) -> None:
+    assert not store.standing("run-1", "ann").is_blind, "no project, no secret"
+    store.create_project(project(annotators_per_run=1), RUNS[:1])
+    assert store.standing("run-1", "ann").is_blind
+    assert store.standing("run-1", "").is_blind
+    assert not store.standing("run-1", "lea", labels=False).is_blind
+    store.claim_next("pilot", "ann")
+    assert store.standing("run-1", "ann", labels=False).is_blind, "assigned is assigned"
+    store.submit("pilot", "run-1", "ann")
+    assert not store.standing("run-1", "ann").is_blind
+    assert not store.standing("run-1", "bob").is_blind, "nobody else can get it"
+    store.change_project(project(annotators_per_run=2))
+    assert store.standing("run-1", "bob").is_blind
+    store.change_project(project(annotators_per_run=2, annotators=("ann", "cy")))
+    assert not store.standing("run-1", "bob").is_blind
+    store.change_project(project(annotators_per_run=2, is_open=False))
+    assert not store.standing("run-1", "cy").is_blind
+
+
+def test_disagreement_first(store: Store) -> None:
+    for who, value in (("ann", "incorrect"), ("bob", "correct")):
+        label(store, who, 1, run_id="run-3", value=value)
+    store.create_project(project(order="disagreement_first"), RUNS[:3])
+    assert store.claim_next("pilot", "cy").run_id == "run-3"  # type: ignore[union-attr]
+
+
+def test_model_uncertainty_first(store: Store) -> None:
+    unsure = make_label(1, {"confidence": "low"}, field="details", run_id="run-2", source="model", annotator="m")
+    assert store.add_label_events([unsure]).refused == ()
+    store.create_project(project(order="uncertain_first"), RUNS[:3])
+    assert store.claim_next("pilot", "cy").run_id == "run-2"  # type: ignore[union-attr]
+
+
+def test_an_adjudicated_run_is_another_state_than_a_submitted_one(store: Store) -> None:
+    store.create_project(project(), RUNS[:1])
+    store.claim_next("pilot", "ann")
+    store.submit("pilot", "run-1", "ann")
+    store.decide("pilot", "run-1", "cora")
+    assert [one.state for one in store.assignments("pilot")] == ["adjudicated"]
+    with pytest.raises(NotFound):
+        store.decide("pilot", "run-2", "cora")
+
+
+def test_projects_outlive_the_process_and_reach_the_snapshot(store: Store) -> None:
+    store.create_project(project(guidelines="# Look at the tests first"), RUNS[:2])
+    with pytest.raises(CodeTracerError, match="there is a project 'pilot' already"):
+        store.create_project(project(), RUNS[:2])
+    with pytest.raises(NotFound, match="run-99"):
+        store.add_project_runs("pilot", ["run-99"])
+    assert store.add_project_runs("pilot", RUNS[:3]) == 1
+    assert store.write_snapshot()
+    assert not store.write_snapshot()
+    store.claim_next("pilot", "ann")
+    assert store.write_snapshot(), "a claim alone is a change"
+    with Store.open_for_reading(store.workspace.folder) as reader:
+        assert reader.project("pilot").guidelines == "# Look at the tests first"
+        assert reader.project_runs("pilot") == RUNS[:3]
+        assert [one.annotator for one in reader.assignments("pilot")] == ["ann"]
