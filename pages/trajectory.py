@@ -9,9 +9,10 @@ import streamlit as st
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.standalone import standalone_page
 from codetracer_core.ui import components, shell
+from codetracer_core.ui.identity import person
 from codetracer_core.ui.overview import run_facts, tree_figure
 from codetracer_core.ui.viewer import said_by, shown_truth, step_viewer
-from codetracer_core.ui.workspace import annotator, open_run, open_store
+from codetracer_core.ui.workspace import open_run, open_store
 from codetracer_core.viewer_data import Said
 from codetracer_core.workflow import RunView
 
@@ -32,7 +33,7 @@ def jump_to_clicked_point() -> None:
 
 def overview(run: RunView, truth: Mapping[int, str]) -> None:
     trajectory = run.trajectory
-    own = said_by(open_store(), run.run_id, annotator())
+    own = said_by(open_store(), run.run_id, person())
     picture, facts = st.columns([2, 1])
     with picture:
         choices = ["kind", "verdict", "stage", *(["ground truth"] if truth else [])]
@@ -102,7 +103,7 @@ with steps_tab:
         tree=run.tree,
         stages=run.stages,
         store=open_store(),
-        annotator=annotator(),
+        annotator=person(),
         start=start_step(),
         goto=st.session_state.get("goto"),
     )

@@ -4,14 +4,11 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 import streamlit as st
 
 from codetracer_core.store import Store, default_workspace, keep
 from codetracer_core.workflow import RunView, import_samples_if_empty, stored_run
-
-ANNOTATOR_COOKIE = "codetracer_annotator"
 
 
 @dataclass(frozen=True)
@@ -59,9 +56,3 @@ def open_run(name: str) -> RunView:
 @st.cache_resource(max_entries=48, show_spinner=False)
 def _open_run(name: str, imports: int) -> RunView:
     return stored_run(open_store(), name)
-
-
-def annotator() -> str:
-    """Who labels in this browser: as told in this session, else as remembered in its cookie, else ""."""
-    remembered = unquote(st.context.cookies.get(ANNOTATOR_COOKIE, ""))
-    return str(st.session_state.get("annotator") or remembered)
