@@ -371,17 +371,16 @@ def import_labels(
       codetracer labels import sheet.csv --map run_id=traj,step_id=step,verdict=label --annotator ana --dry-run
       codetracer labels import some-run/codetracer_labels.json --source model --annotator my-model
     """
-    from codetracer_core import workflow
+    from contextlib import nullcontext
 
-    report = workflow.import_labels(
-        file,
-        _workspace(workspace),
-        annotator=annotator,
-        source=source,
-        run=run,
-        columns=_mapping(columns),
-        dry_run=dry_run,
-    )
+    from codetracer_core import workflow
+    from codetracer_core.label_files import Unsaid
+    from codetracer_core.store import Store, open_for_writing
+
+    place = _workspace(workspace)
+    unsaid = Unsaid(annotator, source, run, _mapping(columns))
+    with Store.open_for_reading(place) as reader, nullcontext() if dry_run else open_for_writing(place) as writer:
+        report = workflow.import_labels(file, reader, writer, unsaid)
     if as_json:
         terminal.print_json({"dry_run": dry_run} | report.as_json(terminal.SHOWN))
     else:
@@ -443,6 +442,7 @@ def export(
     """
     from codetracer_core import workflow
     from codetracer_core.export import LABELS_FILE, folder_name
+    from codetracer_core.store import Store
 
     if (run is None) != everything:
         raise typer.BadParameter("name one RUN, or --all.")
@@ -459,31 +459,30 @@ def export(
         page = workflow.export_page(run, place, annotator=annotator, ground_truth=source == "ground_truth")
         workflow.write_text(out or Path(f"{folder_name(Path(run).name)}.html"), page)
         return
-    if to == "parquet":
-        if out is None:
-            raise typer.BadParameter("a parquet file is not for the screen: name it with --out.")
-        workflow.write_bytes(out, workflow.export_events(run, place, source=source, annotator=annotator))
-        return
-    if to == "labels":
-        files, left_out = workflow.export_stage_labels(run, place, source=source, annotator=annotator)
-        for words in left_out:
-            terminal.print_line(words, err=True)
-        if run is None:
-            for run_id, text in files.items():
-                path = (out or Path("exported")) / folder_name(run_id) / LABELS_FILE
-                workflow.write_text(path, text)
-                terminal.print_line(str(path))
-            return
-        (text,) = files.values()
+    if to == "parquet" and out is None:
+        raise typer.BadParameter("a parquet file is not for the screen: name it with --out.")
+    runs = None if run is None else [run]
+    left_out: tuple[str, ...] = ()
+    with Store.open_for_reading(place) as reader:
+        if to == "parquet":
+            data = workflow.export_events(reader, runs, source=source, annotator=annotator)
+        elif to == "labels":
+            files, left_out = workflow.export_stage_labels(reader, runs, source=source, annotator=annotator)
+            data = b"".join(text.encode() for text in files.values())
+        else:
+            exported = workflow.export_labels(to, reader, runs, source=source, annotator=annotator)
+            data, left_out = exported.text.encode(), exported.left_out
+    for words in left_out:
+        terminal.print_line(words, err=True)
+    if to == "labels" and run is None:
+        for run_id, text in files.items():
+            path = (out or Path("exported")) / folder_name(run_id) / LABELS_FILE
+            workflow.write_text(path, text)
+            terminal.print_line(str(path))
+    elif out is None:
+        typer.echo(data, nl=False)
     else:
-        exported = workflow.export_labels(to, run, place, source=source, annotator=annotator)
-        for words in exported.left_out:
-            terminal.print_line(words, err=True)
-        text = exported.text
-    if out is None:
-        typer.echo(text, nl=False)
-    else:
-        workflow.write_text(out, text)
+        workflow.write_bytes(out, data)
 
 
 # --- the dashboard, and this machine ------------------------------------------------------------------------

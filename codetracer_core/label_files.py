@@ -8,8 +8,9 @@ CodeTraceBench. The events keep the file's own name for a run (``run_id`` or ``t
 import csv
 import hashlib
 import io
+import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,7 +63,36 @@ class Unsaid:
     """None: human."""
     run: str | None = None
     columns: Mapping[str, str] | None = None
-    """Of a table: the file's column by the meaning that it has (one of ``COLUMNS``)."""
+    """Of a table: the file's column by the meaning that it has (one of ``COLUMNS``); "" means none has it. A column
+    that is called like a meaning needs no mention."""
+
+
+ALL_SAID = Unsaid()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What kind of file this is, and what is to be asked before it is read."""
+
+    kind: FileKind
+    names: tuple[str, ...] = ()
+    """Of a table: its columns."""
+    first_rows: tuple[tuple[str, ...], ...] = ()
+    """Of a table: what stands first under them."""
+    whose: bool = False
+    """It may not say who labelled, nor whether that was a person."""
+    which_run: bool = False
+    """It names no run; the name of its folder stands in, if that is the run's."""
+
+
+def look_at(path: Path, *, rows: int = 5) -> Asked:
+    """What there is to ask about a file, or a folder, with labels. Raises as ``read_labels`` does."""
+    kind = _kind_of(path)
+    if kind != "table":
+        return Asked(kind, whose=kind != "events", which_run=kind == "stage labels" and path.is_file())
+    _, names, table = _open_table(path)
+    first_rows = itertools.islice((tuple(row) for _, row in table if row), rows)
+    return Asked(kind, tuple(names), tuple(first_rows), whose=True, which_run=True)
 
 
 def read_labels(path: Path, unsaid: Unsaid, *, read_at: datetime) -> LabelFile:
@@ -72,19 +102,26 @@ def read_labels(path: Path, unsaid: Unsaid, *, read_at: datetime) -> LabelFile:
     their own get them from the content of the file and what is given with it: reading the same file again gives the
     same acts. Raises CodeTracerError if the file is of none of the kinds, or does not say whose labels these are.
     """
-    if path.is_dir():
-        return _folder(path, unsaid, read_at)
-    if path.suffix == ".csv":
+    kind = _kind_of(path)
+    if kind == "table":
         return _table(path, unsaid, read_at)
     if unsaid.columns:
         raise CodeTracerError("only the columns of a .csv file can be mapped", path=path)
-    if path.suffix == ".json":
-        return _stage_labels(path, unsaid, read_at)
+    if kind == "stage labels":
+        return _folder(path, unsaid, read_at) if path.is_dir() else _stage_labels(path, unsaid, read_at)
+    if unsaid.run is not None:
+        raise CodeTracerError("the rows of this file name their runs themselves", path=path, remedy="Omit --run.")
+    return _manifest(path, unsaid, read_at) if kind == "manifest" else _events(path, unsaid)
+
+
+def _kind_of(path: Path) -> FileKind:
+    if path.is_dir() or path.suffix == ".json":
+        return "stage labels"
+    if path.suffix == ".csv":
+        return "table"
     if path.suffix in (".jsonl", ".parquet"):
-        if unsaid.run is not None:
-            raise CodeTracerError("the rows of this file name their runs themselves", path=path, remedy="Omit --run.")
         first = next((record for _, record in records(path) if isinstance(record, dict)), {})
-        return _manifest(path, unsaid, read_at) if "traj_id" in first else _events(path, unsaid)
+        return "manifest" if "traj_id" in first else "events"
     raise CodeTracerError("no file with labels", path=path, remedy="Give a .jsonl, .parquet, .csv or .json file.")
 
 
@@ -112,52 +149,64 @@ def _events(path: Path, unsaid: Unsaid) -> LabelFile:
 
 
 def _table(path: Path, unsaid: Unsaid, read_at: datetime) -> LabelFile:
-    data, text = _text(path)
-    header = text.split("\n", 1)[0]
-    table = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count), strict=True)
+    data, names, table = _open_table(path)
+    column_of = _mapped(path, names, unsaid)
+    client = _client(data, unsaid, unsaid.run)
     collected = _Collected(path)
     empty = 0
     number = 0
-    try:
-        names = [name.strip() for name in next(table, [])]
-        column_of = _mapped(path, names, unsaid)
-        client = _client(data, unsaid, unsaid.run)
-        for row in table:
-            if not row:
-                continue
-            number += 1
-            place = f"line {table.line_num}"
-            if len(row) != len(names):
-                collected.refuse(place, f"{len(row)} cells under {len(names)} columns")
-                continue
-            cells = {meaning: plain_cell(row[at].strip()) for meaning, at in column_of.items()}
-            if not cells["verdict"]:
-                empty += 1
-                continue
-            said = {meaning: cell for meaning, cell in cells.items() if cell and meaning != "verdict"}
-            moment = _moment(said.get("occurred_at"), read_at)
-            if moment is None:
-                collected.refuse(place, f"{said['occurred_at'][:40]!r} is no date and time in ISO 8601")
-                continue
-            fields = {
-                "run_id": unsaid.run,
-                "annotator": unsaid.annotator,
-                "source": unsaid.source or "human",
-                **said,
-                "value": _verdict(cells["verdict"]),
-                "client": client,
-                "sequence": number,
-                "occurred_at": moment,
-            }
-            missing = [name for name in ("run_id", "step_id", "annotator") if not fields.get(name)]
-            if missing:
-                collected.refuse(place, f"{' and '.join(missing)} is empty")
-                continue
-            collected.add(place, fields)
-    except csv.Error as error:
-        raise CodeTracerError(f"no readable CSV ({error})", path=path, place=f"line {table.line_num}") from error
+    for line, row in table:
+        if not row:
+            continue
+        number += 1
+        place = f"line {line}"
+        if len(row) != len(names):
+            collected.refuse(place, f"{len(row)} cells under {len(names)} columns")
+            continue
+        cells = {meaning: plain_cell(row[at].strip()) for meaning, at in column_of.items()}
+        if not cells["verdict"]:
+            empty += 1
+            continue
+        said = {meaning: cell for meaning, cell in cells.items() if cell and meaning != "verdict"}
+        moment = _moment(said.get("occurred_at"), read_at)
+        if moment is None:
+            collected.refuse(place, f"{said['occurred_at'][:40]!r} is no date and time in ISO 8601")
+            continue
+        fields = {
+            "run_id": unsaid.run,
+            "annotator": unsaid.annotator,
+            "source": unsaid.source or "human",
+            **said,
+            "value": _verdict(cells["verdict"]),
+            "client": client,
+            "sequence": number,
+            "occurred_at": moment,
+        }
+        missing = [name for name in ("run_id", "step_id", "annotator") if not fields.get(name)]
+        if missing:
+            collected.refuse(place, f"{' and '.join(missing)} is empty")
+            continue
+        collected.add(place, fields)
     skipped = [f"{empty} rows without a verdict say nothing and were skipped"] if empty else []
     return collected.file("table", skipped)
+
+
+def _open_table(path: Path) -> tuple[bytes, list[str], Iterator[tuple[int, list[str]]]]:
+    """The file's bytes, the names of its columns, and the rows below them, each with the number of its last line."""
+    data, text = _text(path)
+    rows = _rows(path, text)
+    _, names = next(rows, (1, []))
+    return data, [name.strip() for name in names], rows
+
+
+def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    header = text.split("\n", 1)[0]
+    table = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count), strict=True)
+    try:
+        for row in table:
+            yield table.line_num, row
+    except csv.Error as error:
+        raise CodeTracerError(f"no readable CSV ({error})", path=path, place=f"line {table.line_num}") from error
 
 
 def _mapped(path: Path, names: list[str], unsaid: Unsaid) -> dict[str, int]:
@@ -166,7 +215,7 @@ def _mapped(path: Path, names: list[str], unsaid: Unsaid) -> dict[str, int]:
     for meaning, name in mapping.items():
         if meaning not in COLUMNS:
             raise CodeTracerError(f"no column can mean {meaning!r}", path=path, remedy=f"Known: {', '.join(COLUMNS)}.")
-        if name not in names:
+        if name and name not in names:
             raise CodeTracerError(f"there is no column {name!r}", path=path, remedy=f"There are: {', '.join(names)}.")
     column_of = {
         meaning: names.index(mapping.get(meaning, meaning))

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,12 +22,12 @@ from codetracer_core.export import (
     verdicts_as_csv,
 )
 from codetracer_core.importing import ImportReport, import_runs
-from codetracer_core.label_files import FileKind, LabelFile, LabelInFile, Unsaid, read_labels
+from codetracer_core.label_files import ALL_SAID, FileKind, LabelFile, LabelInFile, Unsaid, read_labels
 from codetracer_core.models import LabelEvent, LabelSource, RunRecord, Stage, Trajectory, Verdict
 from codetracer_core.parsers import read_run
 from codetracer_core.stages import offline_stages
 from codetracer_core.standalone import standalone_page
-from codetracer_core.store import Inbox, Reader, Store, StoredEvent, open_for_writing
+from codetracer_core.store import Inbox, Reader, RunSummary, Store, StoredEvent, open_for_writing
 from codetracer_core.tree import TraceTree, build_tree, render_text
 from codetracer_core.viewer_data import said
 
@@ -161,34 +161,23 @@ class LabelReport:
         }
 
 
-def import_labels(
-    path: Path,
-    workspace: Path,
-    *,
-    annotator: str | None = None,
-    source: LabelSource | None = None,
-    run: str | None = None,
-    columns: Mapping[str, str] | None = None,
-    dry_run: bool = False,
-) -> LabelReport:
+def import_labels(path: Path, reader: Reader, writer: Store | Inbox | None, unsaid: Unsaid = ALL_SAID) -> LabelReport:
     """Take in the labels of a file (see ``label_files``), those that are stored already excepted.
 
-    ``annotator``, ``source`` (else human) and ``run`` hold where the file does not say it; ``columns`` tells the column
-    of a table by its meaning. Rows that cannot be stored are reported, the rest goes in. A label that its annotator has
-    replaced here since stays replaced: the file's is refused. With ``dry_run`` nothing is written. Raises
-    CodeTracerError if the file as a whole cannot be read.
+    ``reader`` tells what is there, ``writer`` takes what is new; the owner of a workspace gives its store as both.
+    Without a writer it is a dry run: nothing is written. Rows that cannot be stored are reported, the rest goes in. A
+    label that its annotator has replaced here since stays replaced: the file's is refused. Raises CodeTracerError if
+    the file as a whole cannot be read.
     """
-    file = read_labels(path, Unsaid(annotator, source, run, columns), read_at=datetime.now(UTC))
-    with Store.open_for_reading(workspace) as reader:
-        here, problems = _at_home(reader, file)
-        new, known, replaced = _new_here(reader, here)
-        notes = (*file.notes, *_misaligned(reader, file, here))
+    file = read_labels(path, unsaid, read_at=datetime.now(UTC))
+    here, problems, absent = _at_home(reader, file)
+    new, known, replaced = _new_here(reader, here)
+    notes = (*file.notes, *absent, *_misaligned(reader, file, here))
     problems += replaced
     waits = ""
-    if new and not dry_run:
-        with open_for_writing(workspace) as store:
-            stored = store.add_label_events([label.event for label in new])
-            waits = store.owner if isinstance(store, Inbox) else ""
+    if new and writer is not None:
+        stored = writer.add_label_events([label.event for label in new])
+        waits = writer.owner if isinstance(writer, Inbox) else ""
         refused = {_act(one.event): one.reason for one in stored.refused}
         problems += [
             CodeTracerError(refused[_act(label.event)], path=label.path, place=label.place)
@@ -200,10 +189,12 @@ def import_labels(
     return LabelReport(file.kind, labels, known, (*file.problems, *problems), notes, waits)
 
 
-def _at_home(reader: Reader, file: LabelFile) -> tuple[list[LabelInFile], list[CodeTracerError]]:
-    """The labels with the ids that their runs have here, without those that cannot be stored; these as errors."""
+def _at_home(reader: Reader, file: LabelFile) -> tuple[list[LabelInFile], list[CodeTracerError], list[str]]:
+    """The labels with the ids that their runs have here, without those that cannot be stored; these as errors; and
+    words on runs that are not here."""
     ids: dict[str, str] = {}
-    for name in {label.event.run_id for label in file.labels}:
+    names = dict.fromkeys(label.event.run_id for label in file.labels)
+    for name in names:
         with contextlib.suppress(NotFound):
             ids[name] = reader.find_run(name)
     if file.kind == "stage labels":  # their run is known by its folder, whose name may stand for the id
@@ -218,7 +209,11 @@ def _at_home(reader: Reader, file: LabelFile) -> tuple[list[LabelInFile], list[C
         for label, reason in zip(found, reasons, strict=True)
         if reason
     ]
-    return [label for label, reason in zip(found, reasons, strict=True) if not reason], problems
+    good = [label for label, reason in zip(found, reasons, strict=True) if not reason]
+    absent = [name for name in names if name not in ids]
+    more = f" and {len(absent) - 3} more" if len(absent) > 3 else ""
+    words = f"{len(absent)} of {len(names)} runs are not in this workspace, import them first: "
+    return good, problems, [words + ", ".join(map(repr, absent[:3])) + more] if absent else []
 
 
 def _new_here(reader: Reader, labels: Sequence[LabelInFile]) -> tuple[list[LabelInFile], int, list[CodeTracerError]]:
@@ -347,99 +342,112 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def export_labels(
     form: Literal["codetracebench", "jsonl", "csv"],
-    run: str | None,
-    workspace: Path,
+    reader: Reader,
+    runs: Sequence[str] | None = None,
     *,
     source: LabelSource | None = None,
     annotator: str | None = None,
 ) -> Exported:
-    """Labels of one run, or of all, as text.
+    """Labels of these runs (by any of their names), or of all, as text.
 
     "jsonl": every act of labelling, in order of arrival within a run. "csv": the verdicts in force. "codetracebench":
     manifest rows with the labels of one source (ground truth if none is named) and, for people, one annotator.
     The benchmark's form holds incorrect and unuseful steps only; runs without labels of the source are left out.
-    Raises NotFound if the one run is not there or has no such labels.
+    Raises NotFound if a run that is named is not there, or none of those named has such labels.
     """
-    with Store.open_for_reading(workspace) as reader:
-        run_id = None if run is None else reader.find_run(run)
-        runs = reader.runs(ids=None if run_id is None else [run_id])
-        if form == "csv":
-            labels = reader.labels(run_id, source=source, annotator=annotator)
-            facts = {run.run_id: (run.agent, run.model, run.task) for run in runs}
-            return Exported(verdicts_as_csv((event for event in labels if event.field == "verdict"), facts))
-        if form == "jsonl":
-            return Exported(events_as_jsonl(_history(reader, [run.run_id for run in runs], source, annotator)))
-        exported = _export_rows(reader, [run.run_id for run in runs], source or "ground_truth", annotator)
-        if run_id is not None and not exported.text:
-            raise NotFound(f"run {run!r} has no {source or 'ground_truth'} labels", remedy="Name another --source.")
-        return exported
+    found = _runs_called(reader, runs)
+    if form == "codetracebench":
+        return _export_rows(reader, found, source or "ground_truth", annotator, named=runs is not None)
+    if form == "jsonl":
+        return Exported(events_as_jsonl(_history(reader, found, source, annotator)))
+    facts = {run.run_id: (run.agent, run.model, run.task) for run in found}
+    labels = reader.labels(found[0].run_id if len(found) == 1 else None, source=source, annotator=annotator)
+    verdicts = (event for event in labels if event.field == "verdict" and event.run_id in facts)
+    return Exported(verdicts_as_csv(verdicts, facts))
 
 
 def export_events(
-    run: str | None, workspace: Path, *, source: LabelSource | None = None, annotator: str | None = None
+    reader: Reader,
+    runs: Sequence[str] | None = None,
+    *,
+    source: LabelSource | None = None,
+    annotator: str | None = None,
 ) -> bytes:
-    """Every act of labelling on one run, or on all, as a parquet file; in order of arrival within a run."""
-    with Store.open_for_reading(workspace) as reader:
-        runs = reader.runs(ids=None if run is None else [reader.find_run(run)])
-        return events_as_parquet(_history(reader, [run.run_id for run in runs], source, annotator))
+    """Every act of labelling on these runs, or on all, as a parquet file; in order of arrival within a run."""
+    return events_as_parquet(_history(reader, _runs_called(reader, runs), source, annotator))
+
+
+def _runs_called(reader: Reader, names: Sequence[str] | None) -> list[RunSummary]:
+    runs = reader.runs()
+    if names is None:
+        return runs
+    ids = {run.run_id for run in runs}
+    wanted = {name if name in ids else reader.find_run(name) for name in names}
+    return [run for run in runs if run.run_id in wanted]
 
 
 def _history(
-    reader: Reader, run_ids: Sequence[str], source: LabelSource | None, annotator: str | None
+    reader: Reader, runs: Iterable[RunSummary], source: LabelSource | None, annotator: str | None
 ) -> Iterator[LabelEvent]:
-    for run_id in run_ids:
-        for event in reader.label_history(run_id):
+    for run in runs:
+        for event in reader.label_history(run.run_id):
             if source in (None, event.source) and annotator in (None, event.annotator):
                 yield event
 
 
 def export_stage_labels(
-    run: str | None, workspace: Path, *, source: LabelSource | None = None, annotator: str | None = None
+    reader: Reader,
+    runs: Sequence[str] | None = None,
+    *,
+    source: LabelSource | None = None,
+    annotator: str | None = None,
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """``codetracer_labels.json`` by run id, and in words what is not in them.
 
     They hold the incorrect and unuseful steps by stage, as one source (ground truth if none is named) and one annotator
-    see them. Runs without labels of the source are left out. Raises NotFound if the one run is not there or has no
-    such labels.
+    see them. Runs without labels of the source are left out. Raises NotFound as ``export_labels`` does.
     """
     source = source or "ground_truth"
     files = {}
     left_out = []
     without = []
-    with Store.open_for_reading(workspace) as reader:
-        run_id = None if run is None else reader.find_run(run)
-        for summary in reader.runs(ids=None if run_id is None else [run_id]):
-            found = _of_one_annotator(reader, summary.run_id, source, annotator)
-            if found is None:
-                without.append(summary.run_id)
-                continue
-            _, verdicts, stages, labels = found
-            given = [label.value for label in labels if label.field == "stage_reasons"]
-            reasons = {item["stage_id"]: item["reasoning"] for item in (given[-1] if given else [])}
-            text = stage_labels(error_stages(verdicts, stages, {}), reasons)
-            files[summary.run_id] = text
-            others = sum(verdict not in ("incorrect", "unuseful") for verdict in verdicts.values())
-            if others:
-                left_out.append(f"left out of {summary.run_id}: {others} steps neither incorrect nor unuseful")
-    if run is not None and not files:
-        raise NotFound(f"run {run!r} has no {source} labels", remedy="Name another --source.")
-    if without:
-        left_out.append(f"left out, without {source} labels: {', '.join(without)}")
+    for run in _runs_called(reader, runs):
+        found = _of_one_annotator(reader, run.run_id, source, annotator)
+        if found is None:
+            without.append(run.run_id)
+            continue
+        _, verdicts, stages, labels = found
+        given = [label.value for label in labels if label.field == "stage_reasons"]
+        reasons = {item["stage_id"]: item["reasoning"] for item in (given[-1] if given else [])}
+        files[run.run_id] = stage_labels(error_stages(verdicts, stages, {}), reasons)
+        others = sum(verdict not in ("incorrect", "unuseful") for verdict in verdicts.values())
+        if others:
+            left_out.append(f"left out of {run.run_id}: {others} steps neither incorrect nor unuseful")
+    left_out += _without(without, source, nothing=runs is not None and not files)
     return files, tuple(left_out)
 
 
-def _export_rows(reader: Reader, run_ids: Sequence[str], source: LabelSource, annotator: str | None) -> Exported:
+def _export_rows(
+    reader: Reader, runs: Sequence[RunSummary], source: LabelSource, annotator: str | None, *, named: bool
+) -> Exported:
     lines = []
     without = []
-    for run_id in run_ids:
-        found = _of_one_annotator(reader, run_id, source, annotator)
+    for run in runs:
+        found = _of_one_annotator(reader, run.run_id, source, annotator)
         if found is None:
-            without.append(run_id)
+            without.append(run.run_id)
             continue
         record, verdicts, stages, _ = found
         lines.append(json.dumps(to_row(row_of(record, verdicts, stages)), ensure_ascii=False) + "\n")
-    left_out = [f"left out, without {source} labels: {', '.join(without)}"] if without else []
-    return Exported("".join(lines), tuple(left_out))
+    return Exported("".join(lines), tuple(_without(without, source, nothing=named and not lines)))
+
+
+def _without(run_ids: Sequence[str], source: LabelSource, *, nothing: bool) -> list[str]:
+    """Words on runs without labels of the source; raises NotFound if nothing else was asked for."""
+    if nothing:
+        which = f"run {run_ids[0]!r} has" if len(run_ids) == 1 else f"these {len(run_ids)} runs have"
+        raise NotFound(f"{which} no {source} labels", remedy="Choose another source.")
+    return [f"left out, without {source} labels: {', '.join(run_ids)}"] if run_ids else []
 
 
 def _of_one_annotator(
@@ -453,7 +461,7 @@ def _of_one_annotator(
     if len(annotators) > 1:
         raise CodeTracerError(
             f"run {run_id!r} has {source} labels of several annotators: {', '.join(annotators)}",
-            remedy="Name one with --annotator.",
+            remedy="Name one of them (--annotator).",
         )
     record = reader.load_run(run_id)
     verdicts = {event.step_id: str(event.value) for event in labels if event.field == "verdict" and event.step_id}

@@ -4,16 +4,16 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codetracer_core.benchmark import error_stages, read_manifest, to_row
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.export import LABELS_FILE, folder_name, plain_cell, verdicts_as_csv
 from codetracer_core.importing import import_runs
@@ -110,6 +110,27 @@ def in_force(place: Path, *left_out: str) -> list[dict[str, Any]]:
     return sorted(labels, key=lambda label: json.dumps(label, default=str, sort_keys=True))
 
 
+def take_in(path: Path, place: Path, *, dry_run: bool = False, **unsaid: Any) -> LabelReport:
+    """As the command line does it: the snapshot tells what is there."""
+    with Store.open_for_reading(place) as reader, nullcontext() if dry_run else Store.open(place) as writer:
+        return import_labels(path, reader, writer, Unsaid(**unsaid))
+
+
+def labels_of(place: Path, form: Literal["codetracebench", "jsonl", "csv"], *runs: str, **whose: Any) -> str:
+    with Store.open_for_reading(place) as reader:
+        return export_labels(form, reader, runs or None, **whose).text
+
+
+def events_of(place: Path, **whose: Any) -> bytes:
+    with Store.open_for_reading(place) as reader:
+        return export_events(reader, **whose)
+
+
+def stage_files(place: Path, *runs: str, **whose: Any) -> tuple[dict[str, str], tuple[str, ...]]:
+    with Store.open_for_reading(place) as reader:
+        return export_stage_labels(reader, runs or None, **whose)
+
+
 def written(path: Path, content: str | bytes) -> Path:
     if isinstance(content, str):
         write_text(path, content)
@@ -120,9 +141,9 @@ def written(path: Path, content: str | bytes) -> Path:
 
 def imported(path: Path, place: Path, **options: Any) -> LabelReport:
     """Import; and import again, which changes nothing."""
-    report = import_labels(path, place, **options)
+    report = take_in(path, place, **options)
     before = history(place)
-    again = import_labels(path, place, **options)
+    again = take_in(path, place, **options)
     assert again.counts == {
         "new": 0,
         "known": report.counts["new"] + report.counts["known"],
@@ -138,8 +159,8 @@ def imported(path: Path, place: Path, **options: Any) -> LabelReport:
 @pytest.mark.parametrize(
     ("name", "export"),
     [
-        ("events.jsonl", lambda place: export_labels("jsonl", None, place).text.encode()),
-        ("events.parquet", lambda place: export_events(None, place)),
+        ("events.jsonl", lambda place: labels_of(place, "jsonl").encode()),
+        ("events.parquet", lambda place: events_of(place)),
     ],
 )
 def test_events_come_back_as_they_were(
@@ -149,17 +170,17 @@ def test_events_come_back_as_they_were(
     assert report.counts == {"new": len(ACTS), "known": 0, "refused": 0}
     assert history(fresh) == history(origin)
     assert in_force(fresh) == in_force(origin)
-    assert import_labels(tmp_path / name, origin).counts["new"] == 0
+    assert take_in(tmp_path / name, origin).counts["new"] == 0
 
 
 def test_csv_holds_the_verdicts_in_force(origin: Path, fresh: Path, tmp_path: Path) -> None:
-    path = written(tmp_path / "labels.csv", export_labels("csv", None, origin).text)
+    path = written(tmp_path / "labels.csv", labels_of(origin, "csv"))
     report = imported(path, fresh)
     verdicts = [label for label in in_force(origin, "client", "sequence") if label["field"] == "verdict"]
     assert in_force(fresh, "client", "sequence") == verdicts
     assert report.counts == {"new": len(verdicts), "known": 0, "refused": 0}
-    assert export_labels("csv", None, fresh).text.splitlines()[1:] != []
-    assert sorted(export_labels("csv", None, fresh).text.splitlines()) == sorted(path.read_text().splitlines())
+    assert labels_of(fresh, "csv").splitlines()[1:] != []
+    assert sorted(labels_of(fresh, "csv").splitlines()) == sorted(path.read_text().splitlines())
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\0"), min_size=1))
@@ -171,7 +192,7 @@ def test_no_name_is_changed_by_a_table(name: str) -> None:
 
 
 def test_stage_labels_come_back(origin: Path, fresh: Path, tmp_path: Path) -> None:
-    files, left_out = export_stage_labels(None, origin, source="human", annotator="ana")
+    files, left_out = stage_files(origin, source="human", annotator="ana")
     assert files.keys() == {RUN, "run 2/…"}
     assert left_out == (
         "left out of run 2/…: 1 steps neither incorrect nor unuseful",
@@ -181,7 +202,7 @@ def test_stage_labels_come_back(origin: Path, fresh: Path, tmp_path: Path) -> No
         write_text(tmp_path / "out" / folder_name(run_id) / LABELS_FILE, text)
     report = imported(tmp_path / "out", fresh, annotator="ana")
     assert [(label.run_id, label.step_id, label.value) for label in report.labels] == [(RUN, 3, "incorrect")]
-    (again,) = export_stage_labels(RUN, fresh, source="human")[0].values()
+    (again,) = stage_files(fresh, RUN, source="human")[0].values()
     assert [s["incorrect_step_ids"] for s in json.loads(again)] == [[3]]  # its stage is ana's own, known in origin only
     assert [s["incorrect_step_ids"] for s in json.loads(files[RUN])] == [[3]]
 
@@ -197,12 +218,12 @@ def test_reasons_of_stages_are_kept(fresh: Path, tmp_path: Path) -> None:
         store.add_label_events([act(1, None, whole, field="stages", source="model", annotator="a-model")])
     report = imported(path, fresh, annotator="a-model", source="model")
     assert {(label.source, label.annotator) for label in report.labels} == {("model", "a-model")}
-    files, _ = export_stage_labels(RUN, fresh, source="model")
+    files, _ = stage_files(fresh, RUN, source="model")
     assert json.loads(files[RUN]) == stages
     copy = written(tmp_path / "renamed.json", path.read_text())
-    assert import_labels(copy, fresh, annotator="eve", run=RUN).counts == {"new": 4, "known": 0, "refused": 0}
+    assert take_in(copy, fresh, annotator="eve", run=RUN).counts == {"new": 4, "known": 0, "refused": 0}
     with pytest.raises(CodeTracerError, match="does not say whose"):
-        import_labels(path, fresh)
+        take_in(path, fresh)
 
 
 def test_rows_of_the_benchmark_come_back(tmp_path: Path) -> None:
@@ -210,10 +231,10 @@ def test_rows_of_the_benchmark_come_back(tmp_path: Path) -> None:
     place = tmp_path / "samples"
     with Store.open(place) as store:
         import_runs([SAMPLE_DATA], store=store)
-    rows = export_labels("codetracebench", None, place).text
+    rows = labels_of(place, "codetracebench")
     report = imported(written(tmp_path / "rows.jsonl", rows), place, annotator="ana")
     assert not report.refused
-    assert export_labels("codetracebench", None, place, source="human", annotator="ana").text == rows
+    assert labels_of(place, "codetracebench", source="human", annotator="ana") == rows
     with Store.open_for_reading(place) as reader:
         both = [
             {(label.run_id, label.step_id, label.field): label.value for label in reader.labels(source=source)}
@@ -238,80 +259,13 @@ def test_samples_with_every_export(tmp_path: Path) -> None:
         ]
         assert not store.add_label_events(acts).refused
     for name, content in {
-        "events.jsonl": export_labels("jsonl", None, places[0], source="human").text.encode(),
-        "events.parquet": export_events(None, places[0], source="human"),
+        "events.jsonl": labels_of(places[0], "jsonl", source="human").encode(),
+        "events.parquet": events_of(places[0], source="human"),
     }.items():
         imported(written(tmp_path / name, content), places[1])
         mine = [[event for event in history(place) if event["source"] == "human"] for place in places]
         assert mine[0] == mine[1]
         assert len(mine[0]) == len(acts)
-
-
-def test_real_rows_become_labels_and_rows_again(real: Path, tmp_path: Path) -> None:
-    """All 44 rows, their runs stood in for by runs of the declared length."""
-    rows = [
-        row
-        for name in ("manifest.jsonl", "manifest.openhands_terminus2.jsonl")
-        for row in read_manifest(real / "codetracebench" / name).rows
-    ]
-    assert len(rows) == 44
-    path = write_manifest(tmp_path / "rows.jsonl", [to_row(row) for row in rows])
-    place = tmp_path / "workspace"
-    with Store.open(place) as store:
-        records = [
-            make_run(row.traj_id, row.step_count, record={"benchmark": row.facts(), "content_id": row.traj_id})
-            for row in rows
-        ]
-        store.add_runs(records, decisions=[[("explore", "reads")] * row.step_count for row in rows])
-    report = imported(path, place, annotator="ana")
-    assert not report.refused
-    assert not report.notes
-    exported = [
-        json.loads(line) for line in export_labels("codetracebench", None, place, source="human").text.splitlines()
-    ]
-    without_excerpts = {row["traj_id"]: _bare(row) for row in exported}
-    assert without_excerpts == {row.traj_id: _bare(to_row(row)) for row in rows}
-    files, _ = export_stage_labels(None, place, source="human")
-    for row in rows:
-        shown = [
-            {**{key: getattr(stage, key) for key in ("stage_id", "incorrect_step_ids", "unuseful_step_ids")}}
-            for stage in row.incorrect_stages
-        ]
-        assert [
-            {
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in item.items()
-                if key != "reasoning"
-            }
-            for item in json.loads(files[row.traj_id])
-        ] == shown
-        written(tmp_path / "labels" / row.traj_id / LABELS_FILE, files[row.traj_id])
-    stages = import_labels(tmp_path / "labels", place, annotator="ben")
-    assert not stages.refused
-    with Store.open(place) as store:
-        for row in rows:
-            said = {
-                name: {
-                    label.step_id: label.value for label in store.labels(row.traj_id, annotator=name) if label.step_id
-                }
-                for name in ("ana", "ben")
-            }
-            assert said["ana"] == said["ben"]
-            assert error_stages(said["ben"], row.stages, {}) == tuple(
-                stage.model_copy(
-                    update={"steps": tuple({"step_id": s["step_id"], "labels": s["labels"]} for s in stage.steps)}
-                )
-                for stage in row.incorrect_stages
-            )
-
-
-def _bare(row: dict[str, Any]) -> dict[str, Any]:
-    """The row without the excerpts, which come from the run."""
-    stages = [
-        stage | {"steps": [{"step_id": s["step_id"], "labels": s["labels"]} for s in stage["steps"]]}
-        for stage in row["incorrect_stages"]
-    ]
-    return row | {"incorrect_stages": stages}
 
 
 # --- what is refused, and what is not touched
@@ -334,7 +288,7 @@ def test_a_bad_row_is_told_and_the_rest_goes_in(fresh: Path, tmp_path: Path) -> 
     )
     path = written(tmp_path / "sheet.csv", table)
     columns = {"run_id": "traj", "step_id": "step", "verdict": "label", "annotator": "who", "occurred_at": "when"}
-    preview = import_labels(path, fresh, columns=columns, dry_run=True)
+    preview = take_in(path, fresh, columns=columns, dry_run=True)
     assert history(fresh) == []
     report = imported(path, fresh, columns=columns)
     assert [label.value for label in preview.labels] == [label.value for label in report.labels] == ["incorrect", None]
@@ -350,7 +304,10 @@ def test_a_bad_row_is_told_and_the_rest_goes_in(fresh: Path, tmp_path: Path) -> 
             (10, "annotator is empty"),
             (11, "2 cells under 6 columns"),
         ]
-        assert told.notes == ("1 rows without a verdict say nothing and were skipped",)
+        assert told.notes == (
+            "1 rows without a verdict say nothing and were skipped",
+            "1 of 2 runs are not in this workspace, import them first: 'elsewhere'",
+        )
         assert all(str(path) in str(error) for error in told.refused)
 
 
@@ -397,11 +354,11 @@ def test_an_older_file_of_someone_who_went_on_here(fresh: Path, tmp_path: Path) 
 def test_a_label_that_was_refused_goes_in_once_its_run_is_there(tmp_path: Path) -> None:
     place = workspace(tmp_path / "workspace")
     path = written(tmp_path / "t.csv", "run_id,step_id,verdict\nrun-1,1,correct\nlater,2,incorrect\n")
-    assert import_labels(path, place, annotator="ana").counts == {"new": 1, "known": 0, "refused": 1}
+    assert take_in(path, place, annotator="ana").counts == {"new": 1, "known": 0, "refused": 1}
     with Store.open(place) as store:
         store.add_runs([make_run("later", text="later")], decisions=[[("explore", "reads")] * 5])
-    assert import_labels(path, place, annotator="ana").counts == {"new": 1, "known": 1, "refused": 0}
-    assert import_labels(path, place, annotator="ben").counts == {"new": 2, "known": 0, "refused": 0}
+    assert take_in(path, place, annotator="ana").counts == {"new": 1, "known": 1, "refused": 0}
+    assert take_in(path, place, annotator="ben").counts == {"new": 2, "known": 0, "refused": 0}
 
 
 def test_a_misaligned_row_is_told(tmp_path: Path) -> None:
@@ -456,7 +413,7 @@ def test_what_is_no_file_with_labels(
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(CodeTracerError, match=words) as caught:
-        import_labels(path, fresh, **options)
+        take_in(path, fresh, **options)
     assert str(path) in str(caught.value)
 
 
@@ -471,7 +428,7 @@ def test_a_table_for_one_run_from_a_spreadsheet(fresh: Path, tmp_path: Path) -> 
 
 
 def test_parquet_is_typed(origin: Path, tmp_path: Path) -> None:
-    table = pq.read_table(written(tmp_path / "events.parquet", export_events(None, origin)))
+    table = pq.read_table(written(tmp_path / "events.parquet", events_of(origin)))
     assert table.num_rows == len(ACTS)
     assert str(table.schema.field("occurred_at").type) == "timestamp[us, tz=UTC]"
     read: LabelFile = read_labels(tmp_path / "events.parquet", Unsaid(), read_at=NOON)

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
@@ -14,6 +15,7 @@ from codetracer_core.export import folder_name
 from codetracer_core.importing import import_runs
 from codetracer_core.store import Store
 from codetracer_core.workflow import (
+    Exported,
     export_labels,
     export_steps,
     import_samples_if_empty,
@@ -121,8 +123,13 @@ def labelled(bench: Path, tmp_path: Path) -> Path:
     return place
 
 
+def labels_of(workspace: Path, form: Literal["codetracebench", "jsonl", "csv"], *runs: str, **whose: Any) -> Exported:
+    with Store.open_for_reading(workspace) as reader:
+        return export_labels(form, reader, runs or None, **whose)
+
+
 def test_manifest_rows_come_out_as_they_went_in(bench: Path, labelled: Path, tmp_path: Path) -> None:
-    exported = export_labels("codetracebench", None, labelled)
+    exported = labels_of(labelled, "codetracebench")
     assert exported.left_out == ()
     out = tmp_path / "out_manifest.jsonl"
     out.write_text(exported.text)
@@ -141,8 +148,8 @@ def test_manifest_rows_come_out_as_they_went_in(bench: Path, labelled: Path, tmp
 
 def test_rows_with_the_labels_of_one_person(labelled: Path) -> None:
     with pytest.raises(CodeTracerError, match="several annotators: =cmd\\(\\), ana"):
-        export_labels("codetracebench", "archived", labelled, source="human")
-    exported = export_labels("codetracebench", None, labelled, source="human", annotator="ana")
+        labels_of(labelled, "codetracebench", "archived", source="human")
+    exported = labels_of(labelled, "codetracebench", source="human", annotator="ana")
     row = json.loads(exported.text)
     assert [(s["stage_id"], s["incorrect_step_ids"], s["unuseful_step_ids"]) for s in row["incorrect_stages"]] == [
         (1, [], [1]),
@@ -151,17 +158,17 @@ def test_rows_with_the_labels_of_one_person(labelled: Path) -> None:
     assert row["stage_count"] == 2
     assert exported.left_out == ("left out, without human labels: extracted, longer",)
     with pytest.raises(NotFound, match="has no human labels"):
-        export_labels("codetracebench", "longer", labelled, source="human")
+        labels_of(labelled, "codetracebench", "longer", source="human")
     with pytest.raises(NotFound, match="no run 'other'"):
-        export_labels("csv", "other", labelled)
+        labels_of(labelled, "csv", "other")
 
 
 def test_events_and_verdicts(labelled: Path) -> None:
-    events = [json.loads(line) for line in export_labels("jsonl", "archived", labelled).text.splitlines()]
+    events = [json.loads(line) for line in labels_of(labelled, "jsonl", "archived").text.splitlines()]
     assert [event["source"] for event in events] == ["ground_truth"] * 3 + ["human"] * 3
-    mine = export_labels("jsonl", None, labelled, source="human", annotator="ana").text.splitlines()
+    mine = labels_of(labelled, "jsonl", source="human", annotator="ana").text.splitlines()
     assert [json.loads(line)["value"] for line in mine] == ["unuseful", "incorrect"]
-    table = list(csv.DictReader(io.StringIO(export_labels("csv", "archived", labelled, source="human").text)))
+    table = list(csv.DictReader(io.StringIO(labels_of(labelled, "csv", "archived", source="human").text)))
     assert [(line["step_id"], line["verdict"], line["annotator"]) for line in table] == [
         ("1", "unuseful", "ana"),
         ("3", "incorrect", "ana"),
