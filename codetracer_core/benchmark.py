@@ -27,7 +27,9 @@ from codetracer_core.models import GroundTruth, RunRecord, Stage, Verdict
 from codetracer_core.parsers._artifacts import Artifacts
 
 ANNOTATOR = "CodeTraceBench"
-_LABEL_COLUMNS = frozenset({"stages", "stage_count", "incorrect_stages", "incorrect_error_stage_count"})
+_EXCERPTS = "step_excerpts"
+"""Among a row's facts: ``action_ref``, ``observation_ref`` by step, as the row has them of the steps that it labels."""
+_LABEL_COLUMNS = frozenset({"stages", "stage_count", "incorrect_stages", "incorrect_error_stage_count", _EXCERPTS})
 
 
 # --- rows ---------------------------------------------------------------------------------------------------
@@ -87,8 +89,15 @@ class BenchmarkRow(BaseModel):
         return value.isoformat() if isinstance(value, datetime) else value
 
     def facts(self) -> dict[str, Any]:
-        """The row without its labels and stages, which go in as label events."""
-        return {name: value for name, value in to_row(self).items() if name not in _LABEL_COLUMNS}
+        """The row without its labels and stages, which go in as label events; with the excerpts of its steps."""
+        facts = {name: value for name, value in to_row(self).items() if name not in _LABEL_COLUMNS}
+        excerpts = {
+            str(step["step_id"]): {name: value for name, value in step.items() if name not in ("step_id", "labels")}
+            for stage in self.incorrect_stages
+            for step in stage.steps
+            if type(step.get("step_id")) is int
+        }
+        return facts | ({_EXCERPTS: excerpts} if excerpts else {})
 
     def content_hash(self) -> str:
         """sha256 (hex) over the whole row, labels included: equal means nothing to import again."""
@@ -272,7 +281,10 @@ def generated_at(row: BenchmarkRow) -> datetime | None:
 
 
 def row_of(record: RunRecord, verdicts: Mapping[int, str], stages: Sequence[Stage]) -> BenchmarkRow:
-    """A run with labels as a manifest row: the columns that it came with, or what the run tells of itself."""
+    """A run with labels as a manifest row: the columns that it came with, or what the run tells of itself.
+
+    So with the excerpts of a step: those that its row came with, else what the run's own files hold.
+    """
     run = record.trajectory
     known: Mapping[str, Any] = record.benchmark or {
         "traj_id": record.run_id,
@@ -290,10 +302,12 @@ def row_of(record: RunRecord, verdicts: Mapping[int, str], stages: Sequence[Stag
         }
         for step in run.steps
     }
+    for step_id, excerpt in known.get(_EXCERPTS, {}).items():
+        excerpts[int(step_id)] = excerpts.get(int(step_id), {}) | excerpt
     labelled = error_stages(verdicts, stages, excerpts)
     return BenchmarkRow.model_validate(
         {
-            **known,
+            **{name: value for name, value in known.items() if name != _EXCERPTS},
             "stages": [stage.model_dump() for stage in stages],
             "stage_count": len(stages),
             "incorrect_stages": [stage.model_dump() for stage in labelled],

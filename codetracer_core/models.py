@@ -280,7 +280,8 @@ class RunRecord(Frozen):
     declared_step_count: int | None = None
     """The manifest's count. If it differs from the real one the run is *misaligned*."""
     benchmark: Mapping[str, Any] | None = None
-    """The manifest row without its labels and stages (difficulty, category, tags …)."""
+    """The manifest row without its labels and stages (difficulty, category, tags …). Its excerpts tell which steps are
+    labelled: nobody sees them who is not to see ground truth."""
 
     @property
     def misaligned(self) -> bool:
