@@ -220,6 +220,10 @@ class StageReason(Frozen):
     reasoning: str
 
 
+MOST_WORKED = 3600
+"""How many seconds of work one event may tell of."""
+
+
 class LabelEvent(Frozen):
     """One act of labelling. Events are only ever added; the latest of a (run, step, field, source, annotator,
     pass) is the label in force, and an event with ``value=None`` takes it back.
@@ -238,6 +242,8 @@ class LabelEvent(Frozen):
     * "run_verdict" a ``RunVerdict``, "note" 1 to 10,000 characters, "tags" 1 to 20 different texts of 1 to 60;
     * "stages" a list of ``Stage`` as plain dictionaries, "stage_reasons" a list of ``StageReason`` likewise;
     * "shown" what the annotator was shown of this run ("ground_truth"), from when on it is an exposure of their labels.
+    * "worked" whole seconds of active work since the last such event, at most ``MOST_WORKED``: summed, never in
+      force.
     """
 
     run_id: str

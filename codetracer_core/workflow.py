@@ -247,7 +247,9 @@ def _act(event: LabelEvent) -> tuple[str, int]:
 
 
 def _slot(event: LabelEvent) -> tuple[Any, ...]:
-    """Of the events that agree in this, the latest is in force."""
+    """Of the events that agree in this, the latest is in force; what is summed (time on task) replaces nothing."""
+    if event.field == "worked":
+        return _act(event)
     return event.run_id, event.step_id, event.field, event.source, event.annotator, event.pass_number
 
 

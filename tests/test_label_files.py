@@ -65,6 +65,8 @@ ACTS = [
     act(16, None, "has_error", field="run_verdict"),
     act(17, None, "never ran the tests; née \u202e <b>", field="note"),
     act(18, None, ["loop", "a, b", "true"], field="tags"),
+    act(19, None, 30, field="worked"),
+    act(20, None, 7, field="worked", occurred_at=NOON),
     act(8, 3, "incorrect", pass_number=2, exposure="peers"),
     act(9, None, [{"stage_id": 1, "start_step_id": 1, "end_step_id": 5, "name": "all"}], field="stages"),
     act(1, 1, "incorrect", annotator="=ben()", client="browser-2"),
@@ -341,6 +343,15 @@ def test_a_newer_label_is_not_undone(fresh: Path, tmp_path: Path) -> None:
     with Store.open(fresh) as store:
         ana = {(m.step_id, m.pass_number): m.value for m in store.labels(RUN, annotator="ana") if m.field == "verdict"}
     assert ana == {(1, 1): "correct", (2, 1): "correct", (3, 2): "incorrect"}
+
+
+def test_time_on_task_is_added_to_what_is_here(tmp_path: Path) -> None:
+    here = workspace(tmp_path / "here", [act(1, None, 30, field="worked", client="other")])
+    there = workspace(tmp_path / "there", [act(1, None, 7, field="worked", occurred_at=NOON)])
+    path = written(tmp_path / "events.jsonl", labels_of(there, "jsonl"))
+    assert imported(path, here).counts == {"new": 1, "known": 0, "refused": 0}
+    with Store.open(here) as store:
+        assert store.time_on_task(RUN, "ana") == 37
 
 
 def test_an_older_file_of_someone_who_went_on_here(fresh: Path, tmp_path: Path) -> None:

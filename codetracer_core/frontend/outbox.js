@@ -53,7 +53,8 @@ function createOutbox(changed) {
     lastSent = 0,
     tries = 0,
     refused = [];
-  const waiting = () => [...batches.values()].reduce((sum, ops) => sum + ops.length, 0);
+  const waiting = () => [...batches.values()].flat();
+  const isLabel = (op) => op.field !== "worked"; // time on task comes and goes without a word
   const store = (id, ops) => {
     if (ops.length) kept.write(`outbox.${id}`, ops);
     else kept.remove(`outbox.${id}`);
@@ -62,7 +63,7 @@ function createOutbox(changed) {
     annotator: "",
     run: "",
     get waiting() {
-      return waiting();
+      return waiting().filter(isLabel).length;
     },
     get refused() {
       return refused;
@@ -97,10 +98,11 @@ function createOutbox(changed) {
     },
     /** What this person has labelled in this run and the server has not acknowledged yet, in order. */
     pending() {
-      return [...batches.values()].flat().filter((op) => op.run === outbox.run && op.annotator === outbox.annotator);
+      const ours = (op) => op.run === outbox.run && op.annotator === outbox.annotator;
+      return waiting().filter((op) => isLabel(op) && ours(op));
     },
     tick() {
-      if (waiting() && performance.now() - lastSent > RESEND_AFTER) outbox.send();
+      if (waiting().length && performance.now() - lastSent > RESEND_AFTER) outbox.send();
     },
   };
   return outbox;

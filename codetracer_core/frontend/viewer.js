@@ -69,6 +69,10 @@ function createViewer(root) {
     detail = createDetail(s, frame);
   const why = createWhy(s, frame, act);
   const outbox = createOutbox(() => paintSaved());
+  const worked = createWorked(
+    () => (s.run && outbox.annotator && !s.data.readOnly ? { run: s.run, annotator: outbox.annotator } : null),
+    (op) => outbox.add([op]),
+  );
   let frameWaits = false,
     dirty = false,
     urlTimer = 0,
@@ -82,6 +86,7 @@ function createViewer(root) {
   s.receive = (data) => {
     const fresh = data.run !== s.run;
     if (data === s.data) return;
+    if (fresh) worked.leave();
     s.data = data;
     s.run = data.run;
     s.outline = data.outline;
@@ -697,6 +702,7 @@ function createViewer(root) {
   paintToggles();
 
   s.destroy = () => {
+    worked.destroy();
     window.removeEventListener("keydown", onKey, true);
     window.removeEventListener("resize", fit);
     moved.disconnect();

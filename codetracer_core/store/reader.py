@@ -216,6 +216,21 @@ class Reader:
         events = self._events("label_event", run_id, None, None, "arrival")
         return [event for event in events if step_id is None or event.step_id == step_id]
 
+    def time_on_task(self, run_id: str, annotator: str, pass_number: int | None = None) -> int:
+        """Seconds that a person worked on a run, in one pass or in all. See ``frontend/worked.js`` for what counts.
+
+        Raises NotFound for an unknown run; 0 for somebody who did not work on it.
+        """
+        self._run_row(run_id)
+        with self._cursor() as cursor:
+            ((seconds,),) = cursor.execute(
+                "SELECT coalesce(sum(CAST(value AS BIGINT)), 0) FROM label_event WHERE field = 'worked' "
+                "AND source = 'human' AND run_id = $run AND annotator = $annotator "
+                "AND pass_number = coalesce($pass_number, pass_number)",
+                {"run": run_id, "annotator": annotator, "pass_number": pass_number},
+            ).fetchall()
+        return int(seconds)
+
     def reasons_against(self, events: Sequence[LabelEvent]) -> list[str]:
         """For each event why ``Store.add_label_events`` would refuse it, in words; empty if it would not."""
         with self._cursor() as cursor:

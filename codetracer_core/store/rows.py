@@ -13,6 +13,7 @@ import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from codetracer_core.models import (
+    MOST_WORKED,
     GroundTruth,
     Kind,
     LabelDetails,
@@ -41,6 +42,7 @@ _OF_THE_RUN = {
     "run_verdict": "this is a verdict on the whole run, it has no step",
     "note": "a note is on the whole run, it has no step",
     "tags": "tags are of the whole run, they have no step",
+    "worked": "time on task belongs to the whole run",
 }
 _STAGES = TypeAdapter(tuple[Stage, ...])
 _REASONS = TypeAdapter(tuple[StageReason, ...])
@@ -289,6 +291,12 @@ def _why_no_tags(value: Any, _: int) -> str:
     return ""
 
 
+def _why_no_work(value: Any, _: int) -> str:
+    if type(value) is not int or not 1 <= value <= MOST_WORKED:
+        return f"time on task is told in whole seconds from 1 to {MOST_WORKED}, not {str(value)[:40]!r}"
+    return ""
+
+
 def _why_no_stages(value: Any, step_count: int) -> str:
     try:
         stages = _STAGES.validate_python(value)
@@ -321,6 +329,7 @@ _VALUES: Mapping[str, Callable[[Any, int], str]] = {
     "tags": _why_no_tags,
     "stages": _why_no_stages,
     "stage_reasons": _why_no_reasons,
+    "worked": _why_no_work,
 }
 """By field: why a value cannot be stored in a run of so many steps; empty if it can. Other fields hold any JSON."""
 

@@ -146,7 +146,21 @@ def projects(db: duckdb.DuckDBPyConnection) -> None:
         )""")
 
 
-MIGRATIONS: tuple[Migration, ...] = (runs_and_steps, label_events, label_views, names_of_runs, projects)
+def work_is_no_label(db: duckdb.DuckDBPyConnection) -> None:
+    """Time on task stands among the events and is summed there; it is nothing that could be in force."""
+    db.execute("""
+        CREATE OR REPLACE VIEW label AS
+        SELECT * FROM (
+            SELECT * FROM label_event WHERE field <> 'worked'
+            QUALIFY row_number() OVER (
+                PARTITION BY run_id, step_id, field, source, annotator, pass_number ORDER BY arrival DESC) = 1)
+        WHERE value IS NOT NULL""")
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    *(runs_and_steps, label_events, label_views, names_of_runs),
+    *(projects, work_is_no_label),
+)
 """In the order in which they are applied. Append only; the function's name is its name in the database."""
 
 

@@ -35,7 +35,7 @@ from codetracer_core.viewer_data import (
 )
 
 LONGEST_NAME = 80
-_LABELLED = {field: field for field in (*STEP_FIELDS, *RUN_FIELDS)}
+_LABELLED = {field: field for field in (*STEP_FIELDS, *RUN_FIELDS, "worked")}
 """What a browser may label; anything else it sends is refused."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from codetracer_core.errors import NotFound
 from codetracer_core.models import LabelEvent, Stage
 from codetracer_core.store import Mark, StepLabels, Store
 from tests.store.factory import NOON, decide, make_label, make_run
@@ -142,6 +143,11 @@ def test_stages(store: Store) -> None:
         (make_label(2, "x", field="stages", step_id=None), "no list of stages"),
         (make_label(2, [{"stage_id": 1, "start_step_id": 4, "end_step_id": 6}], field="stages"), "covers steps 4 to 6"),
         (make_label(2, [{"stage_id": 1, "start_step_id": 4, "end_step_id": 3}], field="stages"), "covers steps 4 to 3"),
+        (make_label(2, 0, field="worked", step_id=None), "whole seconds from 1 to 3600, not '0'"),
+        (make_label(2, 3601, field="worked", step_id=None), "whole seconds from 1 to 3600"),
+        (make_label(2, True, field="worked", step_id=None), "whole seconds from 1 to 3600"),
+        (make_label(2, 2.5, field="worked", step_id=None), "whole seconds from 1 to 3600"),
+        (make_label(2, 30, field="worked"), "belongs to the whole run"),
         (make_label(2, {1, 2}, field="reason"), "not JSON"),
         (make_label(2, float("nan"), field="score"), "not JSON"),
         (make_label(2, annotator="\ud800"), "not valid Unicode"),
@@ -196,6 +202,28 @@ def test_counts_in_the_list_of_runs(store: Store) -> None:
     assert (seen_by_ben.human_labels, seen_by_ben.correct, seen_by_ben.incorrect) == (2, 1, 0)
     assert seen_by_ben.ground_truth_labels == 2
     assert len(store.runs(annotator="nobody yet")) == 2
+
+
+def test_time_on_task_is_summed_and_is_no_label(store: Store) -> None:
+    work: dict[str, Any] = {"field": "worked", "step_id": None}
+    events = [
+        make_label(1, 30, **work),
+        make_label(2, 12, **work),
+        make_label(3, 3600, pass_number=2, **work),
+        make_label(4, 7, annotator="ben", **work),
+        make_label(5, 5, run_id="run-2", **work),
+    ]
+    for _ in range(2):  # sent again: counted once
+        assert store.add_label_events(events).refused == ()
+    assert store.time_on_task("run-1", "ana") == 3642
+    assert [store.time_on_task("run-1", "ana", pass_number) for pass_number in (1, 2, 3)] == [42, 3600, 0]
+    assert (store.time_on_task("run-1", "ben"), store.time_on_task("run-2", "ana")) == (7, 5)
+    assert store.time_on_task("run-1", "nobody") == 0
+    with pytest.raises(NotFound):
+        store.time_on_task("gone", "ana")
+    assert store.labels() == []
+    assert len(store.label_history("run-1")) == 4
+    assert [run.human_labels for run in store.runs()] == [0, 0]
 
 
 def test_the_revision_tells_what_changed(store: Store) -> None:
