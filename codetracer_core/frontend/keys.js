@@ -29,7 +29,10 @@ const DEFAULTS = {
   advance: false,
 };
 
-/** Every key that works, in the order of the cheatsheet. The help sheet and the key handler both read this list. */
+/**
+ * Every key, in the order of the cheatsheet; `when` says where it works, without it everywhere. The help sheet and the
+ * key handler both read this list.
+ */
 const KEYS = [
   { keys: ["j", "ArrowDown"], group: "Move", title: "Next step", run: (s) => s.move(1) },
   { keys: ["k", "ArrowUp"], group: "Move", title: "Previous step", run: (s) => s.move(-1) },
@@ -89,11 +92,20 @@ const KEYS = [
     title: `${title} on or off`,
     run: (s) => s.toggle(name),
   })),
+  {
+    keys: ["Y"],
+    group: "Show",
+    title: "What others say of the whole run, question by question",
+    when: (s) => Boolean(s.data?.positions),
+    run: (s) => s.nextQuestion(),
+  },
   { keys: ["r"], group: "Show", title: "Ground truth on or off", run: (s) => s.reveal() },
   { keys: ["y"], group: "Show", title: "Copy a link to this step", run: (s) => s.copyLink() },
   { keys: ["?"], group: "Show", title: "This list", run: (s) => s.help() },
   { keys: ["Escape"], group: "Show", title: "Close, or leave the find field", run: (s) => s.closeSheets() },
 ];
+/** The keys that work now; of two for one key the first. */
+const keyEntries = (s) => KEYS.filter(({ when }) => !when || when(s));
 const KEY_NAMES = {
   " ": "Space",
   ArrowDown: "↓",

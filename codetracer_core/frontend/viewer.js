@@ -68,6 +68,7 @@ function createViewer(root) {
   const tree = createTree(s, frame),
     detail = createDetail(s, frame);
   const why = createWhy(s, frame, act);
+  const positions = createPositions(s, frame);
   const outbox = createOutbox(() => paintSaved());
   const worked = createWorked(
     () => (s.run && outbox.annotator && !s.data.readOnly ? { run: s.run, annotator: outbox.annotator } : null),
@@ -378,6 +379,10 @@ function createViewer(root) {
     const from = s.count ? why.copyPrevious() : 0;
     flash(from ? `reason of step ${from}` : "no reason before this step");
   };
+  s.nextQuestion = () => {
+    positions.nextQuestion();
+    refresh();
+  };
   function askName() {
     const form = $(".sheet.name");
     $(".nameinput").value = outbox.annotator;
@@ -470,6 +475,7 @@ function createViewer(root) {
     tree.paint();
     detail.paint();
     why.paint();
+    positions.paint();
     paintSaved();
     paintHits();
     if (document.activeElement !== $(".jump") && root.activeElement !== $(".jump"))
@@ -534,10 +540,11 @@ function createViewer(root) {
       sheet.hidden = true;
       return;
     }
-    const columns = [...new Set(KEYS.map(({ group }) => group))].map((group) => {
+    const entries = keyEntries(s);
+    const columns = [...new Set(entries.map(({ group }) => group))].map((group) => {
       const column = element("section");
       column.append(element("h2", "", group));
-      for (const { keys, title } of KEYS.filter((entry) => entry.group === group)) {
+      for (const { keys, title } of entries.filter((entry) => entry.group === group)) {
         const line = element("div", "shortcut"),
           names = element("span", "keys");
         keys.forEach((key) => names.append(element("kbd", "", KEY_NAMES[key] || key)));
@@ -557,6 +564,7 @@ function createViewer(root) {
     for (const sheet of root.querySelectorAll(".sheet")) sheet.hidden = true;
     waitingAct = null;
     s.range = null;
+    positions.backToStep();
     root.activeElement?.blur?.();
     list.focus({ preventScroll: true });
     refresh();
@@ -567,11 +575,11 @@ function createViewer(root) {
     previous: () => s.move(-1),
     next: () => s.move(1),
     help: () => s.help(),
+    wholerun: () => s.nextQuestion(),
     name: askName,
     close: s.closeSheets,
     openall: () => s.openAll(),
   };
-  const KEY_TABLE = new Map(KEYS.flatMap((entry) => entry.keys.map((key) => [key, entry])));
   const typing = (event) => {
     const target = event.composedPath()[0];
     return target?.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target?.tagName || "");
@@ -596,7 +604,7 @@ function createViewer(root) {
     if ((event.key === " " || event.key === "Enter") && target?.tagName === "BUTTON") return;
     if (!inside && target !== document.body && /^(Arrow|Page|Home|End| )/.test(event.key)) return;
     if (target?.classList?.contains("splitter")) return;
-    const entry = KEY_TABLE.get(name);
+    const entry = keyEntries(s).find(({ keys }) => keys.includes(name));
     if (!entry) return;
     if (!$(".sheet.name").hidden && event.key !== "Escape") return;
     entry.run(s);

@@ -48,11 +48,13 @@ def step_viewer(
     annotator: str,
     start: int,
     goto: Mapping[str, int] | None = None,
+    beside: Mapping[str, Any] | None = None,
 ) -> None:
     """Mount the viewer on one run.
 
     ``start`` is the 1-based step to begin with; ``goto`` = {"step", "nonce"} moves a viewer that is already there,
-    once per nonce. ``annotator`` may be empty: the viewer asks for the name at the first label. Ground truth reaches
+    once per nonce. ``beside`` is what others say of the run (``adjudication.positions``), for somebody who may see it.
+    ``annotator`` may be empty: the viewer asks for the name at the first label. Ground truth reaches
     the browser only after the person asked for it (``shown_truth``).
     """
     run_id, trajectory = record.run_id, record.trajectory
@@ -71,6 +73,7 @@ def step_viewer(
         default={"reveal": None},
         data={
             **run,
+            **(beside or {}),
             "hasTruth": record.benchmark is not None,
             "annotator": annotator,
             "start": start,

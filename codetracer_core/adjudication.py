@@ -1,0 +1,143 @@
+"""What several people say of one run, side by side: whose word is whose, where they differ, what they agree on. Pure.
+
+A *voice* is all that one person, model or adjudicator says of a run. People's voices are shown by letters whose order
+is fixed by the run, so that neither a name nor the order of arrival tells who speaks.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from string import ascii_uppercase
+from typing import Any, NamedTuple
+
+from codetracer_core.models import LabelEvent, LabelSource
+
+STEP_FIELDS = ("verdict", "details", "chain", "omission", "flag", "reply")
+RUN_FIELDS = ("onset", "run_verdict", "stages", "note", "tags", "flag")
+"""What is shown of a voice, of steps and of the whole run; see ``LabelEvent``."""
+
+
+class Voice(NamedTuple):
+    """All that one person, model or adjudicator says of a run."""
+
+    who: str
+    """As it is shown: a letter for a person, the model's name, "adjudicated"."""
+    voice_id: str
+    """Names the voice where its name must not be told; stays the same when other voices join."""
+    source: LabelSource
+    annotator: str
+    of_steps: Mapping[int, Mapping[str, Any]]
+    """By step, then by field. Beside ``STEP_FIELDS``: "revised", the verdict (None: taken back) that a person gave
+    instead after they had submitted."""
+    of_run: Mapping[str, Any]
+    """By field (``RUN_FIELDS``)."""
+
+    def verdict(self, step: int) -> str | None:
+        """Their verdict on a step; None: they left it unlabelled."""
+        found = self.of_steps.get(step, {}).get("verdict")
+        return None if found is None else str(found)
+
+    @property
+    def chain(self) -> list[int]:
+        """The steps that they say followed from the failure onset."""
+        return sorted(step for step, said in self.of_steps.items() if said.get("chain"))
+
+
+def voice_id(run_id: str, annotator: str) -> str:
+    """A name for somebody's voice on a run that does not tell theirs."""
+    return hashlib.sha256(f"{run_id}\0{annotator}".encode()).hexdigest()[:12]
+
+
+def people(run_id: str, labels: Iterable[LabelEvent], blind_passes: Mapping[str, int]) -> list[Voice]:
+    """The voices of the people who submitted a run; ``blind_passes``: by person, the pass that counts.
+
+    What they said in that pass stands, what they changed their verdict to in the pass after it is told beside it;
+    replies are taken from both. A person who labelled nothing has a voice too: an empty one.
+    """
+    of: dict[str, list[LabelEvent]] = {annotator: [] for annotator in blind_passes}
+    for label in labels:
+        if label.source == "human" and label.annotator in of:
+            of[label.annotator].append(label)
+    ids = {voice_id(run_id, annotator): annotator for annotator in blind_passes}
+    return [
+        _person(_letter(at), known, ids[known], of[ids[known]], blind_passes[ids[known]])
+        for at, known in enumerate(sorted(ids))
+    ]
+
+
+def others(run_id: str, labels: Iterable[LabelEvent], source: LabelSource) -> list[Voice]:
+    """The voices of models, each under its own name, or the one voice of adjudication."""
+    of: dict[str, list[LabelEvent]] = {}
+    for label in labels:
+        if label.source == source:
+            of.setdefault("adjudicated" if source == "adjudicated" else label.annotator, []).append(label)
+    return [
+        Voice(name, voice_id(run_id, f"{source} {name}"), source, said[-1].annotator, *_sorted_out(said))
+        for name, said in sorted(of.items())
+    ]
+
+
+def _letter(at: int) -> str:
+    turn, letter = divmod(at, len(ascii_uppercase))
+    return ascii_uppercase[letter] + (str(turn + 1) if turn else "")
+
+
+def _person(who: str, known_as: str, annotator: str, labels: Sequence[LabelEvent], blind_pass: int) -> Voice:
+    of_steps, of_run = _sorted_out(label for label in labels if label.pass_number == blind_pass)
+    later = [label for label in labels if label.pass_number == blind_pass + 1]
+    revised, _ = _sorted_out(label for label in later if label.field != "reply")
+    replies, _ = _sorted_out(label for label in later if label.field == "reply")
+    for step, said in replies.items():
+        of_steps.setdefault(step, {}).update(said)
+    if any(label.field in STEP_FIELDS and label.field != "reply" for label in later):
+        for step in of_steps.keys() | revised.keys():
+            verdict = revised.get(step, {}).get("verdict")
+            if verdict != of_steps.get(step, {}).get("verdict"):
+                of_steps.setdefault(step, {})["revised"] = verdict
+    return Voice(who, known_as, "human", annotator, of_steps, of_run)
+
+
+def _sorted_out(labels: Iterable[LabelEvent]) -> tuple[dict[int, dict[str, Any]], dict[str, Any]]:
+    of_steps: dict[int, dict[str, Any]] = {}
+    of_run: dict[str, Any] = {}
+    for label in labels:
+        if label.step_id is None and label.field in RUN_FIELDS:
+            of_run[label.field] = label.value
+        elif label.step_id is not None and label.field in (*STEP_FIELDS, "basis"):
+            of_steps.setdefault(label.step_id, {})[label.field] = label.value
+    return of_steps, of_run
+
+
+def positions(voices: Sequence[Voice], *, names: bool = False) -> dict[str, Any]:
+    """The voices as ``frontend/positions.js`` shows them; who a person is stands in it only with ``names``.
+
+    * "voices": [{who, id, source, name?}], in the order in which they are shown;
+    * "positions": step → [{who, source, verdict, details, …}], only what somebody said, and of a basis only whose
+      position was taken, by letter;
+    * "runPositions": [{who, source, onset, run_verdict, stages, chain, note, tags, flag}].
+    """
+    letters = {voice.annotator: voice.who for voice in voices if voice.source == "human"}
+    steps: dict[str, list[dict[str, Any]]] = {}
+    for voice in voices:
+        for step, said in voice.of_steps.items():
+            shown = dict(said)
+            if "basis" in shown:
+                taken = str(shown["basis"]["taken"])
+                shown["basis"] = taken if taken in ("agreed", "new") else letters.get(taken, "")
+            steps.setdefault(str(step), []).append({"who": voice.who, "source": voice.source, **shown})
+    return {
+        "voices": [
+            {"who": voice.who, "id": voice.voice_id, "source": voice.source}
+            | ({"name": voice.annotator} if names and voice.source == "human" else {})
+            for voice in voices
+        ],
+        "positions": steps,
+        "runPositions": [
+            {
+                "who": voice.who,
+                "source": voice.source,
+                **voice.of_run,
+                **({"chain": voice.chain} if voice.chain else {}),
+            }
+            for voice in voices
+        ],
+    }
