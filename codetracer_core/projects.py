@@ -6,8 +6,9 @@ labels lie side by side.
 """
 
 import hashlib
+import heapq
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, get_args
 
@@ -97,13 +98,14 @@ def state_of(
     submitted_at: datetime | None,
     skipped_at: datetime | None,
     decided_at: datetime | None,
+    released_at: datetime | None,
 ) -> State:
-    """The state of an assignment at a moment."""
+    """The state of an assignment at a moment. One that was released stays expired, whatever its owner does later."""
     if submitted_at is not None:
         return "submitted" if decided_at is None else "adjudicated"
     if skipped_at is not None:
         return "skipped"
-    if expires_at is not None and expires_at <= now:
+    if released_at is not None or (expires_at is not None and expires_at <= now):
         return "expired"
     return "assigned" if last_act_at is None else "in_progress"
 
@@ -132,19 +134,127 @@ def next_run(
     due = _due_repeat(project, own, exposed, now)
     if due is not None and (not own or max(own, key=lambda one: one.assigned_at).pass_number == 1):
         return due, True  # not two in a row: they are found among new ones, and so not known as repetitions
-    taken = {one.run_id for one in own if one.state != "expired"}
-    holders: dict[str, set[str]] = {}
-    for one in assignments:
-        if one.state in OPEN or one.state in DONE:
-            holders.setdefault(one.run_id, set()).add(one.annotator)
-    free = [
-        run_id
-        for run_id in run_ids
-        if run_id not in taken and run_id not in exposed and len(holders.get(run_id, ())) < project.annotators_per_run
-    ]
+    places = places_left(project, run_ids, assignments)
+    free = [run_id for run_id in _new_to(run_ids, own, exposed) if places[run_id] > 0]
     if free:
         return _ordered(project, free, annotator, scores)[0], False
     return None if due is None else (due, True)
+
+
+def distribute(
+    project: Project,
+    run_ids: Sequence[str],
+    assignments: Collection[Assignment],
+    annotators: Sequence[str],
+    *,
+    exposed: Mapping[str, Collection[str]],
+    scores: Mapping[str, int],
+    each: int | None = None,
+) -> list[tuple[str, str]]:
+    """All that these people can get now, shared out: (annotator, run) by person, in the order of their work.
+
+    The rules are those of ``next_run``, without repetitions. Loads (runs that a person has or has submitted, earlier
+    ones too) are as even as those rules allow: they differ by one at most where everybody may take every run.
+    With ``each`` nobody's load grows beyond that. What is given already stays, so doing it again only fills gaps.
+    """
+    held: dict[str, list[Assignment]] = {who: [] for who in annotators}
+    for one in assignments:
+        if one.annotator in held:
+            held[one.annotator].append(one)
+    places = places_left(project, run_ids, assignments)
+    before = {who: len({one.run_id for one in own if _holds(one)}) for who, own in held.items()}
+    wanted = {
+        who: _ordered(project, _new_to(run_ids, own, exposed.get(who, ())), who, scores) for who, own in held.items()
+    }
+    given = _in_turns(wanted, places, before)
+    _level(given, {who: set(runs) for who, runs in wanted.items()}, before)
+    pairs = []
+    for who, runs in wanted.items():
+        got = [(who, run_id) for run_id in runs if run_id in given[who]]
+        pairs += got if each is None else got[: max(0, each - before[who])]
+    return pairs
+
+
+def _in_turns(
+    wanted: Mapping[str, Sequence[str]], places: dict[str, int], before: Mapping[str, int]
+) -> dict[str, set[str]]:
+    """Whoever has least takes the next run that has a place left, until nobody can; uses up ``places``."""
+    given: dict[str, set[str]] = {who: set() for who in wanted}
+    ahead: dict[str, Iterator[str]] = {who: iter(runs) for who, runs in wanted.items()}
+    turns = [(before[who], at, who) for at, who in enumerate(wanted)]
+    heapq.heapify(turns)
+    while turns:
+        load, at, who = heapq.heappop(turns)
+        run_id = next((run_id for run_id in ahead[who] if places[run_id] > 0), None)
+        if run_id is not None:
+            places[run_id] -= 1
+            given[who].add(run_id)
+            heapq.heappush(turns, (load + 1, at, who))
+    return given
+
+
+def _level(given: dict[str, set[str]], may: Mapping[str, Collection[str]], before: Mapping[str, int]) -> None:
+    """Hand runs on, if need be from one to the next, from people with more to people with at least two less.
+
+    When no such chain is left, no other way to share the runs out has more even loads (Harvey et al. 2006, optimal
+    semi-matchings).
+    """
+
+    def load(who: str) -> int:
+        return before[who] + len(given[who])
+
+    while True:
+        for heavy in sorted(given, key=load, reverse=True):
+            chain = _chain(heavy, load(heavy) - 2, given, may, before)
+            if chain:
+                break
+        else:
+            return
+        for giver, run_id, taker in chain:
+            given[giver].remove(run_id)
+            given[taker].add(run_id)
+
+
+def _chain(
+    heavy: str, light: int, given: Mapping[str, set[str]], may: Mapping[str, Collection[str]], before: Mapping[str, int]
+) -> list[tuple[str, str, str]]:
+    """The shortest chain of (giver, run, taker) from ``heavy`` to somebody whose load is at most ``light``."""
+    reached: dict[str, tuple[str, str]] = {heavy: ("", "")}
+    line = [heavy]
+    for giver in line:
+        for taker in given:
+            run_id = min((run for run in given[giver] - given[taker] if run in may[taker]), default=None)
+            if taker in reached or run_id is None:
+                continue
+            reached[taker] = (giver, run_id)
+            if before[taker] + len(given[taker]) <= light:
+                chain = []
+                while taker != heavy:
+                    giver, run_id = reached[taker]
+                    chain.append((giver, run_id, taker))
+                    taker = giver
+                return chain
+            line.append(taker)
+    return []
+
+
+def _holds(one: Assignment) -> bool:
+    return one.state in OPEN or one.state in DONE
+
+
+def places_left(project: Project, run_ids: Collection[str], assignments: Collection[Assignment]) -> dict[str, int]:
+    """By run, to how many more people it can go; not positive: to none."""
+    holders: dict[str, set[str]] = {run_id: set() for run_id in run_ids}
+    for one in assignments:
+        if one.run_id in holders and _holds(one):
+            holders[one.run_id].add(one.annotator)
+    return {run_id: project.annotators_per_run - len(people) for run_id, people in holders.items()}
+
+
+def _new_to(run_ids: Sequence[str], own: Collection[Assignment], exposed: Collection[str]) -> list[str]:
+    """The runs that a person with these assignments never had, or only let expire, and was shown no labels of."""
+    taken = {one.run_id for one in own if one.state != "expired"}
+    return [run_id for run_id in run_ids if run_id not in taken and run_id not in exposed]
 
 
 def _ordered(project: Project, run_ids: Sequence[str], annotator: str, scores: Mapping[str, int]) -> list[str]:
@@ -158,7 +268,8 @@ def _ordered(project: Project, run_ids: Sequence[str], annotator: str, scores: M
 def _due_repeat(project: Project, own: Sequence[Assignment], exposed: Collection[str], now: datetime) -> str | None:
     passes: dict[str, list[Assignment]] = {}
     for one in own:
-        passes.setdefault(one.run_id, []).append(one)
+        if one.state != "expired":
+            passes.setdefault(one.run_id, []).append(one)
     due = [
         (only.submitted_at, run_id)
         for run_id, (only, *later) in passes.items()
@@ -195,9 +306,13 @@ def blinds(project: Project, assignments: Collection[Assignment], run_id: str, a
         if last.state in DONE:
             return last.pass_number == 1 and comes_back(project, annotator, run_id)
         return True
-    takes_part = annotator in project.annotators if project.annotators else labels
     others = {one.annotator for one in assignments if one.state in DONE}
-    return takes_part and len(others) < project.annotators_per_run
+    return takes_part(project, annotator, labels=labels) and len(others) < project.annotators_per_run
+
+
+def takes_part(project: Project, annotator: str, *, labels: bool = True) -> bool:
+    """Whether this person (``labels``: has the role of an annotator) can be given runs of the project."""
+    return annotator in project.annotators if project.annotators else labels
 
 
 def passes(own: Collection[Assignment], last_pass: int) -> tuple[int, int]:

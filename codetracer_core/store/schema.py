@@ -157,9 +157,14 @@ def work_is_no_label(db: duckdb.DuckDBPyConnection) -> None:
         WHERE value IS NOT NULL""")
 
 
+def released_claims(db: duckdb.DuckDBPyConnection) -> None:
+    """A claim that was given to somebody else, or taken back, does not come to life again by a late label."""
+    db.execute("ALTER TABLE assignment ADD COLUMN released_at TIMESTAMP")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     *(runs_and_steps, label_events, label_views, names_of_runs),
-    *(projects, work_is_no_label),
+    *(projects, work_is_no_label, released_claims),
 )
 """In the order in which they are applied. Append only; the function's name is its name in the database."""
 

@@ -221,9 +221,25 @@ class Store(Reader):
     def claim_next(self, project_id: str, annotator: str) -> Assignment | None:
         """Give this person their next run (see ``projects.next_run``); None if there is none for them.
 
-        Safe with many at once: one lock decides. Raises NotFound, CodeTracerError for a closed project."""
+        Safe with many at once: one lock decides. Raises NotFound, CodeTracerError for a closed project or somebody who
+        does not take part."""
         with self._transaction() as cursor:
             return work.claim_next(cursor, project_id, annotator, now=datetime.now(UTC))
+
+    def assign(self, project_id: str, annotators: Sequence[str], *, each: int | None = None) -> list[Assignment]:
+        """Share the runs of a project out ahead of time (see ``projects.distribute``), up to ``each`` per person.
+
+        Returns what is new; doing it again only fills gaps. Raises as ``claim_next`` does."""
+        with self._transaction() as cursor:
+            return work.assign(cursor, project_id, annotators, each=each, now=datetime.now(UTC))
+
+    def release(self, project_id: str, run_id: str, annotator: str) -> None:
+        """Take a run that was not submitted back from somebody; their labels stay, and they may get it again.
+
+        Raises NotFound if they do not have it."""
+        with self._transaction() as cursor:
+            now = datetime.now(UTC)
+            work.release(cursor, work.open_assignment(cursor, project_id, run_id, annotator, now=now), now=now)
 
     def submit(
         self, project_id: str, run_id: str, annotator: str, *, rest_is_correct: bool = False

@@ -2,7 +2,7 @@
 # ruff: noqa: S608 - SQL is put together from this code's own names of columns; values are always parameters
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,7 +11,19 @@ import duckdb
 
 from codetracer_core.errors import CodeTracerError, NotFound
 from codetracer_core.models import Exposure, LabelEvent
-from codetracer_core.projects import Assignment, Project, Standing, blinds, next_blind_pass, next_run, passes, state_of
+from codetracer_core.projects import (
+    Assignment,
+    Project,
+    Standing,
+    blinds,
+    distribute,
+    next_blind_pass,
+    next_run,
+    passes,
+    places_left,
+    state_of,
+    takes_part,
+)
 from codetracer_core.store.database import last_change
 
 _ASSIGNMENTS = """
@@ -26,7 +38,7 @@ _ASSIGNMENTS = """
         FROM label WHERE source = 'human' AND ($run_id::VARCHAR IS NULL OR run_id = $run_id::VARCHAR) GROUP BY ALL),
     decided AS (SELECT project_id, run_id, max(decided_at) AS decided_at FROM adjudication GROUP BY ALL)
     SELECT project_id, run_id, annotator, pass_number, assigned_at, last_act_at, submitted_at, skipped_at, decided_at,
-        coalesce(skip_reason, '') AS skip_reason, step_count, coalesce(labelled, 0), coalesce(flagged, 0)
+        released_at, coalesce(skip_reason, '') AS skip_reason, step_count, coalesce(labelled, 0), coalesce(flagged, 0)
     FROM assignment JOIN run USING (run_id)
     LEFT JOIN act USING (run_id, annotator, pass_number)
     LEFT JOIN mark USING (run_id, annotator, pass_number)
@@ -92,12 +104,12 @@ def add_project_runs(cursor: duckdb.DuckDBPyConnection, project_id: str, run_ids
         if run_id not in known:
             raise NotFound(f"there is no run {run_id!r} in this workspace")
     change = last_change(cursor) + 1
-    new = [run_id for run_id in dict.fromkeys(run_ids) if run_id not in set(there)]
-    if new:
-        cursor.executemany(
-            "INSERT INTO project_run VALUES (?, ?, ?, ?)",
-            [[change, project_id, run_id, len(there) + at] for at, run_id in enumerate(new)],
-        )
+    held = set(there)
+    new = [run_id for run_id in dict.fromkeys(run_ids) if run_id not in held]
+    cursor.execute(
+        "INSERT INTO project_run SELECT ?, ?, unnest(?), unnest(range(?, ?))",
+        [change, project_id, new, len(there), len(there) + len(new)],
+    )
     return len(new)
 
 
@@ -117,7 +129,7 @@ def assignments_in(
 
 def _assignment(row: Sequence[Any], claim_hours: float, now: datetime) -> Assignment:
     project_id, run_id, annotator, pass_number, *times, skip_reason, step_count, labelled, flagged = row
-    assigned_at, last_act_at, submitted_at, skipped_at, decided_at = (
+    assigned_at, last_act_at, submitted_at, skipped_at, decided_at, released_at = (
         None if moment is None else moment.replace(tzinfo=UTC) for moment in times
     )
     assert assigned_at is not None
@@ -131,6 +143,7 @@ def _assignment(row: Sequence[Any], claim_hours: float, now: datetime) -> Assign
         submitted_at=submitted_at,
         skipped_at=skipped_at,
         decided_at=decided_at,
+        released_at=released_at,
     )
     return Assignment(
         project_id,
@@ -153,9 +166,7 @@ def claim_next(
     cursor: duckdb.DuckDBPyConnection, project_id: str, annotator: str, *, now: datetime
 ) -> Assignment | None:
     """Give this person their next run of the project; None if there is none for them."""
-    project = project_in(cursor, project_id)
-    if not project.is_open:
-        raise CodeTracerError(f"the project {project_id!r} is closed", remedy="Its lead can open it again.")
+    project = _project_that_gives(cursor, project_id, [annotator])
     assignments = assignments_in(cursor, now=now, project_id=project_id)
     found = next_run(
         project,
@@ -163,30 +174,126 @@ def claim_next(
         assignments,
         annotator,
         exposed=_runs_shown_to(cursor, annotator),
-        scores=dict(cursor.execute(_SCORES[project.order]).fetchall()) if project.order in _SCORES else {},
+        scores=_scores(cursor, project),
         now=now,
     )
     if found is None:
         return None
-    run_id, _ = found
-    row = {"change": last_change(cursor) + 1, "project_id": project_id, "run_id": run_id, "annotator": annotator}
-    expired = [one for one in assignments if (one.run_id, one.annotator, one.state) == (run_id, annotator, "expired")]
-    if expired:
-        cursor.execute(
-            "UPDATE assignment SET change = $change, assigned_at = $now WHERE project_id = $project_id "
-            "AND run_id = $run_id AND annotator = $annotator AND submitted_at IS NULL AND skipped_at IS NULL",
-            row | {"now": _naive(now)},
-        )
-        pass_number = expired[-1].pass_number
-    else:
-        pass_number = next_blind_pass(_last_pass(cursor, run_id, annotator))
-        cursor.execute(
-            "INSERT INTO assignment (change, project_id, run_id, annotator, pass_number, assigned_at) "
-            "VALUES ($change, $project_id, $run_id, $annotator, $pass_number, $now)",
-            row | {"pass_number": pass_number, "now": _naive(now)},
-        )
-    own = assignments_in(cursor, now=now, project_id=project_id, run_id=run_id, annotator=annotator)
-    return next(one for one in own if one.pass_number == pass_number)
+    (given,) = _give(cursor, project, assignments, [(annotator, found[0])], now=now)
+    return given
+
+
+def assign(
+    cursor: duckdb.DuckDBPyConnection,
+    project_id: str,
+    annotators: Sequence[str],
+    *,
+    each: int | None,
+    now: datetime,
+) -> list[Assignment]:
+    """Share out all that these people can get, see ``projects.distribute``; returns what is new."""
+    project = _project_that_gives(cursor, project_id, annotators)
+    assignments = assignments_in(cursor, now=now, project_id=project_id)
+    pairs = distribute(
+        project,
+        runs_of_project(cursor, project_id),
+        assignments,
+        list(dict.fromkeys(annotators)),
+        exposed={who: _runs_shown_to(cursor, who) for who in annotators},
+        scores=_scores(cursor, project),
+        each=each,
+    )
+    return _give(cursor, project, assignments, pairs, now=now)
+
+
+def _project_that_gives(cursor: duckdb.DuckDBPyConnection, project_id: str, annotators: Sequence[str]) -> Project:
+    """The project. Raises CodeTracerError if it is closed or one of these people does not take part."""
+    project = project_in(cursor, project_id)
+    if not project.is_open:
+        raise CodeTracerError(f"the project {project_id!r} is closed", remedy="Its lead can open it again.")
+    for annotator in annotators:
+        if not annotator.strip():
+            raise CodeTracerError("runs are given to people with a name")
+        if not takes_part(project, annotator):
+            raise CodeTracerError(
+                f"{annotator!r} does not take part in the project {project_id!r}",
+                remedy=f"Its annotators are {', '.join(project.annotators)}; its lead can change that.",
+            )
+    return project
+
+
+def _scores(cursor: duckdb.DuckDBPyConnection, project: Project) -> dict[str, int]:
+    return dict(cursor.execute(_SCORES[project.order]).fetchall()) if project.order in _SCORES else {}
+
+
+def _give(
+    cursor: duckdb.DuckDBPyConnection,
+    project: Project,
+    assignments: Sequence[Assignment],
+    pairs: Sequence[tuple[str, str]],
+    *,
+    now: datetime,
+) -> list[Assignment]:
+    """Write that each (annotator, run) is assigned from now on: anew, or again if their claim had expired.
+
+    Where a run has no place left by this, what others let expire of it is released: a late label of theirs would else
+    bring their claim back to life.
+    """
+    if not pairs:
+        return []
+    change = last_change(cursor) + 1
+    expired = {(one.annotator, one.run_id): one for one in assignments if one.state == "expired"}
+    last_passes = _last_passes(cursor, {annotator for annotator, _ in pairs})
+    passes_of = {}
+    for at, (annotator, run_id) in enumerate(pairs):
+        again = expired.pop((annotator, run_id), None)
+        if again:
+            pass_number = again.pass_number
+            statement = (
+                "UPDATE assignment SET change = $change, assigned_at = $moment, released_at = NULL "
+                "WHERE project_id = $project_id AND run_id = $run_id AND annotator = $annotator "
+                "AND pass_number = $pass_number"
+            )
+        else:
+            pass_number = next_blind_pass(last_passes.get((annotator, run_id), 0))
+            statement = (
+                "INSERT INTO assignment (change, project_id, run_id, annotator, pass_number, assigned_at) "
+                "VALUES ($change, $project_id, $run_id, $annotator, $pass_number, $moment)"
+            )
+        row = {
+            "change": change,
+            "project_id": project.project_id,
+            "run_id": run_id,
+            "annotator": annotator,
+            "pass_number": pass_number,
+            "moment": _naive(now + timedelta(microseconds=at)),  # so that their order can be told
+        }
+        cursor.execute(statement, row)
+        passes_of[annotator, run_id] = pass_number
+    runs = {run_id for _, run_id in pairs}
+    only = runs.copy().pop() if len(runs) == 1 else None
+    now_there = assignments_in(cursor, now=now, project_id=project.project_id, run_id=only)
+    places = places_left(project, runs, now_there)
+    submitted = {(one.annotator, one.run_id) for one in now_there if one.submitted_at is not None}
+    for (annotator, run_id), one in expired.items():
+        if places.get(run_id, 1) <= 0 and (annotator, run_id) not in submitted:
+            _release(cursor, one, change, now)
+    return [one for one in now_there if passes_of.get((one.annotator, one.run_id)) == one.pass_number]
+
+
+def release(cursor: duckdb.DuckDBPyConnection, assignment: Assignment, *, now: datetime) -> None:
+    """Take it back: its run is free for somebody else, or for its owner to take again."""
+    _release(cursor, assignment, last_change(cursor) + 1, now)
+
+
+def _release(cursor: duckdb.DuckDBPyConnection, assignment: Assignment, change: int, now: datetime) -> None:
+    values: dict[str, Any] = {"change": change, "now": _naive(now)}
+    values |= {name: getattr(assignment, name) for name in ("project_id", "run_id", "annotator", "pass_number")}
+    cursor.execute(
+        "UPDATE assignment SET change = $change, released_at = $now WHERE project_id = $project_id "
+        "AND run_id = $run_id AND annotator = $annotator AND pass_number = $pass_number",
+        values,
+    )
 
 
 def open_assignment(
@@ -324,14 +431,23 @@ def _runs_shown_to(cursor: duckdb.DuckDBPyConnection, annotator: str) -> set[str
 
 def _last_pass(cursor: duckdb.DuckDBPyConnection, run_id: str, annotator: str) -> int:
     """The last pass of this person's labels or assignments of the run; 0: there is none."""
-    ((last,),) = cursor.execute(
-        "SELECT coalesce(max(pass_number), 0) FROM ("
-        "SELECT pass_number FROM label_event WHERE run_id = $run_id AND annotator = $annotator AND source = 'human' "
-        f"AND field NOT IN {NO_JUDGEMENT} "
-        "UNION ALL SELECT pass_number FROM assignment WHERE run_id = $run_id AND annotator = $annotator)",
-        {"run_id": run_id, "annotator": annotator},
+    return _last_passes(cursor, {annotator}, run_id).get((annotator, run_id), 0)
+
+
+def _last_passes(
+    cursor: duckdb.DuckDBPyConnection, annotators: Collection[str], run_id: str | None = None
+) -> dict[tuple[str, str], int]:
+    """By (annotator, run) the last pass of their labels or assignments, of one run or of all."""
+    rows = cursor.execute(
+        "SELECT annotator, run_id, max(pass_number) FROM ("
+        "SELECT annotator, run_id, pass_number FROM label_event "
+        f"WHERE source = 'human' AND field NOT IN {NO_JUDGEMENT} "
+        "UNION ALL SELECT annotator, run_id, pass_number FROM assignment) "
+        "WHERE annotator IN (SELECT unnest($annotators)) AND ($run_id::VARCHAR IS NULL OR run_id = $run_id::VARCHAR) "
+        "GROUP BY ALL",
+        {"annotators": list(annotators), "run_id": run_id},
     ).fetchall()
-    return int(last)
+    return {(annotator, run): last for annotator, run, last in rows}
 
 
 def _naive(moment: datetime) -> datetime:

@@ -81,6 +81,58 @@ def test_an_expired_claim_goes_to_somebody_else_and_can_be_taken_up_again(store:
     assert store.submit("pilot", "run-1", "ann")[0].annotator == "ann", "what was labelled is never turned away"
 
 
+def test_a_late_label_does_not_revive_a_claim_whose_place_is_taken(store: Store) -> None:
+    store.create_project(project(annotators_per_run=1, claim_hours=2), RUNS[:1])
+    store.claim_next("pilot", "ann")
+    assert later(store, "pilot", "bob", 2.1) == "run-1"
+    label(store, "ann", 1)
+    assert [(one.annotator, one.state) for one in store.assignments("pilot")] == [
+        ("ann", "expired"),
+        ("bob", "assigned"),
+    ]
+    assert verdicts(store, "ann", 1) == {1: "incorrect"}, "it is stored all the same"
+
+
+def test_what_is_taken_back_is_free_again(store: Store) -> None:
+    store.create_project(project(annotators_per_run=1), RUNS[:1])
+    store.claim_next("pilot", "ann")
+    store.release("pilot", "run-1", "ann")
+    assert [one.state for one in store.assignments("pilot")] == ["expired"]
+    assert store.claim_next("pilot", "bob") is not None
+    store.release("pilot", "run-1", "bob")
+    again = store.claim_next("pilot", "ann")
+    assert again is not None
+    assert (again.run_id, again.pass_number, again.state) == ("run-1", 1, "assigned")
+    with pytest.raises(NotFound):
+        store.release("pilot", "run-2", "ann")
+
+
+def test_runs_are_shared_out_ahead_of_time(store: Store) -> None:
+    store.create_project(project(annotators_per_run=2), RUNS)
+    first = store.assign("pilot", ["ann", "bob", "cy"], each=4)
+    assert Counter(one.annotator for one in first) == {"ann": 4, "bob": 4, "cy": 4}
+    assert store.assign("pilot", ["ann", "bob", "cy"], each=4) == [], "nothing new the second time"
+    store.skip("pilot", first[0].run_id, "ann", reason="no")
+    assert [one.annotator for one in store.assign("pilot", ["ann", "bob", "cy"], each=4)] == ["ann"]
+    store.assign("pilot", ["ann", "bob", "cy"])
+    held = [one for one in store.assignments("pilot") if one.state != "skipped"]
+    assert Counter(one.run_id for one in held) == dict.fromkeys(RUNS, 2)
+    assert Counter(one.annotator for one in held) == {"ann": 8, "bob": 8, "cy": 8}
+    assert store.claim_next("pilot", "ann") is None
+    assert store.claim_next("pilot", "dee") is None
+
+
+def test_only_who_takes_part_gets_runs(store: Store) -> None:
+    store.create_project(project(annotators=("ann", "bob")), RUNS[:1])
+    with pytest.raises(CodeTracerError, match="'cy' does not take part"):
+        store.claim_next("pilot", "cy")
+    with pytest.raises(CodeTracerError, match="'cy' does not take part"):
+        store.assign("pilot", ["ann", "cy"])
+    with pytest.raises(CodeTracerError, match="people with a name"):
+        store.claim_next("pilot", " ")
+    assert store.assignments("pilot") == []
+
+
 def test_an_act_keeps_a_claim_alive(store: Store) -> None:
     store.create_project(project(annotators_per_run=1, claim_hours=2), RUNS[:1])
     before = store.claim_next("pilot", "ann")
