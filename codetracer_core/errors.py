@@ -61,5 +61,9 @@ class StoreLocked(CodeTracerError):
     """Another process owns the workspace's database file."""
 
 
+class NotAllowed(CodeTracerError):
+    """The person who acts has none of the roles that it takes."""
+
+
 class NotFound(CodeTracerError):
     """A run, step or annotator that was asked for does not exist."""

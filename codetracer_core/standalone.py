@@ -50,7 +50,14 @@ def standalone_page(
     for step in trajectory.steps:
         steps |= whole_step(trajectory, step.step_id)
     page = {
-        "data": {**data, "hasTruth": False, "annotator": "", "start": 1, "goto": None, "readOnly": True},
+        "data": {
+            **data,
+            "hasTruth": False,
+            "annotator": "",
+            "start": 1,
+            "goto": None,
+            "readOnly": "this copy is for reading",
+        },
         "steps": steps,
         "said": (said or Said()).as_json(),
     }

@@ -9,7 +9,7 @@ import streamlit as st
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.standalone import standalone_page
 from codetracer_core.ui import components, shell
-from codetracer_core.ui.identity import person
+from codetracer_core.ui.identity import EXPORTERS, may, person
 from codetracer_core.ui.overview import run_facts, tree_figure
 from codetracer_core.ui.viewer import said_by, shown_truth, step_viewer
 from codetracer_core.ui.workspace import open_run, open_store
@@ -59,13 +59,14 @@ def overview(run: RunView, truth: Mapping[int, str]) -> None:
         if trajectory.tests:
             tests = pd.DataFrame([(test.name, test.status) for test in trajectory.tests], columns=["Test", "Result"])
             st.dataframe(tests, hide_index=True)
-        st.download_button(
-            "This run as one HTML file",
-            lambda: one_page(run, own, truth),
-            file_name=f"{run.run_id}.html",
-            mime="text/html",
-            on_click="ignore",
-        )
+        if may(*EXPORTERS):
+            st.download_button(
+                "This run as one HTML file",
+                lambda: one_page(run, own, truth),
+                file_name=f"{run.run_id}.html",
+                mime="text/html",
+                on_click="ignore",
+            )
         with st.expander("Task text"):
             st.text(trajectory.task_text or "The run's files hold no task text.")
 

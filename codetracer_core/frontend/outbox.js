@@ -53,7 +53,12 @@ function createOutbox(changed) {
     lastSent = 0,
     tries = 0,
     refused = [];
-  const waiting = () => [...batches.values()].flat();
+  // After a login a person sends what is theirs; what somebody else left in this browser waits for them.
+  const mine = () =>
+    [...batches].filter(
+      ([, ops]) => ops.length && (!outbox.namedByLogin || ops.every((op) => op.annotator === outbox.annotator)),
+    );
+  const waiting = () => mine().flatMap(([, ops]) => ops);
   const isLabel = (op) => op.field !== "worked"; // time on task comes and goes without a word
   const store = (id, ops) => {
     if (ops.length) kept.write(`outbox.${id}`, ops);
@@ -61,6 +66,7 @@ function createOutbox(changed) {
   };
   const outbox = {
     annotator: "",
+    namedByLogin: false,
     run: "",
     get waiting() {
       return waiting().filter(isLabel).length;
@@ -80,7 +86,7 @@ function createOutbox(changed) {
         run: outbox.run,
         annotator: outbox.annotator,
         attempt: ++tries,
-        batches: [...batches].filter(([, ops]) => ops.length).map(([id, ops]) => ({ client: id, ops })),
+        batches: mine().map(([id, ops]) => ({ client: id, ops })),
       });
       changed();
     },

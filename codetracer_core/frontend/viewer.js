@@ -113,6 +113,7 @@ function createViewer(root) {
       $(".query").value = "";
       $(".hits").textContent = "";
       outbox.annotator = data.annotator || "";
+      outbox.namedByLogin = Boolean(data.namedByLogin);
       s.cur = Math.max(0, Math.min(s.count - 1, (data.start || 1) - 1));
       s.goto = data.goto?.nonce;
     } else if (data.goto && data.goto.nonce !== s.goto) {
@@ -329,7 +330,7 @@ function createViewer(root) {
 
   function act(marks) {
     if (s.data.readOnly) {
-      flash("this copy is for reading");
+      flash(s.data.readOnly);
       return;
     }
     if (!outbox.annotator) {
@@ -384,6 +385,7 @@ function createViewer(root) {
     refresh();
   };
   function askName() {
+    if (s.data.namedByLogin) return;
     const form = $(".sheet.name");
     $(".nameinput").value = outbox.annotator;
     form.hidden = false;

@@ -45,6 +45,12 @@ def page_style() -> Component:
 
 
 @cache
+def cookie() -> Component:
+    """Sets one cookie of this browser, or deletes it; nothing to see."""
+    return st.components.v2.component("codetracer_cookie", js=frontend_text("cookie.js"))
+
+
+@cache
 def runs() -> Component:
     """The table of runs: filters, sorting, opening."""
     return st.components.v2.component(

@@ -15,6 +15,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.importing import ImportItem, ImportReport, import_runs
 from codetracer_core.ui import components
+from codetracer_core.ui.identity import require
 from codetracer_core.ui.workspace import open_store
 
 MOST_PROBLEMS = 30
@@ -57,6 +58,7 @@ def _kept(folder: Path, number: int, file: UploadedFile) -> Path:
 
 
 def _import(paths: Sequence[Path], manifest: Path | None, *, uploads: Path | None = None) -> None:
+    require("lead")  # a path is read with the rights of the server
     bar = st.progress(0.0, text="Looking for runs …")
 
     def progress(done: int, total: int, path: str) -> None:

@@ -1,33 +1,66 @@
-"""The frame of the dashboard: the list of pages, and nothing that a page could do itself."""
+"""The frame of the dashboard: the list of pages, who may see which, and nothing that a page could do itself."""
 
 from pathlib import Path
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from codetracer_core.ui import components
+from codetracer_core.errors import CodeTracerError
+from codetracer_core.projects import ROLES, Role
+from codetracer_core.ui import components, login
+from codetracer_core.ui.identity import may, require
 from codetracer_core.workflow import dashboard_root
+
+# name of the script, title, icon, the roles of which one is needed (none: everybody may)
+_PAGES: tuple[tuple[str, str, str, tuple[Role, ...]], ...] = (
+    ("library", "Library", ":material/folder_open:", ROLES),
+    ("trajectory", "Trajectory", ":material/account_tree:", ROLES),
+    ("settings", "Settings", ":material/settings:", ()),
+)
 
 
 def pages() -> dict[str, StreamlitPage]:
-    """Every page by the name of its script; the name is also its address (``/trajectory``)."""
+    """Every page by the name of its script; the name is also its address (``/trajectory``).
+
+    Those that this person may not use are not offered; their addresses lead to a refusal in words (``main``).
+    """
     folder = dashboard_root() / "pages"
-
-    def page(name: str, title: str, icon: str, *, default: bool = False) -> StreamlitPage:
-        return st.Page(folder / f"{name}.py", title=title, url_path=name, icon=icon, default=default)
-
     return {
-        "library": page("library", "Library", ":material/folder_open:", default=True),
-        "trajectory": page("trajectory", "Trajectory", ":material/account_tree:"),
+        name: st.Page(
+            folder / f"{name}.py",
+            title=title,
+            url_path=name,
+            icon=icon,
+            default=name == "library",
+            visibility="visible" if not roles or may(*roles) else "hidden",
+        )
+        for name, title, icon, roles in _PAGES
     }
 
 
 def main() -> None:
     # A local picture: Streamlit would fetch a :material/ icon from a font server for the browser's tab.
     st.set_page_config(page_title="CodeTracer", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
-    page = st.navigation(list(pages().values()), position="top")
-    page.run()
+    try:
+        _show()
+    except CodeTracerError as error:  # also NotAllowed: what a page or its acts refuse is told, whoever asked for it
+        st.error("That is not possible.")
+        st.text(str(error))
     components.page_style()(key="page_style", height=1)
+
+
+def _show() -> None:
+    offered = pages()
+    inside = login.is_passed()
+    page = st.navigation(list(offered.values()), position="top" if inside else "hidden")
+    if not inside:
+        login.ask_for_it()
+        return
+    login.follow_the_link(offered)
+    roles = next(roles for name, _, _, roles in _PAGES if offered[name] is page)
+    if roles:
+        require(*roles)
+    page.run()
 
 
 if __name__ == "__main__":

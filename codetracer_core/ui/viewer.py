@@ -5,7 +5,7 @@ Streamlit fragment that re-runs alone: stepping never re-sends the outline, and 
 browser asks for is answered by plain functions (``take_labels``, and those of ``viewer_data``).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import uuid4
@@ -23,6 +23,7 @@ from codetracer_core.models import (
 from codetracer_core.store import Store
 from codetracer_core.tree import TraceTree
 from codetracer_core.ui import components
+from codetracer_core.ui.identity import LABELLERS, as_name, has_login, introduce, may, why_no_label_by
 from codetracer_core.viewer_data import (
     RUN_FIELDS,
     STEP_FIELDS,
@@ -34,7 +35,6 @@ from codetracer_core.viewer_data import (
     whole_step,
 )
 
-LONGEST_NAME = 80
 _LABELLED = {field: field for field in (*STEP_FIELDS, *RUN_FIELDS, "worked")}
 """What a browser may label; anything else it sends is refused."""
 
@@ -76,6 +76,8 @@ def step_viewer(
             **(beside or {}),
             "hasTruth": record.benchmark is not None,
             "annotator": annotator,
+            "namedByLogin": has_login(),
+            "readOnly": "" if may(*LABELLERS) or not annotator else "labelling takes the role of an annotator",
             "start": start,
             "goto": dict(goto) if goto else None,
         },
@@ -150,10 +152,9 @@ def _outbox_pipe(run_id: str, store: Store, annotator: str) -> None:
     acknowledged: dict[str, int] = {}
     refused: list[str] = []
     if message:
-        annotator = _name(message.get("annotator", ""))
-        st.session_state["annotator"] = annotator
+        annotator = introduce(message.get("annotator", ""))
         _note_exposure(store, run_id, annotator)
-        acknowledged, refused = take_labels(store, message.get("batches", ()))
+        acknowledged, refused = take_labels(store, message.get("batches", ()), why_not=why_no_label_by)
     _pipe(
         "outbox_pipe",
         {
@@ -182,11 +183,18 @@ def _message(key: str, run_id: str) -> dict[str, Any] | None:
     return dict(message) if message and message.get("run") == run_id else None
 
 
-def take_labels(store: Store, batches: Sequence[Mapping[str, Any]]) -> tuple[dict[str, int], list[str]]:
+def _no_reason(_: str) -> str:
+    return ""
+
+
+def take_labels(
+    store: Store, batches: Sequence[Mapping[str, Any]], *, why_not: Callable[[str], str] = _no_reason
+) -> tuple[dict[str, int], list[str]]:
     """Store what the outbox sent; returns (client → highest sequence number that is settled, what was refused).
 
-    A number is settled when its label is durable, or when it was refused for good: its reason is then among the
-    refusals. Sent twice, a label is stored once.
+    ``why_not`` says of an annotator why labels under that name are refused, "" if they are not. A number is settled
+    when its label is durable, or when it was refused for good: its reason is then among the refusals. Sent twice, a
+    label is stored once.
     """
     acknowledged: dict[str, int] = {}
     refused: list[str] = []
@@ -196,7 +204,11 @@ def take_labels(store: Store, batches: Sequence[Mapping[str, Any]]) -> tuple[dic
         for op in batch["ops"]:
             try:
                 highest = max(highest, int(op["sequence"]))
-                events.append(_label_event(store, client, op))
+                event = _label_event(store, client, op)
+                if reason := why_not(event.annotator):
+                    refused.append(f"label {event.sequence}: {reason}")
+                else:
+                    events.append(event)
             except (ValueError, KeyError, TypeError, OverflowError) as error:
                 number = op.get("sequence") if isinstance(op, Mapping) else None
                 refused.append(f"label {number}: not understood ({type(error).__name__})")
@@ -206,7 +218,7 @@ def take_labels(store: Store, batches: Sequence[Mapping[str, Any]]) -> tuple[dic
 
 
 def _label_event(store: Store, client: str, op: Mapping[str, Any]) -> LabelEvent:
-    annotator = _name(op["annotator"])
+    annotator = as_name(op["annotator"])
     if not annotator:
         raise ValueError("nobody's label")
     return LabelEvent(
@@ -220,8 +232,3 @@ def _label_event(store: Store, client: str, op: Mapping[str, Any]) -> LabelEvent
         sequence=op["sequence"],
         occurred_at=datetime.fromisoformat(op["at"]).astimezone(UTC),
     )
-
-
-def _name(text: object) -> str:
-    """An annotator's name as it is stored: at most ``LONGEST_NAME`` characters, without white space at its ends."""
-    return str(text).strip()[:LONGEST_NAME].strip()

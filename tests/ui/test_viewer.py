@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from codetracer_core.models import Branch, LabelEvent, Step, ToolCall, Trajectory
+from codetracer_core.people import LONGEST_NAME
 from codetracer_core.store import Store
 from codetracer_core.tree import build_tree
-from codetracer_core.ui.viewer import LONGEST_NAME, said_by, take_labels
+from codetracer_core.ui.viewer import said_by, take_labels
 from codetracer_core.viewer_data import (
     FIELD_CHARACTERS,
     MOST_HITS,

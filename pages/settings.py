@@ -1,0 +1,5 @@
+"""Who one is here."""
+
+from codetracer_core.ui.settings import you
+
+you()
