@@ -89,6 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
             "/jwks": lambda: json.dumps({"keys": [self.provider.key.as_dict(private=False)]}),
             "/authorize": lambda: self.provider.page(query),
         }
+        if address.path not in answers:
+            self.send_error(404)
+            return
         self.answer(answers[address.path](), "text/html" if address.path == "/authorize" else "application/json")
 
     def do_POST(self) -> None:

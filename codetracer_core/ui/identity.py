@@ -51,9 +51,10 @@ def person() -> str:
 
 def introduce(name: object) -> str:
     """Take note of what somebody calls themselves; returns who they are, which after a login is not theirs to say."""
-    if not has_login():
-        st.session_state["annotator"] = as_name(name)
-    return person()
+    if has_login():
+        return person()
+    st.session_state["annotator"] = as_name(name)
+    return as_name(name)
 
 
 def as_name(text: object) -> str:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-UI = ["components", "importing", "library", "overview", "shell", "viewer", "workspace"]
+UI = ["components", "identity", "importing", "login", "settings", "library", "overview", "shell", "viewer", "workspace"]
 CORE = ["parsers", "store", "workflow", "actions", "tree", "stages"]
 
 
