@@ -87,7 +87,7 @@ def received(page: Page) -> list[bytes]:
 def test_before_the_login_nothing_is_shown(page: Page, server: Dashboard) -> None:
     frames = received(page)
     page.context.add_cookies([{"name": "codetracer_annotator", "value": ANN, "url": server.url}])
-    for address in ("", "/library", "/settings", f"/trajectory?traj={server.runs['secret-run']}&step=3"):
+    for address in ("", "/settings", f"/trajectory?traj={server.runs['secret-run']}&step=3"):
         page.goto(f"{server.url}{address}")
         expect(page.get_by_role("button", name="Log in")).to_be_visible()
         expect(page.get_by_text("Library")).to_have_count(0)
@@ -147,13 +147,13 @@ def test_logging_out_closes_the_door(page: Page, server: Dashboard) -> None:
     log_in(page, "Rita")
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
-    page.goto(f"{server.url}/library")
+    page.goto(server.url)
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
 
 
 def test_somebody_without_a_role_is_told_so(page: Page, server: Dashboard) -> None:
     frames = received(page)
-    page.goto(f"{server.url}/library")
+    page.goto(server.url)
     log_in(page, "Eve")
     expect(page.get_by_text(f"which {EVE} does not have")).to_be_visible()
     assert not [frame for frame in frames if b"secret-run" in frame]
