@@ -5,11 +5,12 @@ is fixed by the run, so that neither a name nor the order of arrival tells who s
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any, NamedTuple
 
 from codetracer_core.models import LabelEvent, LabelSource
+from codetracer_core.projects import DONE, Assignment
 
 STEP_FIELDS = ("verdict", "details", "chain", "omission", "flag", "reply")
 RUN_FIELDS = ("onset", "run_verdict", "stages", "note", "tags", "flag")
@@ -141,3 +142,140 @@ def positions(voices: Sequence[Voice], *, names: bool = False) -> dict[str, Any]
             for voice in voices
         ],
     }
+
+
+# --- where they differ ------------------------------------------------------------------------------------------------
+
+WEIGHTS = {"incorrect": 10, "onset": 20, "verdict": 3, "unlabelled": 1}
+"""What a difference counts for in ``Difference.score``."""
+RUN_QUESTIONS = ("onset", "run_verdict", "chain", "stages")
+"""What is decided of the whole run."""
+
+
+class Difference(NamedTuple):
+    """Where the people who submitted a run differ."""
+
+    steps: tuple[int, ...] = ()
+    """Steps on which their verdicts are not all the same; leaving a step unlabelled is a position of its own."""
+    incorrect: int = 0
+    """Of these, how many somebody calls incorrect and somebody else does not."""
+    unlabelled: int = 0
+    """Of the others, on how many those who gave a verdict gave the same."""
+    of_run: tuple[str, ...] = ()
+    """The ``RUN_QUESTIONS`` on which they differ: onset and error chain also if only some name one, verdict on the run
+    and stages only if two answers differ."""
+
+    @property
+    def score(self) -> int:
+        """How much a decision is worth: the most valuable run is adjudicated first.
+
+        A step that one calls incorrect and another does not counts 10, two different verdicts otherwise 3, a verdict
+        against none 1; different failure onsets count 20. What people say of steps is what is evaluated: other
+        differences on the whole run count nothing.
+        """
+        verdicts = len(self.steps) - self.incorrect - self.unlabelled
+        return (
+            WEIGHTS["incorrect"] * self.incorrect
+            + WEIGHTS["verdict"] * verdicts
+            + WEIGHTS["unlabelled"] * self.unlabelled
+            + WEIGHTS["onset"] * ("onset" in self.of_run)
+        )
+
+
+def difference(voices: Sequence[Voice]) -> Difference:
+    """Where these people differ; nobody differs with themselves."""
+    steps, incorrect, unlabelled = [], 0, 0
+    for step in sorted({step for voice in voices for step in voice.of_steps}):
+        verdicts = {voice.verdict(step) for voice in voices}
+        if len(verdicts) > 1:
+            steps.append(step)
+            incorrect += "incorrect" in verdicts
+            unlabelled += "incorrect" not in verdicts and len(verdicts - {None}) == 1
+    of_run = [
+        question for question in RUN_QUESTIONS if _differ([_answer(voice, question) for voice in voices], question)
+    ]
+    return Difference(tuple(steps), incorrect, unlabelled, tuple(of_run))
+
+
+def _answer(voice: Voice, question: str) -> Any:
+    return voice.chain or None if question == "chain" else voice.of_run.get(question)
+
+
+def _differ(answers: Sequence[Any], question: str) -> bool:
+    given = [answer for answer in answers if answer is not None]
+    silent = question in ("onset", "chain") and 0 < len(given) < len(answers)
+    return silent or any(answer != given[0] for answer in given)
+
+
+def agreed(voices: Sequence[Voice]) -> list[tuple[int | None, str, Any]]:
+    """What all of these people say, as (step, field, value): with each verdict its basis. One alone agrees on nothing.
+
+    Reasons are not among it: they are each person's own words.
+    """
+    if len(voices) < 2:
+        return []
+    found: list[tuple[int | None, str, Any]] = []
+    chain = set.intersection(*(set(voice.chain) for voice in voices))
+    for step in sorted({step for voice in voices for step in voice.of_steps}):
+        verdict = voices[0].verdict(step)
+        if verdict is not None and all(voice.verdict(step) == verdict for voice in voices):
+            found += [(step, "verdict", verdict), (step, "basis", basis("agreed", voices, step))]
+        if step in chain:
+            found.append((step, "chain", True))
+    for question in ("onset", "run_verdict", "stages"):
+        answers = [voice.of_run.get(question) for voice in voices]
+        if answers[0] is not None and all(answer == answers[0] for answer in answers):
+            found.append((None, question, answers[0]))
+    return found
+
+
+def basis(taken: str, voices: Sequence[Voice], step: int) -> dict[str, Any]:
+    """``Basis`` of a verdict on a step; ``taken`` is "agreed", "new" or an annotator."""
+    return {"taken": taken, "positions": {voice.annotator: voice.verdict(step) for voice in voices}}
+
+
+class Case(NamedTuple):
+    """One run of a project as a matter to be adjudicated."""
+
+    run_id: str
+    difference: Difference
+    submitted: int
+    """How many people have submitted it."""
+    decided: bool
+
+    @property
+    def waits(self) -> bool:
+        """Fewer than two people have submitted it: there is nothing to compare yet."""
+        return self.submitted < 2
+
+
+def blind_passes(assignments: Iterable[Assignment]) -> dict[str, dict[str, int]]:
+    """By run, then by person: the last blind pass that they submitted."""
+    found: dict[str, dict[str, int]] = {}
+    for one in assignments:
+        if one.state in DONE:
+            of_run = found.setdefault(one.run_id, {})
+            of_run[one.annotator] = max(one.pass_number, of_run.get(one.annotator, 0))
+    return found
+
+
+def cases(run_ids: Sequence[str], assignments: Collection[Assignment], labels: Iterable[LabelEvent]) -> list[Case]:
+    """The runs of a project, those of most value first (see ``Difference.score``), equal ones in the project's order.
+
+    ``labels`` are what people say of the runs that they submitted.
+    """
+    passes = blind_passes(assignments)
+    decided = {one.run_id for one in assignments if one.state == "adjudicated"}
+    said: dict[str, list[LabelEvent]] = {}
+    for label in labels:
+        said.setdefault(label.run_id, []).append(label)
+    found = [
+        Case(
+            run_id,
+            difference(people(run_id, said.get(run_id, ()), passes.get(run_id, {}))),
+            len(passes.get(run_id, {})),
+            run_id in decided,
+        )
+        for run_id in run_ids
+    ]
+    return sorted(found, key=lambda case: -case.difference.score)

@@ -7,9 +7,9 @@ ends. ``None`` always means "not known from the evidence", never zero, false or 
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Verdict = Literal["correct", "incorrect", "unuseful", "uncertain"]
 """What a label says of a step. A step without a verdict is *unlabelled*, which is not *correct*."""
@@ -220,13 +220,29 @@ class StageReason(Frozen):
     reasoning: str
 
 
+class Basis(Frozen):
+    """What an adjudicated verdict rests on."""
+
+    taken: str
+    """The annotator whose position was taken, "agreed" if all had it, "new" for a verdict of the adjudicator's own."""
+    positions: Mapping[str, Verdict | None]
+    """What each annotator had said of the step; None: they left it unlabelled."""
+
+    @model_validator(mode="after")
+    def _is_taken_from_somebody_there(self) -> Self:
+        if self.taken not in ("agreed", "new", *self.positions):
+            raise ValueError("what is taken is 'agreed', 'new' or one of those whose positions are told")
+        return self
+
+
 MOST_WORKED = 3600
 """How many seconds of work one event may tell of."""
 
 
 class LabelEvent(Frozen):
     """One act of labelling. Events are only ever added; the latest of a (run, step, field, source, annotator,
-    pass) is the label in force, and an event with ``value=None`` takes it back.
+    pass) is the label in force, and an event with ``value=None`` takes it back. Adjudicators speak with one voice: of
+    their labels the latest is in force, whoever gave it.
 
     ``(client, sequence)`` names the act itself: storing it twice stores it once. ``step_id`` is None for what
     concerns the whole run. By ``field``, the value is, of a step:
@@ -235,6 +251,7 @@ class LabelEvent(Frozen):
     * "chain" True: the step followed from the failure onset;
     * "omission" what should have been done after this step, 1 to 10,000 characters;
     * "flag" True: for discussion (of a step, or of the run);
+    * "basis" what an adjudicated verdict rests on, its ``Basis`` as a plain dictionary;
 
     and of the run:
 

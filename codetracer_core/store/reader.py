@@ -211,6 +211,22 @@ class Reader:
         events = self._events("label", run_id, source, annotator, "run_id, step_id NULLS FIRST, arrival")
         return [event for event in events if pass_number is None or event.pass_number == pass_number]
 
+    def submitted_labels(self, project_id: str, *, run_id: str | None = None) -> list[StoredEvent]:
+        """What people say of the runs of a project that they submitted: labels in force of their last submitted blind
+        pass and of its revision, by run, step and arrival."""
+        columns = ", ".join(StoredEvent.model_fields)
+        with self._cursor() as cursor:
+            rows = cursor.execute(
+                f"SELECT {columns} FROM label JOIN ("
+                "SELECT run_id, annotator, max(pass_number) AS blind FROM assignment "
+                "WHERE project_id = $project_id AND submitted_at IS NOT NULL GROUP BY ALL) USING (run_id, annotator) "
+                "WHERE source = 'human' AND pass_number IN (blind, blind + 1) "
+                "AND ($run_id::VARCHAR IS NULL OR run_id = $run_id::VARCHAR) "
+                "ORDER BY run_id, step_id NULLS FIRST, arrival",
+                {"project_id": project_id, "run_id": run_id},
+            ).fetchall()
+        return [_event(dict(zip(StoredEvent.model_fields, row, strict=True))) for row in rows]
+
     def label_history(self, run_id: str, step_id: int | None = None) -> list[StoredEvent]:
         """Every act of labelling on a run, or on one step of it, in order of arrival; nothing is ever left out."""
         events = self._events("label_event", run_id, None, None, "arrival")

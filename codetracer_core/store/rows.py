@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from codetracer_core.models import (
     MOST_WORKED,
+    Basis,
     GroundTruth,
     Kind,
     LabelDetails,
@@ -36,6 +37,7 @@ _OF_A_STEP = {
     "details": "details belong to the verdict of a step",
     "chain": "an error chain is marked step by step",
     "omission": "an omission needs the step after which something was left out",
+    "basis": "a basis belongs to the adjudicated verdict of a step",
 }
 _OF_THE_RUN = {
     "onset": "a failure onset is a mark of the whole run: its value is the step",
@@ -263,6 +265,14 @@ def _why_no_details(value: Any, _: int) -> str:
     return ""
 
 
+def _why_no_basis(value: Any, _: int) -> str:
+    try:
+        Basis.model_validate(value)
+    except ValidationError as error:
+        return f"the basis of a verdict cannot be stored ({error.errors()[0]['msg']})"
+    return ""
+
+
 def _why_no_onset(value: Any, step_count: int) -> str:
     if type(value) is not int or not 1 <= value <= step_count:
         return f"a failure onset is a step from 1 to {step_count}, not {str(value)[:40]!r}"
@@ -320,6 +330,7 @@ def _why_no_reasons(value: Any, _: int) -> str:
 _VALUES: Mapping[str, Callable[[Any, int], str]] = {
     "verdict": _why_no_word(get_args(Verdict), "verdict"),
     "details": _why_no_details,
+    "basis": _why_no_basis,
     "onset": _why_no_onset,
     "chain": _why_no_mark,
     "omission": _why_no_text,

@@ -162,9 +162,22 @@ def released_claims(db: duckdb.DuckDBPyConnection) -> None:
     db.execute("ALTER TABLE assignment ADD COLUMN released_at TIMESTAMP")
 
 
+def adjudication_is_one_voice(db: duckdb.DuckDBPyConnection) -> None:
+    """Of adjudicated labels the latest is in force, whoever gave it: a run has one adjudicated label per step."""
+    db.execute("""
+        CREATE OR REPLACE VIEW label AS
+        SELECT * FROM (
+            SELECT * FROM label_event WHERE field <> 'worked'
+            QUALIFY row_number() OVER (
+                PARTITION BY run_id, step_id, field, source, CASE source WHEN 'adjudicated' THEN '' ELSE annotator END,
+                    pass_number
+                ORDER BY arrival DESC) = 1)
+        WHERE value IS NOT NULL""")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     *(runs_and_steps, label_events, label_views, names_of_runs),
-    *(projects, work_is_no_label, released_claims),
+    *(projects, work_is_no_label, released_claims, adjudication_is_one_voice),
 )
 """In the order in which they are applied. Append only; the function's name is its name in the database."""
 

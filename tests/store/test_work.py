@@ -271,3 +271,47 @@ def test_projects_outlive_the_process_and_reach_the_snapshot(store: Store) -> No
         assert reader.project("pilot").guidelines == "# Look at the tests first"
         assert reader.project_runs("pilot") == RUNS[:3]
         assert [one.annotator for one in reader.assignments("pilot")] == ["ann"]
+
+
+def test_what_was_said_of_submitted_runs(store: Store) -> None:
+    store.create_project(project(), RUNS[:2])
+    for who in ("ann", "bob"):
+        store.claim_next("pilot", who)
+        label(store, who, 1, step_id=2)
+    store.submit("pilot", "run-1", "ann")
+    label(store, "ann", 2, step_id=2, value="unuseful")
+    label(store, "dan", 1, step_id=3)
+    found = [(one.annotator, one.pass_number, one.value) for one in store.submitted_labels("pilot")]
+    assert found == [("ann", 1, "incorrect"), ("ann", 2, "unuseful")], "not what is unfinished, nor out of the project"
+    assert store.submitted_labels("pilot", run_id="run-2") == []
+
+
+def test_of_adjudicated_labels_the_latest_is_in_force_whoever_gave_it(store: Store) -> None:
+    def adjudicate(who: str, sequence: int, value: str | None, step: int) -> None:
+        event = make_label(sequence, value, step_id=step, source="adjudicated", annotator=who, client=who)
+        assert store.add_label_events([event]).refused == ()
+
+    adjudicate("cora", 1, "incorrect", 1)
+    adjudicate("cora", 2, "incorrect", 2)
+    adjudicate("dora", 1, "correct", 1)
+    adjudicate("dora", 2, None, 2)
+    found = store.labels("run-1", source="adjudicated")
+    assert [(one.step_id, one.value, one.annotator) for one in found] == [(1, "correct", "dora")]
+    assert [mark.verdict for mark in store.step_labels("run-1")[1].adjudicated] == ["correct"]
+    assert [run.adjudicated_labels for run in store.runs(ids=["run-1"])] == [1]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"taken": "ann", "positions": {"ann": "correct", "bob": None}}, ""),
+        ({"taken": "new", "positions": {}}, ""),
+        ({"taken": "eve", "positions": {"ann": "correct"}}, "one of those whose positions"),
+        ({"taken": "agreed", "positions": {"ann": "wrong"}}, "Input should be"),
+        ("agreed", "cannot be stored"),
+    ],
+)
+def test_what_a_verdict_rests_on_is_told_in_full_or_refused(store: Store, value: Any, reason: str) -> None:
+    event = make_label(1, value, field="basis", source="adjudicated", annotator="cora")
+    refused = [one.reason for one in store.add_label_events([event]).refused]
+    assert refused == [] if not reason else reason in refused[0]
