@@ -250,7 +250,8 @@ def _slot(event: LabelEvent) -> tuple[Any, ...]:
     """Of the events that agree in this, the latest is in force; what is summed (time on task) replaces nothing."""
     if event.field == "worked":
         return _act(event)
-    return event.run_id, event.step_id, event.field, event.source, event.annotator, event.pass_number
+    whose = "" if event.source == "adjudicated" else event.annotator  # adjudicators speak with one voice
+    return event.run_id, event.step_id, event.field, event.source, whose, event.pass_number
 
 
 def _misaligned(reader: Reader, file: LabelFile, labels: Sequence[LabelInFile]) -> list[str]:
@@ -460,7 +461,7 @@ def _of_one_annotator(
     if not labels:
         return None
     annotators = sorted({event.annotator for event in labels})
-    if len(annotators) > 1:
+    if len(annotators) > 1 and source != "adjudicated":
         raise CodeTracerError(
             f"run {run_id!r} has {source} labels of several annotators: {', '.join(annotators)}",
             remedy="Name one of them (--annotator).",

@@ -73,6 +73,15 @@ ACTS = [
     act(2, 5, "unuseful", annotator='\'carl, née "C"', client="browser-2"),
     act(1, 2, "incorrect", source="model", annotator="a-model", client="model-1", exposure="model"),
     act(1, 2, "unuseful", source="adjudicated", annotator="dora", client="browser-3"),
+    act(
+        *(2, 2, {"taken": "ana", "positions": {"ana": "unuseful", "=ben()": None}}),
+        field="basis",
+        source="adjudicated",
+        annotator="dora",
+        client="browser-3",
+    ),
+    act(3, 3, "incorrect", source="adjudicated", annotator="dora", client="browser-3"),
+    act(1, 3, "correct", source="adjudicated", annotator="emil", client="browser-6"),
     act(1, 3, "incorrect", source="ground_truth", annotator="CodeTraceBench", client="import-1"),
     act(1, 2, "correct", annotator="ana", run_id="run 2/…", client="browser-4"),
     # Said while offline, arrived last: in force, though others were said later.
@@ -153,6 +162,23 @@ def imported(path: Path, place: Path, **options: Any) -> LabelReport:
     }
     assert history(place) == before
     return report
+
+
+def test_adjudicated_labels_are_those_of_whoever_decided_last(origin: Path) -> None:
+    with Store.open(origin) as store:
+        store.add_label_events([act(9, 4, "incorrect", source="adjudicated", annotator="emil", client="browser-6")])
+    rows = csv.DictReader(io.StringIO(labels_of(origin, "csv", RUN, source="adjudicated")))
+    assert [(row["step_id"], row["verdict"], row["annotator"]) for row in rows] == [
+        ("2", "unuseful", "dora"),
+        ("3", "correct", "emil"),
+        ("4", "incorrect", "emil"),
+    ]
+    row = json.loads(labels_of(origin, "codetracebench", RUN, source="adjudicated"))
+    stages = row["incorrect_stages"]
+    assert [stage["incorrect_step_ids"] for stage in stages] == [[], [4]]
+    assert [stage["unuseful_step_ids"] for stage in stages] == [[2], []]
+    files, _ = stage_files(origin, RUN, source="adjudicated")
+    assert [stage["incorrect_step_ids"] for stage in json.loads(files[RUN])] == [[], [4]]
 
 
 # --- round trips
