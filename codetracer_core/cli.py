@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from codetracer_core import __version__, terminal
+from codetracer_core.cli_options import AsJson, Workspace, place_of, whose
 from codetracer_core.errors import CodeTracerError, in_words
+from codetracer_core.project_cli import project_app
 
 if TYPE_CHECKING:
     from codetracer_core.importing import ImportReport
@@ -36,18 +38,9 @@ labels_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(labels_app, name="labels")
+app.add_typer(project_app, name="project")
 batch_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-Workspace = Annotated[
-    Path | None,
-    typer.Option(
-        "--workspace",
-        "-w",
-        help="Folder with runs and labels (else CODETRACER_WORKSPACE, else your data folder).",
-        show_default=False,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Format = Annotated[
     str | None,
     typer.Option("--format", help="Read as this format; 'codetracer doctor' lists them.", show_default=False),
@@ -140,7 +133,7 @@ def _import(paths: Sequence[Path], manifest: Path | None, workspace: Path | None
     from codetracer_core.importing import import_runs
     from codetracer_core.store import open_for_writing
 
-    with open_for_writing(_workspace(workspace)) as store, terminal.progress() as progress:
+    with open_for_writing(place_of(workspace)) as store, terminal.progress() as progress:
         return import_runs(paths, store=store, manifest=manifest, format=format, progress=progress)
 
 
@@ -167,7 +160,7 @@ def list_(workspace: Workspace = None, as_json: AsJson = False) -> None:
     """
     from codetracer_core.store import Store
 
-    with Store.open_for_reading(_workspace(workspace)) as reader:
+    with Store.open_for_reading(place_of(workspace)) as reader:
         runs = reader.runs()
     rows = []
     for run in runs:
@@ -262,7 +255,7 @@ def tree(run: Run, workspace: Workspace = None, format: Format = None) -> None:
 def _open_run(run: str, workspace: Path | None, format: str | None) -> "RunView":
     from codetracer_core.workflow import open_run
 
-    return open_run(run, _workspace(workspace), format=format)
+    return open_run(run, place_of(workspace), format=format)
 
 
 def _run_as_json(view: "RunView", selected: Sequence["Step"], with_tree: bool) -> dict[str, Any]:
@@ -320,12 +313,9 @@ def label(
     """
     from codetracer_core.workflow import label_step
 
-    if annotator is None:
-        import getpass
-
-        annotator = getpass.getuser()
+    annotator = whose(annotator)
     note = label_step(
-        run, step, None if verdict == "unlabelled" else verdict, annotator=annotator, workspace=_workspace(workspace)
+        run, step, None if verdict == "unlabelled" else verdict, annotator=annotator, workspace=place_of(workspace)
     )
     terminal.print_line(f"{run}, step {step}: {verdict}, by {annotator}{f' ({note})' if note else ''}")
 
@@ -377,7 +367,7 @@ def import_labels(
     from codetracer_core.label_files import Unsaid
     from codetracer_core.store import Store, open_for_writing
 
-    place = _workspace(workspace)
+    place = place_of(workspace)
     unsaid = Unsaid(annotator, source, run, _mapping(columns))
     with Store.open_for_reading(place) as reader, nullcontext() if dry_run else open_for_writing(place) as writer:
         report = workflow.import_labels(file, reader, writer, unsaid)
@@ -446,7 +436,7 @@ def export(
 
     if (run is None) != everything:
         raise typer.BadParameter("name one RUN, or --all.")
-    place = _workspace(workspace)
+    place = place_of(workspace)
     if to == "steps":
         if out is None:
             out = Path("exported") if run is None else Path("exported", folder_name(Path(run).name))
@@ -503,7 +493,7 @@ def dashboard(
     from codetracer_core.store import Store
     from codetracer_core.workflow import dashboard_root
 
-    place = _workspace(workspace).expanduser().absolute()
+    place = place_of(workspace).expanduser().absolute()
     Store.open(place).close()  # whatever is wrong with the workspace is told here, not in the browser
     root = dashboard_root()
     os.environ["CODETRACER_WORKSPACE"] = str(place)
@@ -540,7 +530,7 @@ def doctor(workspace: Workspace = None, as_json: AsJson = False) -> None:
     """
     from codetracer_core.doctor import findings
 
-    found = findings(_workspace(workspace))
+    found = findings(place_of(workspace))
     if as_json:
         terminal.print_json(found)
         return
@@ -562,9 +552,3 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None: ...
-
-
-def _workspace(named: Path | None) -> Path:
-    from codetracer_core.store import default_workspace
-
-    return named if named is not None else default_workspace()

@@ -1,19 +1,33 @@
 """The verbs of work on projects, shared by the command line and the dashboard: create, change, assign, look, export."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from codetracer_core.benchmark import validation_in_words
-from codetracer_core.errors import CodeTracerError
+from codetracer_core.errors import CodeTracerError, NotFound
+from codetracer_core.export import LABELS_FILE, events_as_jsonl, events_as_parquet, folder_name, verdicts_as_csv
+from codetracer_core.models import LabelEvent
 from codetracer_core.people import read_people
 from codetracer_core.projects import DONE, OPEN, Assignment, Project, State
-from codetracer_core.store import Reader, Store
+from codetracer_core.store import Reader, Store, StoredEvent
+from codetracer_core.workflow import POSITIVE, manifest_line, stage_labels_file
 
 # --- settings -----------------------------------------------------------------------------------------------
+
+
+def chosen_runs(reader: Reader, names: Sequence[str] = (), **filters: Any) -> list[str]:
+    """Ids of the runs that are called so (in this order; without names: all) and pass the filters of ``Reader.runs``.
+
+    Raises NotFound for a name that no run has.
+    """
+    ids = list(dict.fromkeys(reader.find_run(name) for name in names)) if names else None
+    passing = [run.run_id for run in reader.runs(ids=ids, **filters)]
+    return passing if ids is None else [run_id for run_id in ids if run_id in passing]
 
 
 def create_project(
@@ -98,6 +112,8 @@ class PersonStatus:
     """Steps with a verdict, over all their assignments; ``step_count`` are the steps of these."""
     step_count: int
     flagged: int
+    seconds: int
+    """Time on task until submission."""
 
 
 @dataclass(frozen=True)
@@ -186,4 +202,185 @@ def _person_status(annotator: str, own: Sequence[Assignment]) -> PersonStatus:
         labelled=sum(one.labelled for one in own),
         step_count=sum(one.step_count for one in own),
         flagged=sum(one.flagged for one in own),
+        seconds=sum(one.seconds for one in own),
     )
+
+
+# --- export -------------------------------------------------------------------------------------------------
+
+Form = Literal["codetracebench", "labels", "jsonl", "csv", "parquet"]
+Passes = Literal["blind", "revised", "all"]
+HumanSource = Literal["human", "adjudicated"]
+
+_ONE_STORY: tuple[Form, ...] = ("codetracebench", "labels")
+"""Forms that tell one story of a run."""
+_HELD_BY_THEM = ("stages", "shown")
+"""Fields, beside positive verdicts, that are either in these forms or no label."""
+_NAMED = 20
+"""So many runs are named in words about what is left out."""
+
+
+@dataclass(frozen=True)
+class ProjectExport:
+    """The labels of a project as one file, or as a folder of files; and in words what is not in them."""
+
+    data: bytes
+    """The file; empty if there is a folder."""
+    folder: dict[str, bytes]
+    """Files by their path in it ("labels" only)."""
+    left_out: tuple[str, ...]
+
+
+def export_project(
+    reader: Reader,
+    project_id: str,
+    form: Form,
+    *,
+    passes: Passes = "all",
+    annotator: str | None = None,
+    source: HumanSource = "human",
+    unsubmitted: bool = False,
+) -> ProjectExport:
+    """The labels of a project for other programs: those of its passes, of runs that their annotators have submitted.
+
+    "jsonl", "parquet": every act of labelling. "csv": the verdicts in force. Each tells who, when and in which pass;
+    ``passes`` says which: "blind", what was "revised" after submission, or both. "codetracebench" (manifest rows) and
+    "labels" (``codetracer_labels.json`` by run) tell one story of a run: that of one ``annotator`` or the adjudicated
+    one; with "all" as it stands after revision, and never from a repetition. What was not submitted yet is left out
+    unless asked for with ``unsubmitted``. Raises NotFound if nothing is left.
+    """
+    chosen = _chosen(reader, project_id, source, annotator, unsubmitted=unsubmitted)
+
+    def counts(event: LabelEvent) -> bool:
+        if event.source != source or annotator not in (None, event.annotator):
+            return False
+        if source == "adjudicated":
+            return event.run_id in chosen.run_ids
+        kind: Passes = "blind" if event.pass_number % 2 else "revised"
+        return passes in ("all", kind) and (event.run_id, event.annotator, _blind(event)) in chosen.blind_passes
+
+    if form in ("jsonl", "parquet"):
+        acts = [event for run_id in chosen.run_ids for event in reader.label_history(run_id) if counts(event)]
+        data = events_as_jsonl(acts).encode() if form == "jsonl" else events_as_parquet(acts)
+        export = ProjectExport(data if acts else b"", {}, chosen.left_out)
+    else:
+        labels: dict[str, list[StoredEvent]] = {run_id: [] for run_id in chosen.run_ids}
+        for event in reader.labels(source=source, annotator=annotator):
+            if counts(event):
+                labels[event.run_id].append(event)
+        export = _verdicts(reader, labels, chosen) if form == "csv" else _stories(reader, form, labels, chosen)
+    if not export.data and not export.folder:
+        why = " ".join(f"{words}." for words in export.left_out)
+        raise NotFound(f"there are no such labels in the project {project_id!r}", remedy=why)
+    return export
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What of a project an export is about."""
+
+    run_ids: tuple[str, ...]
+    blind_passes: Collection[tuple[str, str, int]]
+    """(run, annotator, pass) of the people's assignments."""
+    repetitions: Collection[tuple[str, str, int]]
+    """Those of them that are a run's second time."""
+    left_out: tuple[str, ...]
+
+
+def _chosen(
+    reader: Reader, project_id: str, source: HumanSource, annotator: str | None, *, unsubmitted: bool
+) -> _Chosen:
+    run_ids = reader.project_runs(project_id)
+    work = reader.assignments(project_id)
+    if source == "adjudicated":
+        decided = {one.run_id for one in work if one.state == "adjudicated"}
+        left_out = _words("not adjudicated yet", [run_id for run_id in run_ids if run_id not in decided])
+        return _Chosen(tuple(run_id for run_id in run_ids if run_id in decided), (), (), left_out)
+    if annotator is not None and annotator not in {one.annotator for one in work}:
+        names = ", ".join(sorted({one.annotator for one in work})) or "nobody"
+        raise NotFound(f"{annotator!r} has no runs of the project {project_id!r}", remedy=f"Who has: {names}.")
+    own = [one for one in work if annotator in (None, one.annotator) and one.state != "skipped"]
+    counted = [one for one in own if unsubmitted or one.submitted_at is not None]
+    waiting = [f"{one.run_id} ({one.annotator})" for one in own if one.submitted_at is None and not unsubmitted]
+    held = {one.run_id for one in own}
+    nobody = [run_id for run_id in run_ids if run_id not in held]
+    first: dict[tuple[str, str], int] = {}
+    for one in counted:
+        key = (one.run_id, one.annotator)
+        first[key] = min(one.pass_number, first.get(key, one.pass_number))
+    return _Chosen(
+        tuple(run_ids),
+        {(one.run_id, one.annotator, one.pass_number) for one in counted},
+        {
+            (one.run_id, one.annotator, one.pass_number)
+            for one in counted
+            if one.pass_number > first[one.run_id, one.annotator]
+        },
+        _words("not submitted yet", waiting)
+        + _words("nobody has them" if annotator is None else f"{annotator} does not have them", nobody),
+    )
+
+
+def _verdicts(reader: Reader, labels: Mapping[str, Sequence[StoredEvent]], chosen: _Chosen) -> ProjectExport:
+    verdicts = [event for said in labels.values() for event in said if event.field == "verdict"]
+    others = Counter(event.field for said in labels.values() for event in said if event.field != "verdict")
+    del others["shown"]
+    facts = {run.run_id: (run.agent, run.model, run.task) for run in reader.runs(ids=list(labels))}
+    data = verdicts_as_csv(verdicts, facts).encode() if verdicts else b""
+    return ProjectExport(data, {}, chosen.left_out + _no_place(others))
+
+
+def _stories(reader: Reader, form: Form, labels: Mapping[str, Sequence[StoredEvent]], chosen: _Chosen) -> ProjectExport:
+    data = ""
+    folder: dict[str, bytes] = {}
+    several: list[str] = []
+    without: list[str] = []
+    others: Counter[str] = Counter()
+    repeated: list[str] = []
+    for run_id, all_said in labels.items():
+        said = [event for event in all_said if (run_id, event.annotator, _blind(event)) not in chosen.repetitions]
+        repeated += [run_id] if len(said) < len(all_said) else []
+        people = sorted({event.annotator for event in said if event.source == "human"})
+        if len(people) > 1:
+            several.append(f"{run_id} ({', '.join(people)})")
+            continue
+        last = max((event.pass_number for event in said), default=1)  # a revision begins with a copy of what it revises
+        said = sorted((event for event in said if event.pass_number == last), key=lambda event: event.arrival)
+        if not said:
+            if any(run_id == known for known, *_ in chosen.blind_passes):  # the others are told of already
+                without.append(run_id)
+            continue
+        others.update(
+            str(event.value) if event.field == "verdict" else event.field
+            for event in said
+            if (event.value not in POSITIVE if event.field == "verdict" else event.field not in _HELD_BY_THEM)
+        )
+        if form == "labels":
+            folder[f"{folder_name(run_id)}/{LABELS_FILE}"] = stage_labels_file(reader, run_id, said).encode()
+        else:
+            data += manifest_line(reader, run_id, said)
+    if form == "labels":
+        del others["stage_reasons"]
+    left_out = (
+        *chosen.left_out,
+        *_words("labelled by several people (name one, or take the adjudicated labels)", several),
+        *_words("without labels of such a pass", without),
+        *_words("repetitions", repeated),
+        *_no_place(others),
+    )
+    return ProjectExport(data.encode(), folder, left_out)
+
+
+def _blind(event: LabelEvent) -> int:
+    """The blind pass that this belongs to, or that it revises."""
+    return event.pass_number - (event.pass_number + 1) % 2
+
+
+def _words(why: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Words on what is left out of an export; none if nothing is."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return (f"left out, {why}: {', '.join(names[:_NAMED])}{more}",) if names else ()
+
+
+def _no_place(others: Counter[str]) -> tuple[str, ...]:
+    return _words("because this form has no place for them", [f"{count} {name}" for name, count in others.items()])

@@ -75,6 +75,8 @@ class Assignment(NamedTuple):
     labelled: int
     """Steps with a verdict in this pass."""
     flagged: int
+    seconds: int
+    """Time on task in this pass."""
 
 
 class Standing(NamedTuple):

@@ -40,9 +40,10 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1))
 
 
-def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+def print_table(rows: Sequence[Mapping[str, Any]], *, none: str = "no runs yet") -> None:
+    """``none`` is said if there are no rows."""
     if not rows:
-        typer.echo("no runs yet")
+        typer.echo(none)
         return
     cells = [list(rows[0]), *([one_line("" if v is None else str(v), 80) for v in row.values()] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]

@@ -102,15 +102,21 @@ def stages_of(
 
 
 def label_step(run: str, step_id: int, verdict: Verdict | None, *, annotator: str, workspace: Path) -> str:
-    """Store one verdict of a person (None takes it back); durable when this returns.
+    """Store one verdict of a person (None takes it back) in their pass; durable when this returns.
 
     Returns "" or, if another process has the workspace open, words on who takes the label in. Raises NotFound for
-    an unknown run or step.
+    an unknown run or step, CodeTracerError if they have submitted the run: a revision is made where one sees it.
     """
     with Store.open_for_reading(workspace) as reader:
         (known,) = reader.runs(ids=[reader.find_run(run)])
+        standing = reader.standing(known.run_id, annotator)
     if step_id > known.step_count:
         raise NotFound(f"run {run!r} has {known.step_count} steps, there is no step {step_id}")
+    if standing.next_pass % 2 == 0:
+        raise CodeTracerError(
+            f"{annotator!r} has submitted run {run!r}",
+            remedy="Revise it on the dashboard; what was said blind stays beside it.",
+        )
     event = LabelEvent(
         run_id=known.run_id,
         step_id=step_id,
@@ -121,7 +127,7 @@ def label_step(run: str, step_id: int, verdict: Verdict | None, *, annotator: st
         occurred_at=datetime.now(UTC),
     )
     with open_for_writing(workspace) as store:
-        stored = store.add_label_events([event])
+        stored = store.add_human_labels([event])
         if stored.refused:
             raise CodeTracerError(stored.refused[0].reason)
         return f"it waits in the inbox, because {store.owner}" if isinstance(store, Inbox) else ""
@@ -415,15 +421,12 @@ def export_stage_labels(
     left_out = []
     without = []
     for run in _runs_called(reader, runs):
-        found = _of_one_annotator(reader, run.run_id, source, annotator)
-        if found is None:
+        labels = _of_one_annotator(reader, run.run_id, source, annotator)
+        if not labels:
             without.append(run.run_id)
             continue
-        _, verdicts, stages, labels = found
-        given = [label.value for label in labels if label.field == "stage_reasons"]
-        reasons = {item["stage_id"]: item["reasoning"] for item in (given[-1] if given else [])}
-        files[run.run_id] = stage_labels(error_stages(verdicts, stages, {}), reasons)
-        others = sum(verdict not in ("incorrect", "unuseful") for verdict in verdicts.values())
+        files[run.run_id] = stage_labels_file(reader, run.run_id, labels)
+        others = sum(label.field == "verdict" and label.value not in POSITIVE for label in labels)
         if others:
             left_out.append(f"left out of {run.run_id}: {others} steps neither incorrect nor unuseful")
     left_out += _without(without, source, nothing=runs is not None and not files)
@@ -436,12 +439,11 @@ def _export_rows(
     lines = []
     without = []
     for run in runs:
-        found = _of_one_annotator(reader, run.run_id, source, annotator)
-        if found is None:
+        labels = _of_one_annotator(reader, run.run_id, source, annotator)
+        if not labels:
             without.append(run.run_id)
             continue
-        record, verdicts, stages, _ = found
-        lines.append(json.dumps(to_row(row_of(record, verdicts, stages)), ensure_ascii=False) + "\n")
+        lines.append(manifest_line(reader, run.run_id, labels))
     return Exported("".join(lines), tuple(_without(without, source, nothing=named and not lines)))
 
 
@@ -453,29 +455,50 @@ def _without(run_ids: Sequence[str], source: LabelSource, *, nothing: bool) -> l
     return [f"left out, without {source} labels: {', '.join(run_ids)}"] if run_ids else []
 
 
-def _of_one_annotator(
-    reader: Reader, run_id: str, source: LabelSource, annotator: str | None
-) -> tuple[RunRecord, dict[int, str], tuple[Stage, ...], Sequence[LabelEvent]] | None:
-    """The run, its verdicts (of the last pass) and stages, and all labels in force; None without any of this source."""
+def _of_one_annotator(reader: Reader, run_id: str, source: LabelSource, annotator: str | None) -> list[StoredEvent]:
+    """The labels in force of this source, those of the last pass last."""
     labels = sorted(reader.labels(run_id, source=source, annotator=annotator), key=_pass)
-    if not labels:
-        return None
     annotators = sorted({event.annotator for event in labels})
     if len(annotators) > 1 and source != "adjudicated":
         raise CodeTracerError(
             f"run {run_id!r} has {source} labels of several annotators: {', '.join(annotators)}",
             remedy="Name one of them (--annotator).",
         )
+    return labels
+
+
+def _pass(event: LabelEvent) -> int:
+    return event.pass_number
+
+
+POSITIVE = ("incorrect", "unuseful")
+"""The verdicts that the benchmark's forms hold."""
+
+
+def manifest_line(reader: Reader, run_id: str, labels: Sequence[LabelEvent]) -> str:
+    """A run with these labels as a line of a manifest; of several in one place the last counts."""
+    record, verdicts, stages = _labelled(reader, run_id, labels)
+    return json.dumps(to_row(row_of(record, verdicts, stages)), ensure_ascii=False) + "\n"
+
+
+def stage_labels_file(reader: Reader, run_id: str, labels: Sequence[LabelEvent]) -> str:
+    """``codetracer_labels.json`` of a run with these labels; of several in one place the last counts."""
+    _, verdicts, stages = _labelled(reader, run_id, labels)
+    given = [label.value for label in labels if label.field == "stage_reasons"]
+    reasons = {item["stage_id"]: item["reasoning"] for item in (given[-1] if given else [])}
+    return stage_labels(error_stages(verdicts, stages, {}), reasons)
+
+
+def _labelled(
+    reader: Reader, run_id: str, labels: Sequence[LabelEvent]
+) -> tuple[RunRecord, dict[int, str], tuple[Stage, ...]]:
+    """The run with its verdicts and stages; stages that these labels do not give are the benchmark's, or split."""
     record = reader.load_run(run_id)
     verdicts = {event.step_id: str(event.value) for event in labels if event.field == "verdict" and event.step_id}
     drawn = [event.value for event in labels if event.field == "stages"]
     annotated = tuple(Stage.model_validate(stage) for stage in drawn[-1]) if drawn else reader.stages(run_id)
     stages, _ = stages_of(record.trajectory, build_tree(record.trajectory), annotated)
-    return record, verdicts, stages, labels
-
-
-def _pass(event: LabelEvent) -> int:
-    return event.pass_number
+    return record, verdicts, stages
 
 
 # --- samples and the dashboard's files ----------------------------------------------------------------------

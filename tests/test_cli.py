@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 import os
 import pty
@@ -9,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +20,16 @@ import pytest
 from codetracer_core import __version__
 from codetracer_core.cli import batch, main
 from codetracer_core.doctor import KEYS
+from codetracer_core.models import LabelEvent
 from codetracer_core.store import Store
 from tests.conftest import REPOSITORY, SAMPLE_DATA
-from tests.small_runs import ACTIONS, manifest_row, pack_zst, write_manifest, write_run
+from tests.small_runs import ACTIONS, manifest_row, pack_zst, write_benchmark, write_manifest, write_run
 
 PROGRAM = [sys.executable, "-m", "codetracer_core"]
-COMMANDS = ("import", "list", "inspect", "tree", "label", "labels import", "export", "dashboard", "doctor")
+COMMANDS = (
+    *("import", "list", "inspect", "tree", "label", "labels import", "export", "dashboard", "doctor"),
+    *(f"project {name}" for name in ("create", "list", "show", "assign", "status", "export")),
+)
 
 
 class Said:
@@ -563,6 +570,191 @@ def test_steps_go_into_a_folder_of_their_own(
     assert codetracer("export", "one.traj", "--to", "steps").out == f"{Path('exported', 'one.traj')}\n"
     assert codetracer("export", "--all", "--to", "steps").out == f"{Path('exported', run_id)}\n"
     assert sorted(path.name for path in Path("exported").iterdir()) == sorted([run_id, "one.traj"])
+
+
+# --- projects
+
+
+def test_a_project_on_the_command_line(codetracer: Any, tmp_path: Path) -> None:
+    for name in "abc":
+        write_run(tmp_path / "runs" / f"{name}.traj", submission=name)
+    codetracer("import", tmp_path / "runs")
+    run_ids = [run["run_id"] for run in codetracer("list", "--json").json]
+    assert codetracer("project", "list").out == "no projects yet\n"
+    guidelines = tmp_path / "guidelines.md"
+    guidelines.write_text("# Trace back from the outcome\n")
+    made = codetracer("project", "create", "pilot", "--annotators", "ann,bob,cy", "--guidelines", guidelines)
+    assert made.out == "pilot: 3 runs, each to be labelled by 2 of ann, bob, cy\n"
+    assert "there is a project 'pilot' already" in codetracer("project", "create", "pilot").err
+    shown = codetracer("project", "show", "pilot", "--json").json
+    assert (shown["runs"], shown["guidelines"]) == (run_ids, "# Trace back from the outcome\n")
+    assert "# Trace back from the outcome" in codetracer("project", "show", "pilot").out
+
+    given = codetracer("project", "assign", "pilot", "--each", "1", "--json").json
+    assert sorted(one["annotator"] for one in given["assigned"]) == ["ann", "bob", "cy"]
+    assert given["unassigned_places"] == 3
+    given = codetracer("project", "assign", "pilot").out.splitlines()
+    assert given[-1] == "3 assigned, 0 places without anybody left"
+    assert codetracer("project", "assign", "pilot").out == "0 assigned, 0 places without anybody left\n"
+    assert "'dee' does not take part" in codetracer("project", "assign", "pilot", "--to", "dee").err
+
+    for who in ("ann", "bob"):
+        verdict = {"ann": "incorrect", "bob": "correct"}[who]
+        assert codetracer("label", run_ids[0], "--step", "3", "--verdict", verdict, "--annotator", who).code == 0
+    with Store.open(tmp_path / "workspace") as store:
+        store.submit("pilot", run_ids[0], "ann", rest_is_correct=True)
+    late = codetracer("label", run_ids[0], "--step", "4", "--verdict", "correct", "--annotator", "ann")
+    assert late.code == 1
+    assert "has submitted run" in late.err
+    assert "Revise it on the dashboard" in late.err
+
+    told = codetracer("project", "status", "pilot")
+    assert re.search(r"^ann +1 submitted, 1 assigned +6 of 12 ", told.out, re.MULTILINE)
+    assert re.search(r"^bob +1 in progress, 1 assigned +1 of 12 ", told.out, re.MULTILINE)
+    assert told.out.endswith("\n0 of 3 runs finished, 5 submissions missing, 0 of them without anybody\n")
+    assert codetracer("project", "list", "--json").json[0]["missing_submissions"] == 5
+    status = codetracer("project", "status", "pilot", "--json").json
+    assert [(run["state"], run["submissions"]) for run in status["runs"]] == [
+        ("in_progress", 1),
+        ("assigned", 0),
+        ("assigned", 0),
+    ]
+
+
+def test_runs_of_a_project_are_chosen_by_filters_or_ids(codetracer: Any, tmp_path: Path) -> None:
+    codetracer("import", write_benchmark(tmp_path / "bench", tmp_path / "make"))
+    codetracer("import", write_run(tmp_path / "runs" / "own.traj", submission="own"))
+    runs = codetracer("list", "--json").json
+    own = next(run["run_id"] for run in runs if run["labels_by_source"]["ground_truth"] == 0)
+
+    def chosen(name: str, *words: str) -> set[str]:
+        made = codetracer("project", "create", name, *words)
+        assert made.code == 0, made.err
+        return set(codetracer("project", "show", name, "--json").json["runs"])
+
+    with_truth = {run["run_id"] for run in runs} - {own}
+    assert chosen("gold", "--with-ground-truth") == with_truth
+    assert chosen("by-id", "--runs", own, "--runs", "extracted") == {own, "extracted"}
+    assert chosen("both", "--runs", own, "--runs", "extracted", "--with-ground-truth") == {"extracted"}
+    solved = {run["run_id"] for run in runs if run["outcome"] == "solved"}
+    assert solved
+    assert chosen("solved", "--outcome", "solved", "--agent", "SWE-agent") == solved
+    nothing = codetracer("project", "create", "none", "--agent", "nobody")
+    assert (nothing.code, "at least one run" in nothing.err) == (1, True)
+    assert codetracer("project", "create", "none", "--runs", "unknown").code == 1
+    assert "'shuffled'" in codetracer("project", "create", "none", "--order", "random").err
+    unreadable = codetracer("project", "create", "none", "--guidelines", tmp_path / "missing.md")
+    assert "the guidelines cannot be read" in unreadable.err
+
+
+def test_export_of_a_project(codetracer: Any, tmp_path: Path) -> None:
+    for name in "ab":
+        write_run(tmp_path / "runs" / f"{name}.traj", submission=name)
+    codetracer("import", tmp_path / "runs")
+    first, second = (run["run_id"] for run in codetracer("list", "--json").json)
+    codetracer("project", "create", "pilot", "--annotators", "ann,bob")
+    codetracer("project", "assign", "pilot")
+    nothing = codetracer("project", "export", "pilot", "--to", "jsonl")
+    assert nothing.code == 1
+    assert f"left out, not submitted yet: {first} (ann)" in nothing.err
+
+    def label(who: str, run_id: str, step: int, verdict: str) -> None:
+        said = codetracer("label", run_id, "--step", str(step), "--verdict", verdict, "--annotator", who)
+        assert said.code == 0, said.err
+
+    label("ann", first, 3, "incorrect")
+    label("ann", first, 4, "unuseful")
+    label("bob", first, 3, "correct")
+    label("ann", second, 5, "incorrect")
+    with Store.open(tmp_path / "workspace") as store:
+        for run_id, who in ((first, "ann"), (first, "bob"), (second, "ann")):
+            store.submit("pilot", run_id, who)
+        revision = LabelEvent(
+            run_id=first,
+            step_id=3,
+            value=None,
+            annotator="ann",
+            client="revision",
+            sequence=1,
+            occurred_at=datetime.now(UTC),
+        )
+        store.add_human_labels([revision])
+
+    def verdicts(*words: str) -> list[tuple[str, ...]]:
+        said = codetracer("project", "export", "pilot", "--to", "csv", *words)
+        assert said.code == 0, said.err
+        rows = list(csv.DictReader(io.StringIO(said.out)))
+        return [(row["run_id"], row["step_id"], row["verdict"], row["annotator"], row["pass_number"]) for row in rows]
+
+    blind = [
+        (first, "3", "incorrect", "ann", "1"),
+        (first, "3", "correct", "bob", "1"),
+        (first, "4", "unuseful", "ann", "1"),
+        (second, "5", "incorrect", "ann", "1"),
+    ]
+    revised = [(first, "4", "unuseful", "ann", "2")]
+    assert sorted(verdicts("--pass", "blind")) == sorted(blind)
+    assert verdicts("--pass", "revised") == revised
+    assert sorted(verdicts()) == sorted(blind + revised)
+    assert verdicts("--annotator", "bob") == [blind[1]]
+
+    def rows(*words: str) -> tuple[dict[str, list[int]], str]:
+        """Incorrect and unuseful steps by run, and what is left out."""
+        said = codetracer("project", "export", "pilot", "--to", "codetracebench", *words)
+        found = {}
+        for row in map(json.loads, said.out.splitlines()):
+            stages = row["incorrect_stages"]
+            found[row["traj_id"]] = [n for s in stages for n in s["incorrect_step_ids"] + s["unuseful_step_ids"]]
+        return found, said.err
+
+    found, left_out = rows()
+    assert found == {second: [5]}
+    assert f"labelled by several people (name one, or take the adjudicated labels): {first} (ann, bob)" in left_out
+    assert f"not submitted yet: {second} (bob)" in left_out
+    assert rows("--annotator", "ann")[0] == {first: [4], second: [5]}, "what was taken back stays taken back"
+    assert rows("--annotator", "ann", "--pass", "blind")[0] == {first: [3, 4], second: [5]}
+    found, left_out = rows("--annotator", "ann", "--pass", "revised")
+    assert found == {first: [4]}
+    assert f"without labels of such a pass: {second}" in left_out
+    found, left_out = rows("--annotator", "bob")
+    assert found == {first: []}
+    assert "because this form has no place for them: 1 correct" in left_out
+    assert f"not adjudicated yet: {first}, {second}" in rows("--source", "adjudicated")[1]
+    assert "'dee' has no runs of the project 'pilot'. Who has: ann, bob." in rows("--annotator", "dee")[1]
+
+    folder = tmp_path / "labels"
+    written = codetracer("project", "export", "pilot", "--to", "labels", folder, "--annotator", "ann").out.splitlines()
+    assert [Path(path).parent.name for path in written] == [first, second]
+    assert json.loads(Path(written[1]).read_text())[0]["incorrect_step_ids"] == [5]
+
+    assert codetracer("project", "export", "pilot", "--to", "parquet").code == 2
+    events, other = tmp_path / "events.parquet", tmp_path / "other"
+    assert codetracer("project", "export", "pilot", "--to", "parquet", events).code == 0
+    codetracer("import", tmp_path / "runs", "--workspace", other)
+    assert codetracer("labels", "import", events, "--workspace", other, "--json").json["counts"]["refused"] == 0
+    arrival = {"arrival", "arrived_at"}
+    here, there = (
+        [
+            {name: value for name, value in json.loads(line).items() if name not in arrival}
+            for line in codetracer("export", "--all", "--to", "jsonl", "--workspace", place).out.splitlines()
+        ]
+        for place in (tmp_path / "workspace", other)
+    )
+    assert here == there
+
+
+def test_a_project_while_the_dashboard_has_the_workspace(codetracer: Any, run_id: str, tmp_path: Path) -> None:
+    codetracer("project", "create", "pilot", "--annotators", "ann,bob")
+    place = {"CODETRACER_WORKSPACE": str(tmp_path / "workspace")}
+    with Store.open(tmp_path / "workspace", purpose="the dashboard") as store:
+        read = process("project", "status", "pilot", env=place)
+        assert (read.returncode, run_id in read.stdout) == (0, True)
+        for words in (("create", "second"), ("assign", "pilot")):
+            write = process("project", *words, env=place)
+            assert write.returncode == 1
+            assert "the dashboard (process" in write.stderr
+            assert "Do this there, or close it" in write.stderr
+        assert store.assignments() == []
 
 
 # --- doctor and dashboard

@@ -33,6 +33,7 @@ def assignment(annotator: str, run_id: str, state: State = "assigned", **fields:
         "step_count": 5,
         "labelled": 0,
         "flagged": 0,
+        "seconds": 0,
     }
     return Assignment(**given | fields)
 

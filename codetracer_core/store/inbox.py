@@ -28,6 +28,8 @@ class Parcel(Frozen):
     decisions: tuple[tuple[tuple[Kind, str], ...], ...] = ()
     ground_truth: tuple[GroundTruth | None, ...] = ()
     events: tuple[LabelEvent, ...] = ()
+    said: tuple[LabelEvent, ...] = ()
+    """What people say while they label: the store decides on pass and exposure."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,12 @@ class Inbox:
         """
         if events:
             self._leave(Parcel(events=tuple(events)))
+        return Stored(acknowledge(events))
+
+    def add_human_labels(self, events: Sequence[LabelEvent]) -> Stored:
+        """The same for what people say while they label; see ``Store.add_human_labels``."""
+        if events:
+            self._leave(Parcel(said=tuple(events)))
         return Stored(acknowledge(events))
 
     def _leave(self, parcel: Parcel) -> None:

@@ -321,6 +321,7 @@ class Store(Reader):
             parcel = inbox.open_parcel(path)
             added = self.add_runs(parcel.runs, decisions=parcel.decisions, ground_truth=parcel.ground_truth)
             refused = added.refused + self.add_label_events(parcel.events).refused
+            refused += self.add_human_labels(parcel.said).refused
         except (UnreadableFile, ValueError) as error:
             inbox.refuse(self.workspace, path, str(error))
             return TakenIn(path.name, error=str(error))

@@ -28,7 +28,9 @@ from codetracer_core.store.database import last_change
 
 _ASSIGNMENTS = """
     WITH act AS (
-        SELECT run_id, annotator, pass_number, max(arrived_at) AS last_act_at FROM label_event
+        SELECT run_id, annotator, pass_number, max(arrived_at) AS last_act_at,
+            sum(CASE WHEN field = 'worked' THEN CAST(value AS BIGINT) END) AS seconds
+        FROM label_event
         WHERE source = 'human' AND field <> 'shown' AND ($run_id::VARCHAR IS NULL OR run_id = $run_id::VARCHAR)
         GROUP BY ALL),
     mark AS (
@@ -38,7 +40,8 @@ _ASSIGNMENTS = """
         FROM label WHERE source = 'human' AND ($run_id::VARCHAR IS NULL OR run_id = $run_id::VARCHAR) GROUP BY ALL),
     decided AS (SELECT project_id, run_id, max(decided_at) AS decided_at FROM adjudication GROUP BY ALL)
     SELECT project_id, run_id, annotator, pass_number, assigned_at, last_act_at, submitted_at, skipped_at, decided_at,
-        released_at, coalesce(skip_reason, '') AS skip_reason, step_count, coalesce(labelled, 0), coalesce(flagged, 0)
+        released_at, coalesce(skip_reason, '') AS skip_reason, step_count, coalesce(labelled, 0), coalesce(flagged, 0),
+        coalesce(seconds, 0)
     FROM assignment JOIN run USING (run_id)
     LEFT JOIN act USING (run_id, annotator, pass_number)
     LEFT JOIN mark USING (run_id, annotator, pass_number)
@@ -128,7 +131,7 @@ def assignments_in(
 
 
 def _assignment(row: Sequence[Any], claim_hours: float, now: datetime) -> Assignment:
-    project_id, run_id, annotator, pass_number, *times, skip_reason, step_count, labelled, flagged = row
+    project_id, run_id, annotator, pass_number, *times, skip_reason, step_count, labelled, flagged, seconds = row
     assigned_at, last_act_at, submitted_at, skipped_at, decided_at, released_at = (
         None if moment is None else moment.replace(tzinfo=UTC) for moment in times
     )
@@ -159,6 +162,7 @@ def _assignment(row: Sequence[Any], claim_hours: float, now: datetime) -> Assign
         step_count,
         labelled,
         flagged,
+        int(seconds),
     )
 
 
