@@ -13,7 +13,7 @@ import json
 import os
 import tempfile
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pydantic import Field, ValidationError, field_validator
@@ -48,6 +48,21 @@ class People(Frozen):
         known = {one.casefold(): roles for one, roles in self.people.items()}
         return known.get(name.casefold(), self.others)
 
+    def given(self, name: str, roles: Collection[Role]) -> "People":
+        """These people with other roles of one of them, who may be new. Raises CodeTracerError for what is no name."""
+        before = next((one for one in self.people if one.casefold() == name.casefold()), name)
+        return self._with({**self.people, before: frozenset(roles)})
+
+    def without(self, name: str) -> "People":
+        """These people but this one, who then is one of the ``others``."""
+        return self._with({one: roles for one, roles in self.people.items() if one != name})
+
+    def _with(self, people: Mapping[str, frozenset[Role]]) -> "People":
+        try:
+            return People(people=people, others=self.others)
+        except ValidationError as error:
+            raise CodeTracerError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+
     def with_role(self, role: Role) -> list[str]:
         """The people who are named and have it, by name."""
         return sorted(name for name, roles in self.people.items() if role in roles)
@@ -77,19 +92,6 @@ def read_people(workspace: Path, *, without_file: People = EVERYBODY_EVERYTHING)
         place = ".".join(map(str, first["loc"]))
         remedy = f"Roles are {', '.join(ROLES)}."
         raise CodeTracerError(first["msg"], path=path, place=place, remedy=remedy) from error
-
-
-def people_in_table(rows: Iterable[tuple[str, Collection[Role]]], others: Collection[Role]) -> People:
-    """People as a table gives them. Raises CodeTracerError, in words, for what is no name or stands there twice."""
-    named: dict[str, frozenset[Role]] = {}
-    for name, roles in rows:
-        if name.strip() in named:
-            raise CodeTracerError(f"{name.strip()!r} stands there twice")
-        named[name.strip()] = frozenset(roles)
-    try:
-        return People(people=named, others=frozenset(others))
-    except ValidationError as error:
-        raise CodeTracerError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
 
 
 def change_people(workspace: Path, before: People, after: People, *, by: str) -> None:

@@ -1,5 +1,22 @@
-"""Who one is here."""
+"""Who one is here; for leads the projects, the people and the workspace as well."""
 
-from codetracer_core.ui.settings import you
+import streamlit as st
 
+from codetracer_core.projects import ROLES
+from codetracer_core.ui.identity import may
+from codetracer_core.ui.project_settings import projects
+from codetracer_core.ui.settings import people_and_roles, what_was_done, workspace, you
+from codetracer_core.ui.workspace import open_store
+
+what_was_done()
 you()
+if may("lead"):
+    parts = {
+        "Projects": lambda: projects(open_store()),
+        "People": people_and_roles,
+        "Workspace": lambda: workspace(open_store()),
+    }
+    part = st.segmented_control("Settings of", [*parts], default="Projects", required=True, key="settings_part")
+    parts[part or "Projects"]()
+elif may(*ROLES):
+    workspace(open_store())
