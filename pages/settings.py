@@ -16,7 +16,9 @@ if may("lead"):
         "People": people_and_roles,
         "Workspace": lambda: workspace(open_store()),
     }
-    part = st.segmented_control("Settings of", [*parts], default="Projects", required=True, key="settings_part")
+    part = st.segmented_control(
+        "Settings of", [*parts], default="Projects", required=True, key="settings_part", label_visibility="collapsed"
+    )
     parts[part or "Projects"]()
 elif may(*ROLES):
     workspace(open_store())

@@ -191,7 +191,7 @@ def _guidelines(store: Store, project: Project) -> None:
             height=420,
             key=f"{project.project_id}_guidelines",
         )
-        if st.button("Save the guidelines", type="primary", disabled=text == project.guidelines):
+        if st.button("Save the guidelines", type="primary"):
             with changing("The guidelines are saved."):
                 require("lead")
                 project_work.change_project(store, project.project_id, guidelines=text)
@@ -219,7 +219,7 @@ def _summary(status: ProjectStatus) -> None:
     words = [
         f"{status.finished_runs} of {_count(len(status.runs), 'run')} finished",
         f"{_count(status.missing_submissions, 'submission')} missing",
-        f"{status.unassigned_places} of these with nobody",
+        f"{status.unassigned_places} of them given to nobody",
         "open" if status.project.is_open else "closed",
     ]
     st.text(" · ".join(words))
