@@ -39,13 +39,22 @@ def standalone_page(
     tree: TraceTree,
     stages: Sequence[Stage],
     *,
+    stages_from: str = "",
     name: str,
     declared_step_count: int | None = None,
     said: Said | None = None,
     truth: Mapping[int, str] | None = None,
 ) -> str:
-    """The page. ``said`` is what one person says of the run; ``truth`` is in it only if it is given."""
-    data = viewer_data(trajectory, tree, stages, name=name, declared_step_count=declared_step_count, truth=truth)
+    """The page. ``stages`` are shown unless ``said`` holds others; ``said`` is what one person says of the run; ``truth`` is in it only if it is given."""
+    data = viewer_data(
+        trajectory,
+        tree,
+        stages,
+        stages_from=stages_from,
+        name=name,
+        declared_step_count=declared_step_count,
+        truth=truth,
+    )
     steps: dict[str, object] = {}
     for step in trajectory.steps:
         steps |= whole_step(trajectory, step.step_id)

@@ -16,10 +16,10 @@ from codetracer_core.tree import TraceTree
 
 VIEWER_SCRIPTS = (
     *("vendor/prism.min.js", "text.js", "keys.js", "outbox.js"),
-    *("tree.js", "detail.js", "why.js", "worked.js", "positions.js", "viewer.js"),
+    *("tree.js", "detail.js", "why.js", "stages.js", "worked.js", "positions.js", "viewer.js"),
 )
 STEP_FIELDS = ("verdict", "details", "chain", "omission", "flag")
-RUN_FIELDS = ("onset", "run_verdict", "note", "tags", "flag")
+RUN_FIELDS = ("onset", "run_verdict", "note", "tags", "flag", "stages")
 """What the viewer shows of a person's labels, of steps and of the whole run; see ``LabelEvent``."""
 WINDOW_CHARACTERS = 400_000
 """How much step text one answer holds at most; the step asked for first is always in it."""
@@ -42,6 +42,12 @@ class Said:
     @property
     def verdicts(self) -> Mapping[int, str]:
         return self.of_steps.get("verdict", {})
+
+    @property
+    def stages(self) -> tuple[Stage, ...] | None:
+        """The stages that this person drew; None: none drawn (empty: no step is in a stage)."""
+        drawn = self.of_run.get("stages")
+        return None if drawn is None else tuple(Stage.model_validate(stage) for stage in drawn)
 
     def as_json(self) -> dict[str, Any]:
         """As the viewer takes it."""
@@ -71,19 +77,21 @@ def viewer_data(
     tree: TraceTree,
     stages: Sequence[Stage],
     *,
+    stages_from: str,
     name: str,
     declared_step_count: int | None = None,
     truth: Mapping[int, str] | None = None,
 ) -> dict[str, Any]:
-    """What the viewer needs of a run once. ``name`` identifies the run; ``truth`` is sent only if it is given."""
+    """What the viewer needs of a run once. ``name`` identifies the run; ``truth`` is sent only if it is given.
+
+    ``stages_from`` says in words where the stages come from; the viewer shows what stands before the first colon.
+    """
     return {
         "run": name,
         "title": title(trajectory, name=name, declared_step_count=declared_step_count),
         "outline": outline(trajectory, tree),
-        "stages": [
-            {"id": stage.stage_id, "start": stage.start_step_id, "end": stage.end_step_id, "name": stage.name}
-            for stage in stages
-        ],
+        "stages": [stage.model_dump() for stage in stages],
+        "stagesFrom": stages_from,
         "branches": [branch.name or branch.branch_id for branch in trajectory.branches],
         "truthShown": truth is not None,
         "truth": {str(step): verdict for step, verdict in (truth or {}).items()},

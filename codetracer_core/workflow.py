@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -42,10 +43,15 @@ class RunView:
     tree: TraceTree
     stages: tuple[Stage, ...]
     stages_from: str
-    """Where the stages come from: the benchmark, or the rule of the offline split."""
+    """Where the stages come from: ground truth, or the offline split with its rule."""
     path: str
     record: RunRecord | None = None
     """What the workspace knows of it; None: read from its files, which need not have been imported."""
+
+    @cached_property
+    def split(self) -> tuple[Stage, ...]:
+        """The offline split, whatever the benchmark says: where people may begin to draw."""
+        return offline_stages(self.trajectory, self.tree).stages
 
     @property
     def run_id(self) -> str | None:
@@ -94,9 +100,9 @@ def stored_run(reader: Reader, name: str) -> RunView:
 def stages_of(
     trajectory: Trajectory, tree: TraceTree, annotated: tuple[Stage, ...] | None = None
 ) -> tuple[tuple[Stage, ...], str]:
-    """The stages to show, and where they come from: those of the benchmark if there are any, else an offline split."""
+    """The stages to show, and where they come from: ground truth if there is any, else an offline split."""
     if annotated is not None:
-        return annotated, "the benchmark"
+        return annotated, "ground truth"
     split = offline_stages(trajectory, tree)
     return split.stages, f"split offline: {split.rule}"
 
@@ -321,6 +327,7 @@ def export_page(run: str, workspace: Path, *, annotator: str | None = None, grou
         view.trajectory,
         view.tree,
         view.stages,
+        stages_from=view.stages_from,
         name=view.run_id or Path(view.path).name,
         declared_step_count=view.declared_step_count,
         said=own,

@@ -34,6 +34,7 @@ def jump_to_clicked_point() -> None:
 def overview(run: RunView, truth: Mapping[int, str]) -> None:
     trajectory = run.trajectory
     own = said_by(open_store(), run.run_id, person())
+    stages_from = run.stages_from if own.stages is None else "your own"
     picture, facts = st.columns([2, 1])
     with picture:
         choices = ["kind", "verdict", "stage", *(["ground truth"] if truth else [])]
@@ -43,7 +44,7 @@ def overview(run: RunView, truth: Mapping[int, str]) -> None:
         figure = tree_figure(
             trajectory,
             run.tree,
-            stages=run.stages,
+            stages=run.stages if own.stages is None else own.stages,
             verdicts=own.verdicts,
             truth=truth,
             colour_by=colour_by or "kind",
@@ -55,7 +56,7 @@ def overview(run: RunView, truth: Mapping[int, str]) -> None:
         )
     with facts:
         notes = [("Note", note) for note in trajectory.notes]
-        components.facts()(key="facts", data=[*run_facts(trajectory), ("Stages from", run.stages_from), *notes])
+        components.facts()(key="facts", data=[*run_facts(trajectory), ("Stages from", stages_from), *notes])
         if trajectory.tests:
             tests = pd.DataFrame([(test.name, test.status) for test in trajectory.tests], columns=["Test", "Result"])
             st.dataframe(tests, hide_index=True)
@@ -77,6 +78,7 @@ def one_page(run: RunView, own: Said, truth: Mapping[int, str]) -> str:
         run.trajectory,
         run.tree,
         run.stages,
+        stages_from=run.stages_from,
         name=run.run_id,
         declared_step_count=run.declared_step_count,
         said=own,
@@ -103,6 +105,8 @@ with steps_tab:
         record=run.record,
         tree=run.tree,
         stages=run.stages,
+        stages_from=run.stages_from,
+        split=run.split,
         store=open_store(),
         annotator=person(),
         start=start_step(),

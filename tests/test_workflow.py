@@ -82,7 +82,7 @@ def test_open_run_by_id(bench: Path, tmp_path: Path) -> None:
         import_runs([], store=store, manifest=bench / "bench_manifest.full.jsonl")
     view = open_run("longer", tmp_path / "workspace")
     assert (view.run_id, view.trajectory.step_count, view.declared_step_count) == ("longer", 7, 6)
-    assert view.stages_from == "the benchmark"
+    assert view.stages_from == "ground truth"
     assert [stage.end_step_id for stage in view.stages] == [2, 6]
     with pytest.raises(NotFound, match="neither a path nor an imported run: 'no-such-run'"):
         open_run("no-such-run", tmp_path / "workspace")

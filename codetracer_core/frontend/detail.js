@@ -27,8 +27,9 @@ function createDetail(s, frame) {
     const why = element("span", "because");
     appendVisible(why, reason[i]);
     parts.push(why);
-    const stage = s.stages.find(({ start, end }) => start <= i + 1 && i + 1 <= end);
-    if (stage) parts.push(element("span", "chip", `stage ${stage.id} of ${s.stages.length}`));
+    const stage = s.stages[stageAt(s.stages, i + 1)];
+    if (stage) parts.push(element("span", "chip", `stage ${stage.stage_id} of ${s.stages.length}`));
+    else if (s.drawn) parts.push(element("span", "chip", "in no stage"));
     if (group[i]) {
       const members = s.outline.group.filter((other) => other === group[i]).length;
       parts.push(element("span", "chip", `parallel ${i + 2 - group[i]} of ${members}`));

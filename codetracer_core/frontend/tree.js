@@ -8,14 +8,16 @@ function createTree(s, frame) {
   const list = $(".list"),
     rowsNode = $(".rows"),
     map = $(".map");
+  let laid = null; // the stages among which the rows stand
 
   /** The rows of the tree: a head per stage, then the steps that are not folded away. */
   function layout() {
     const rows = [],
       rowOfStep = [];
-    const stageAt = new Map(s.stages.map((stage) => [stage.start, stage]));
+    laid = s.stages;
+    const begins = new Map(laid.map((stage) => [stage.start_step_id, stage]));
     for (let i = 0; i < s.count; i++) {
-      const stage = stageAt.get(i + 1);
+      const stage = begins.get(i + 1);
       if (stage) rows.push({ stage });
       if (s.folded.has(s.outline.state[i]) && s.outline.kind[i] !== "c") continue;
       rowOfStep[i] = rows.length;
@@ -27,6 +29,7 @@ function createTree(s, frame) {
   }
 
   function paint() {
+    if (s.stages !== laid) layout();
     if (s.count) {
       const top = s.rowOfStep[s.cur] * ROW;
       const outside = top < list.scrollTop + ROW || top > list.scrollTop + list.clientHeight - 2 * ROW;
@@ -49,11 +52,15 @@ function createTree(s, frame) {
   }
 
   function stageRow(stage) {
-    const row = element("div", `row stage hue${stage.id % 6}`);
+    const row = element("div", `row stage hue${stage.stage_id % 6}`);
     row.setAttribute("role", "presentation");
-    row.append(element("span", "band"), element("span", "stagename", `Stage ${stage.id}${stage.name ? " · " : ""}`));
-    appendVisible(row.lastChild, stage.name || "");
-    row.append(element("span", "range", `${stage.start}–${stage.end}`));
+    if (!s.data.readOnly) row.title = "Drag to where the stage begins; double click to name it";
+    row.append(
+      element("span", "band"),
+      element("span", "stagename", `Stage ${stage.stage_id}${stage.name ? " · " : ""}`),
+    );
+    appendVisible(row.lastChild, stage.name);
+    row.append(element("span", "range", `${stage.start_step_id}–${stage.end_step_id}`));
     return row;
   }
 
@@ -64,7 +71,7 @@ function createTree(s, frame) {
     const ranged = s.range !== null && from <= i && i <= to;
     const row = element(
       "div",
-      `row step ${KINDS[kind[i]]}${i === s.cur ? " current" : ""}${branch[i] >= 0 ? " branched" : ""}${executed[i] ? "" : " unexecuted"}${ranged ? " ranged" : ""}`,
+      `row step ${KINDS[kind[i]]}${i === s.cur ? " current" : ""}${branch[i] >= 0 ? " branched" : ""}${executed[i] ? "" : " unexecuted"}${ranged ? " ranged" : ""}${s.drop === i + 1 ? " drop" : ""}`,
     );
     row.id = `step-${i + 1}`;
     row.dataset.step = i;
@@ -73,8 +80,15 @@ function createTree(s, frame) {
     row.setAttribute("aria-posinset", i + 1);
     row.setAttribute("aria-setsize", s.count);
     row.setAttribute("aria-selected", i === s.cur);
-    const stage = s.stages.find(({ start, end }) => start <= i + 1 && i + 1 <= end);
-    row.append(element("span", `band${stage ? ` hue${stage.id % 6}` : ""}`));
+    const stage = s.stages[stageAt(s.stages, i + 1)],
+      begins = stage?.start_step_id === i + 1;
+    row.append(element("span", `band${stage ? ` hue${stage.stage_id % 6}` : ""}`));
+    if (!s.data.readOnly) {
+      const begin = element("span", "begin", begins ? "−" : "+");
+      begin.dataset.begin = i + 1;
+      begin.title = begins ? "Join this stage with the one before (T)" : "A stage begins here (T)";
+      row.append(begin);
+    }
     if (change) {
       const folds = s.outline.state[i + 1] === state[i] && i + 1 < s.count;
       const badge = element("span", "badge", `S${state[i]}`);
@@ -111,7 +125,7 @@ function createTree(s, frame) {
     }
     row.setAttribute(
       "aria-label",
-      `Step ${i + 1}, ${KINDS[kind[i]]}, ${label[i]}${verdict ? `, your verdict ${verdict}` : ""}${truth ? `, ground truth ${truth}` : ""}`,
+      `Step ${i + 1}, ${KINDS[kind[i]]}, ${label[i]}${verdict ? `, your verdict ${verdict}` : ""}${truth ? `, ground truth ${truth}` : ""}${begins ? `, stage ${stage.stage_id} begins: ${stage.name}` : ""}`,
     );
     return row;
   }

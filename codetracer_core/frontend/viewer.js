@@ -37,7 +37,6 @@ function createViewer(root) {
     count: 0,
     cur: 0,
     outline: null,
-    stages: [],
     rows: [],
     rowOfStep: [],
     folded: new Set(),
@@ -64,11 +63,20 @@ function createViewer(root) {
     hit: -1,
     visible: { ...DEFAULTS, ...kept.read("show", {}) },
     data: null,
+    heard: false, // whether the server has told what this person says of the run
+    drop: null, // number of the step before which a stage would begin, were the mouse let go now
+    get drawn() {
+      return s.ofRun.stages ?? null; // stages of one's own
+    },
+    get stages() {
+      return s.drawn ?? s.data?.stages ?? [];
+    },
   };
   const tree = createTree(s, frame),
     detail = createDetail(s, frame);
   const why = createWhy(s, frame, act);
   const positions = createPositions(s, frame);
+  const stages = createStages(s, frame, { act, withName, flash, refresh });
   const outbox = createOutbox(() => paintSaved());
   const worked = createWorked(
     () => (s.run && outbox.annotator && !s.data.readOnly ? { run: s.run, annotator: outbox.annotator } : null),
@@ -80,7 +88,7 @@ function createViewer(root) {
     findTimer = 0,
     flashTimer = 0,
     asking = 0,
-    waitingAct = null;
+    afterName = null;
 
   // --- what the server says -----------------------------------------------------------------------------------
 
@@ -92,7 +100,6 @@ function createViewer(root) {
     s.run = data.run;
     s.outline = data.outline;
     s.count = data.outline.label.length;
-    s.stages = data.stages;
     s.truth = new Map(Object.entries(data.truth || {}).map(([step, verdict]) => [Number(step), verdict]));
     outbox.run = data.run;
     if (fresh) {
@@ -109,6 +116,7 @@ function createViewer(root) {
         done: [],
         undone: [],
       });
+      stages.heard(false);
       s.folded.clear();
       $(".query").value = "";
       $(".hits").textContent = "";
@@ -156,6 +164,7 @@ function createViewer(root) {
         for (const [step, value] of Object.entries(values)) marksOf(field).set(Number(step), value);
       s.ofRun = { ...message.ofRun };
       outbox.pending().forEach(setMark);
+      stages.heard(true);
       refresh();
     }
   };
@@ -248,7 +257,7 @@ function createViewer(root) {
       }
     flash(by > 0 ? "none further on" : "none before");
   };
-  s.stageStart = (i) => s.stages.some((stage) => stage.start === i + 1);
+  s.stageStart = (i) => s.stages.some((stage) => stage.start_step_id === i + 1);
   s.groupStart = (i) => s.outline.group[i] === i + 1;
   s.isLabelled = (i) => s.labels.has(i + 1) || s.truth.has(i + 1);
   s.firstLabelled = () => {
@@ -329,19 +338,21 @@ function createViewer(root) {
   s.redo = () => repeat(s.undone, s.done, "after", "done again");
 
   function act(marks) {
-    if (s.data.readOnly) {
-      flash(s.data.readOnly);
-      return;
-    }
-    if (!outbox.annotator) {
-      waitingAct = marks;
+    withName(() => {
+      const before = marks.map(({ step, field }) => ({ step, field, value: markOf(step, field) }));
+      s.done.push({ before, after: marks });
+      s.undone = [];
+      record(marks);
+    });
+  }
+  /** Do something in the name of an annotator: as soon as we have one. */
+  function withName(run) {
+    if (s.data.readOnly) flash(s.data.readOnly);
+    else if (outbox.annotator) run();
+    else {
+      afterName = run;
       askName();
-      return;
     }
-    const before = marks.map(({ step, field }) => ({ step, field, value: markOf(step, field) }));
-    s.done.push({ before, after: marks });
-    s.undone = [];
-    record(marks);
   }
   /** Undo and redo: the act moves from one stack to the other, its marks are recorded as new labels. */
   function repeat(from, onto, side, word) {
@@ -399,11 +410,10 @@ function createViewer(root) {
     outbox.send();
     s.done = [];
     s.undone = [];
-    if (waitingAct) {
-      const marks = waitingAct;
-      waitingAct = null;
-      act(marks);
-    }
+    stages.heard(false);
+    const run = afterName;
+    afterName = null;
+    run?.();
     refresh();
   }
 
@@ -478,6 +488,7 @@ function createViewer(root) {
     detail.paint();
     why.paint();
     positions.paint();
+    stages.paint();
     paintSaved();
     paintHits();
     if (document.activeElement !== $(".jump") && root.activeElement !== $(".jump"))
@@ -564,9 +575,10 @@ function createViewer(root) {
   };
   s.closeSheets = () => {
     for (const sheet of root.querySelectorAll(".sheet")) sheet.hidden = true;
-    waitingAct = null;
+    afterName = null;
     s.range = null;
     positions.backToStep();
+    stages.letGo();
     root.activeElement?.blur?.();
     list.focus({ preventScroll: true });
     refresh();
@@ -579,6 +591,7 @@ function createViewer(root) {
     help: () => s.help(),
     wholerun: () => s.nextQuestion(),
     name: askName,
+    stages: () => s.stagesAnew(),
     close: s.closeSheets,
     openall: () => s.openAll(),
   };
@@ -608,7 +621,7 @@ function createViewer(root) {
     if (target?.classList?.contains("splitter")) return;
     const entry = keyEntries(s).find(({ keys }) => keys.includes(name));
     if (!entry) return;
-    if (!$(".sheet.name").hidden && event.key !== "Escape") return;
+    if ($(".sheet:is(.name, .stages):not([hidden])") && event.key !== "Escape") return;
     entry.run(s);
     event.preventDefault();
     event.stopPropagation();

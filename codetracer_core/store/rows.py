@@ -31,6 +31,7 @@ from codetracer_core.store.files import TEXTS, clean, file_name, is_text, to_jso
 from codetracer_core.store.results import Decisions, Refused
 
 _LONGEST_TEXT = 10_000
+_LONGEST_STAGE_NAME = 120
 _MOST_TAGS, _LONGEST_TAG = 20, 60
 _OF_A_STEP = {
     "verdict": "a verdict needs a step",
@@ -45,6 +46,7 @@ _OF_THE_RUN = {
     "note": "a note is on the whole run, it has no step",
     "tags": "tags are of the whole run, they have no step",
     "worked": "time on task belongs to the whole run",
+    "stages": "stages are of the whole run, they have no step",
 }
 _STAGES = TypeAdapter(tuple[Stage, ...])
 _REASONS = TypeAdapter(tuple[StageReason, ...])
@@ -245,7 +247,8 @@ def _why_not(event: LabelEvent, step_count: int | None) -> str:
         return _OF_A_STEP[event.field]
     if event.step_id is not None and event.field in _OF_THE_RUN:
         return _OF_THE_RUN[event.field]
-    why_no = _VALUES.get(event.field)
+    drawn = event.field == "stages" and event.source in ("human", "adjudicated")
+    why_no = _why_not_drawn if drawn else _VALUES.get(event.field)
     return why_no(event.value, step_count) if why_no else ""
 
 
@@ -317,6 +320,24 @@ def _why_no_stages(value: Any, step_count: int) -> str:
             covered = f"steps {stage.start_step_id} to {stage.end_step_id}"
             return f"stage {stage.stage_id} covers {covered} of a run with {step_count} steps"
     return ""
+
+
+def _why_not_drawn(value: Any, step_count: int) -> str:
+    """Stages that people draw follow one another, numbered from 1; they need not cover every step."""
+    try:
+        stages = _STAGES.validate_json(json.dumps(value), strict=True)  # "2" and true are no steps
+    except ValidationError as error:
+        return f"its value is no list of stages ({error.errors()[0]['msg']})"
+    ended = 0
+    for number, stage in enumerate(stages, start=1):
+        if stage.stage_id != number:
+            return f"stage {stage.stage_id} is number {number} of its list"
+        if stage.start_step_id <= ended:
+            return f"stage {number} begins at step {stage.start_step_id}, before the one before it has ended"
+        if len(stage.name) > _LONGEST_STAGE_NAME or not is_text(stage.name):
+            return f"the name of stage {number} has more than {_LONGEST_STAGE_NAME} characters, or no valid Unicode"
+        ended = stage.end_step_id
+    return _why_no_stages(value, step_count)
 
 
 def _why_no_reasons(value: Any, _: int) -> str:

@@ -44,6 +44,8 @@ def step_viewer(
     record: RunRecord,
     tree: TraceTree,
     stages: Sequence[Stage],
+    stages_from: str,
+    split: Sequence[Stage],
     store: Store,
     annotator: str,
     start: int,
@@ -54,8 +56,9 @@ def step_viewer(
 
     ``start`` is the 1-based step to begin with; ``goto`` = {"step", "nonce"} moves a viewer that is already there,
     once per nonce. ``beside`` is what others say of the run (``adjudication.positions``), for somebody who may see it.
-    ``annotator`` may be empty: the viewer asks for the name at the first label. Ground truth reaches
-    the browser only after the person asked for it (``shown_truth``).
+    ``stages`` are shown to those who drew none of their own (``stages_from`` says in words what they are); ``split`` is
+    where drawing may begin. ``annotator`` may be empty: the viewer asks for the name at the first
+    label. The verdicts of the ground truth reach the browser only after the person asked for them (``shown_truth``).
     """
     run_id, trajectory = record.run_id, record.trajectory
     _note_exposure(store, run_id, annotator)
@@ -63,6 +66,7 @@ def step_viewer(
         trajectory,
         tree,
         stages,
+        stages_from=stages_from,
         name=run_id,
         declared_step_count=record.declared_step_count,
         truth=shown_truth(store, run_id),
@@ -74,6 +78,7 @@ def step_viewer(
         data={
             **run,
             **(beside or {}),
+            "split": [stage.model_dump() for stage in split],
             "hasTruth": record.benchmark is not None,
             "annotator": annotator,
             "namedByLogin": has_login(),
