@@ -257,7 +257,7 @@ class LabelEvent(Frozen):
 
     * "onset" the number of the step at which the run first went off track;
     * "run_verdict" a ``RunVerdict``, "note" 1 to 10,000 characters, "tags" 1 to 20 different texts of 1 to 60;
-    * "stages" a list of ``Stage`` as plain dictionaries (people draw them in order, not overlapping and numbered from 1;
+    * "stages" a list of ``Stage`` as plain dictionaries (people draw them in order, not overlapping, numbered from 1;
       they need not cover every step), "stage_reasons" a list of ``StageReason`` likewise;
     * "shown" what the annotator was shown of this run ("ground_truth"), from when on it is an exposure of their labels.
     * "worked" whole seconds of active work since the last such event, at most ``MOST_WORKED``: summed, never in

@@ -45,7 +45,10 @@ def standalone_page(
     said: Said | None = None,
     truth: Mapping[int, str] | None = None,
 ) -> str:
-    """The page. ``stages`` are shown unless ``said`` holds others; ``said`` is what one person says of the run; ``truth`` is in it only if it is given."""
+    """The page. ``stages`` are shown unless ``said``, which is what one person says of the run, holds others.
+
+    ``truth`` is in the page only if it is given.
+    """
     data = viewer_data(
         trajectory,
         tree,

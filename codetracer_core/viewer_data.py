@@ -56,7 +56,10 @@ class Said:
 
 
 def said(labels: Iterable[LabelEvent]) -> Said:
-    """Label events in force, sorted by what they say; later events of one step and field win."""
+    """Label events in force, sorted by what they say; later events of one step and field win.
+
+    Stages of one's own are complete: what a file of labels left out of them is filled in.
+    """
     of_steps: dict[str, dict[int, Any]] = {}
     of_run: dict[str, Any] = {}
     for label in labels:
@@ -64,6 +67,8 @@ def said(labels: Iterable[LabelEvent]) -> Said:
             of_run[label.field] = label.value
         elif label.step_id is not None and label.field in STEP_FIELDS:
             of_steps.setdefault(label.field, {})[label.step_id] = label.value
+    if "stages" in of_run:
+        of_run["stages"] = [Stage.model_validate(stage).model_dump() for stage in of_run["stages"]]
     return Said(of_steps, of_run)
 
 

@@ -120,9 +120,12 @@ function createStages(s, frame, { act, withName, flash, refresh }) {
     }
     const start = stage.start_step_id + by;
     const otherwise = stage.start_step_id === 1 ? "the run begins with this stage" : "a stage keeps one step at least";
-    draw((stages) => withStageMoved(stages, stageAt(stages, step), start), beginsAt(start), otherwise);
-    // The key pressed again moves the same beginning: it is not left behind in the stage before.
-    if (stage.start_step_id === step && s.stageStart(start - 1)) s.show(start - 1);
+    const told = (stages) => {
+      // The key pressed again moves the same beginning: who stands on it goes along.
+      if (stage.start_step_id === step) s.show(start - 1);
+      return beginsAt(start)(stages);
+    };
+    draw((stages) => withStageMoved(stages, stageAt(stages, step), start), told, otherwise);
   };
   s.removeStage = () => {
     const step = s.cur + 1,
@@ -207,7 +210,9 @@ function createStages(s, frame, { act, withName, flash, refresh }) {
   });
   anew.addEventListener("keydown", (event) => {
     const button = [...anew.querySelectorAll("[data-from]")].find(({ dataset }) => dataset.key === event.key);
-    if (button) begin(button.dataset.from);
+    if (!button) return;
+    event.preventDefault(); // the key is no letter of a name that may be asked for now
+    begin(button.dataset.from);
   });
 
   // --- the mouse ----------------------------------------------------------------------------------------------

@@ -334,8 +334,8 @@ def _why_not_drawn(value: Any, step_count: int) -> str:
             return f"stage {stage.stage_id} is number {number} of its list"
         if stage.start_step_id <= ended:
             return f"stage {number} begins at step {stage.start_step_id}, before the one before it has ended"
-        if len(stage.name) > _LONGEST_STAGE_NAME or not is_text(stage.name):
-            return f"the name of stage {number} has more than {_LONGEST_STAGE_NAME} characters, or no valid Unicode"
+        if len(stage.name) > _LONGEST_STAGE_NAME:
+            return f"the name of stage {number} has more than {_LONGEST_STAGE_NAME} characters"
         ended = stage.end_step_id
     return _why_no_stages(value, step_count)
 

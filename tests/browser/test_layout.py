@@ -150,6 +150,7 @@ READING = [".task", ".agent", ".runline .outcome", ".saved", ".who", ".where", "
 READING += [".row.explore .text", ".row.change .text", ".row .number", ".row .badge", ".row.stage .stagename"]
 READING += [".row.stage .range", ".row.current .text", ".row.current .number", ".row.current .badge", ".row .exit"]
 READING += [
+    ".stagesfrom",
     ".title",
     ".because",
     ".chip",
@@ -188,6 +189,8 @@ def test_the_text_of_a_run_can_be_read(themed: Page, dashboard: Dashboard) -> No
     found |= contrasts(themed, [".hits", ".query"])
     press(themed, "Escape", "?")
     found |= contrasts(themed, [".sheet.help h2", ".sheet.help kbd", ".shortcut span:last-child", ".sheet.help button"])
+    press(themed, "Escape", "Z")
+    found |= contrasts(themed, [".sheet.stages h2", ".sheet.stages button", ".sheet.stages kbd"])
     press(themed, "Escape")
     themed.get_by_role("button", name="Annotator").click()
     found |= contrasts(themed, [".sheet.name h2", ".sheet.name p", ".primary", ".nameinput"])

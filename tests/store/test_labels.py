@@ -108,6 +108,31 @@ def test_all_sources_side_by_side(store: Store) -> None:
     assert store.step_labels("run-2") == {}
 
 
+def drawn(*ranges: tuple[Any, Any], first: int = 1, **fields: Any) -> LabelEvent:
+    """Stages with these first and last steps, as a label."""
+    of_event = {name: fields.pop(name) for name in ("source", "step_id", "sequence") if name in fields}
+    stages = [
+        {"stage_id": number, "start_step_id": start, "end_step_id": end} | fields
+        for number, (start, end) in enumerate(ranges, start=first)
+    ]
+    return make_label(**({"sequence": 2, "value": stages, "field": "stages", "step_id": None} | of_event))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        drawn((1, 5)),
+        drawn((1, 2), (4, 4), name="x" * 120),
+        drawn(),
+        drawn((3, 4), (3, 5), first=7, source="ground_truth"),
+    ],
+    ids=["all steps", "gaps", "none", "a benchmark need not be tidy"],
+)
+def test_stages_that_can_be_stored(store: Store, event: LabelEvent) -> None:
+    assert store.add_label_events([event]).refused == ()
+    assert store.labels("run-1")[0].value == event.value
+
+
 def test_stages(store: Store) -> None:
     def stages(*ends: int) -> list[dict[str, Any]]:
         starts = (1, *(end + 1 for end in ends))
@@ -141,13 +166,24 @@ def test_stages(store: Store) -> None:
         (make_label(2, ["incorrect"]), "is no verdict"),
         (make_label(2, step_id=None), "needs a step"),
         (make_label(2, "x", field="stages", step_id=None), "no list of stages"),
-        (make_label(2, [{"stage_id": 1, "start_step_id": 4, "end_step_id": 6}], field="stages"), "covers steps 4 to 6"),
-        (make_label(2, [{"stage_id": 1, "start_step_id": 4, "end_step_id": 3}], field="stages"), "covers steps 4 to 3"),
         (make_label(2, 0, field="worked", step_id=None), "whole seconds from 1 to 3600, not '0'"),
         (make_label(2, 3601, field="worked", step_id=None), "whole seconds from 1 to 3600"),
         (make_label(2, True, field="worked", step_id=None), "whole seconds from 1 to 3600"),
         (make_label(2, 2.5, field="worked", step_id=None), "whole seconds from 1 to 3600"),
         (make_label(2, 30, field="worked"), "belongs to the whole run"),
+        (drawn((4, 6)), "covers steps 4 to 6"),
+        (drawn((4, 3)), "covers steps 4 to 3"),
+        (drawn((4, 3), source="ground_truth"), "covers steps 4 to 3"),
+        (drawn((1, 2), step_id=2), "stages are of the whole run"),
+        (drawn((3, 4), (1, 2)), "stage 2 begins at step 1, before the one before it has ended"),
+        (drawn((1, 3), (3, 4), source="adjudicated"), "stage 2 begins at step 3"),
+        (drawn((1, 1), (4, 2)), "covers steps 4 to 2"),
+        (drawn((1, 2), first=2), "stage 2 is number 1 of its list"),
+        (drawn((1, 2), name="x" * 121), "name of stage 1 has more than 120 characters"),
+        (drawn((1, 2), name="\ud800"), "no list of stages"),
+        (drawn(("1", 2)), "no list of stages"),
+        (drawn((True, 2)), "no list of stages"),
+        (drawn((1, 2), colour="red"), "no list of stages"),
         (make_label(2, {1, 2}, field="reason"), "not JSON"),
         (make_label(2, float("nan"), field="score"), "not JSON"),
         (make_label(2, annotator="\ud800"), "not valid Unicode"),

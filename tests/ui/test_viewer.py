@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codetracer_core.models import Branch, LabelEvent, Step, ToolCall, Trajectory
+from codetracer_core.models import Branch, LabelEvent, Stage, Step, ToolCall, Trajectory
 from codetracer_core.people import LONGEST_NAME
 from codetracer_core.store import Store
 from codetracer_core.tree import build_tree
@@ -180,6 +180,10 @@ def batch(*ops: Any, client: str = "tab-1") -> dict[str, Any]:
     return {"client": client, "ops": list(ops)}
 
 
+def stage(start: int, end: int, *, number: int = 1, name: str = "") -> dict[str, Any]:
+    return {"stage_id": number, "start_step_id": start, "end_step_id": end, "name": name}
+
+
 def in_force(store: Store, run: str = "run-1", annotator: str = "Ana") -> dict[int, str]:
     return dict(said_by(store, run, annotator).verdicts)
 
@@ -219,7 +223,9 @@ def test_labels_of_another_run_and_person_find_their_way(store: Store) -> None:
         (op(2, step=0), "label 2: not understood"),
         (op(2, step=None), "a verdict needs a step"),
         (op(2, value="wrong"), "'wrong' is no verdict"),
-        (op(2, field="stages"), "label 2: not understood"),
+        (op(2, field="stage_reasons"), "label 2: not understood"),
+        (op(2, field="stages", step=None, value="all"), "its value is no list of stages"),
+        (op(2, field="stages", step=None, value=[stage(1, 3), stage(3, 5, number=2)]), "stage 2 begins at step 3"),
         (op(2, field="shown", step=None, value="ground_truth"), "label 2: not understood"),
         (op(2, field="onset", step=None, value=6), "a failure onset is a step from 1 to 5"),
         (op(2, field="details", value={"reason": 5}), "its details cannot be stored (reason"),
@@ -343,6 +349,25 @@ def test_marks_of_steps_and_of_the_run_come_back_by_field(store: Store) -> None:
         "ofSteps": {"flag": {"3": True}, "omission": {"3": left_out}},
         "ofRun": {},
     }
+
+
+def test_stages_of_one_s_own_are_one_label_and_may_be_none_at_all(store: Store) -> None:
+    two = [stage(1, 2, name="look"), stage(4, 5, number=2)]
+    take_labels(store, [batch(op(1, None, [stage(1, 5)], field="stages"), op(2, None, two, field="stages"))])
+    own = said_by(store, "run-1", "Ana")
+    assert own.as_json()["ofRun"] == {"stages": two}
+    assert own.stages == tuple(Stage.model_validate(one) for one in two)
+    assert said_by(store, "run-1", "Ben").stages is None
+    take_labels(store, [batch(op(3, None, [], field="stages"))])
+    assert said_by(store, "run-1", "Ana").stages == ()
+    take_labels(store, [batch(op(4, None, None, field="stages"))])
+    assert said_by(store, "run-1", "Ana").stages is None
+
+
+def test_stages_from_a_file_that_left_out_their_names_are_complete(store: Store) -> None:
+    bare = [{"stage_id": 1, "start_step_id": 1, "end_step_id": 2}]
+    take_labels(store, [batch(op(1, None, bare, field="stages"))])
+    assert said_by(store, "run-1", "Ana").as_json()["ofRun"] == {"stages": [stage(1, 2)]}
 
 
 def test_what_is_not_shown_stays_on_the_server(store: Store) -> None:
