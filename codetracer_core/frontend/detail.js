@@ -46,10 +46,10 @@ function createDetail(s, frame) {
       parts.push(element("span", `chip truth ${s.truth.get(i + 1)}`, `ground truth: ${s.truth.get(i + 1)}`));
     if (s.onset === i + 1) parts.push(element("span", "chip bad", "⚑ failure onset"));
     else if (s.onset) parts.push(element("span", "chip", `⚑ onset at step ${s.onset}`));
-    const firstIncorrect = [...s.labels].filter(([, verdict]) => verdict === "incorrect").map(([step]) => step);
-    const first = Math.min(...firstIncorrect);
-    if (s.onset && firstIncorrect.length && first !== s.onset)
-      parts.push(element("span", "chip", `first incorrect: step ${first}`));
+    const first = s.firstIncorrect();
+    if (s.onset && first && first !== s.onset) parts.push(element("span", "chip", `first incorrect: step ${first}`));
+    if (s.marks.chain?.has(i + 1)) parts.push(element("span", "chip bad", "↳ error chain"));
+    if (s.marks.flag?.has(i + 1)) parts.push(element("span", "chip flagged", "for discussion"));
     if (s.range) {
       const [from, to] = s.rangeEnds();
       parts.push(

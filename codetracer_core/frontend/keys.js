@@ -7,6 +7,13 @@ const VERDICTS = [
   { verdict: "uncertain", key: "4", mark: "?", title: "Uncertain" },
 ];
 const MARKS = Object.fromEntries(VERDICTS.map(({ verdict, mark }) => [verdict, mark]));
+/** What is said of the whole run, in its panel; the keys are those of the step's verdicts. */
+const RUN_VERDICTS = [
+  { verdict: "no_error", key: "1", title: "no error" },
+  { verdict: "has_error", key: "2", title: "has an error" },
+  { verdict: "uncertain", key: "4", title: "uncertain" },
+  { verdict: "", key: "0", title: "not said" },
+];
 const KINDS = { e: "explore", c: "change", m: "message" };
 const TOGGLES = [
   { name: "thought", key: "t", title: "Thought" },
@@ -71,11 +78,20 @@ const KEYS = [
   {
     keys: ["d"],
     group: "Label",
-    title: "Range: from this step to where you move; a verdict ends it",
+    title: "Range: from this step to where you move; a verdict, E or F ends it",
     run: (s) => s.startRange(),
   },
   { keys: ["D"], group: "Label", title: "Range: everything from here on", run: (s) => s.startRange(s.count - 1) },
   { keys: ["!"], group: "Label", title: "Failure onset: here, or take it back", run: (s) => s.markOnset() },
+  {
+    keys: ["E"],
+    group: "Label",
+    title: "Error chain: this step (or the range) followed from the onset",
+    run: (s) => s.mark("chain"),
+  },
+  { keys: ["F"], group: "Label", title: "Flag for discussion", run: (s) => s.mark("flag") },
+  { keys: ["i"], group: "Label", title: "Omission: should have … after this step", run: (s) => s.editOmission() },
+  { keys: ["R"], group: "Label", title: "The whole run: verdict, note, tags", run: (s) => s.toggleRun() },
   { keys: ["c"], group: "Label", title: "Reason and details of the verdict", run: (s) => s.editWhy() },
   { keys: ["C"], group: "Label", title: "Copy the reason given last before", run: (s) => s.copyWhy() },
   { keys: ["T"], group: "Stages", title: "A stage begins here, or joins the one before", run: (s) => s.toggleStage() },

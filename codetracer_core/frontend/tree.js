@@ -22,6 +22,7 @@ function createTree(s, frame) {
       if (s.folded.has(s.outline.state[i]) && s.outline.kind[i] !== "c") continue;
       rowOfStep[i] = rows.length;
       rows.push({ step: i });
+      if (s.marks.omission?.has(i + 1)) rows.push({ omission: i });
     }
     s.rows = rows;
     s.rowOfStep = rowOfStep;
@@ -45,8 +46,11 @@ function createTree(s, frame) {
     const last = Math.min(s.rows.length, first + Math.ceil(list.clientHeight / ROW) + 16);
     rowsNode.style.transform = `translateY(${first * ROW}px)`;
     const fragment = document.createDocumentFragment();
-    for (let r = first; r < last; r++)
-      fragment.append(s.rows[r].stage ? stageRow(s.rows[r].stage) : stepRow(s.rows[r].step));
+    const firstIncorrect = s.firstIncorrect();
+    for (const { stage, step, omission } of s.rows.slice(first, last))
+      fragment.append(
+        stage ? stageRow(stage) : omission !== undefined ? omissionRow(omission) : stepRow(step, firstIncorrect),
+      );
     rowsNode.replaceChildren(fragment);
     list.setAttribute("aria-activedescendant", s.count ? `step-${s.cur + 1}` : "");
   }
@@ -64,7 +68,18 @@ function createTree(s, frame) {
     return row;
   }
 
-  function stepRow(i) {
+  /** What should have been done after a step: the step's own row says it to a screen reader. */
+  function omissionRow(i) {
+    const row = element("div", "row left-out");
+    row.setAttribute("role", "presentation");
+    row.dataset.step = i;
+    const text = element("span", "text");
+    appendVisible(text, `should have ${s.marks.omission.get(i + 1)}`);
+    row.append(element("span", "band"), element("span", "badge twig", "∧"), element("span", "number"), text);
+    return row;
+  }
+
+  function stepRow(i, firstIncorrect) {
     const { kind, state, label, group, branch, exit, executed } = s.outline;
     const change = kind[i] === "c";
     const [from, to] = s.rangeEnds();
@@ -112,7 +127,20 @@ function createTree(s, frame) {
     row.append(text);
     if (exit[i]) row.append(element("span", "exit", `exit ${exit[i]}`));
     if (s.details.has(i + 1)) row.append(element("span", "noted", "✎"));
-    if (s.onset === i + 1) row.append(element("span", "onset", "⚑"));
+    const said = [];
+    for (const [is, name, glyph, words] of [
+      [s.marks.flag?.has(i + 1), "flagged", "…", "flagged for discussion"],
+      [s.marks.chain?.has(i + 1), "chained", "↳", "in the error chain"],
+      [s.onset === i + 1, "onset", "⚑", "failure onset"],
+      [s.onset && s.onset !== i + 1 && firstIncorrect === i + 1, "first", "1st", "first incorrect step"],
+    ])
+      if (is) {
+        const mark = element("span", name, glyph);
+        mark.title = words[0].toUpperCase() + words.slice(1);
+        row.append(mark);
+        said.push(`, ${words}`);
+      }
+    if (s.marks.omission?.has(i + 1)) said.push(`, should have ${s.marks.omission.get(i + 1)}`);
     if (truth) {
       const dot = element("span", `dot truth ${truth}`, MARKS[truth]);
       dot.title = `Ground truth: ${truth}`;
@@ -125,7 +153,7 @@ function createTree(s, frame) {
     }
     row.setAttribute(
       "aria-label",
-      `Step ${i + 1}, ${KINDS[kind[i]]}, ${label[i]}${verdict ? `, your verdict ${verdict}` : ""}${truth ? `, ground truth ${truth}` : ""}${begins ? `, stage ${stage.stage_id} begins: ${stage.name}` : ""}`,
+      `Step ${i + 1}, ${KINDS[kind[i]]}, ${label[i]}${verdict ? `, your verdict ${verdict}` : ""}${truth ? `, ground truth ${truth}` : ""}${begins ? `, stage ${stage.stage_id} begins: ${stage.name}` : ""}${said.join("")}`,
     );
     return row;
   }

@@ -42,6 +42,9 @@ function createViewer(root) {
     folded: new Set(),
     marks: {}, // what this person says of steps: field → step number → value
     ofRun: {}, // and of the whole run: field → value
+    get annotator() {
+      return outbox.annotator;
+    },
     get labels() {
       return marksOf("verdict");
     },
@@ -74,9 +77,11 @@ function createViewer(root) {
   };
   const tree = createTree(s, frame),
     detail = createDetail(s, frame);
-  const why = createWhy(s, frame, act);
   const positions = createPositions(s, frame);
-  const stages = createStages(s, frame, { act, withName, flash, refresh });
+  const why = createWhy(s, frame, act),
+    omission = createOmission(s, frame, act),
+    runPanel = createRunPanel(s, frame, act),
+    stages = createStages(s, frame, { act, withName, flash, refresh });
   const outbox = createOutbox(() => paintSaved());
   const worked = createWorked(
     () => (s.run && outbox.annotator && !s.data.readOnly ? { run: s.run, annotator: outbox.annotator } : null),
@@ -165,7 +170,7 @@ function createViewer(root) {
       s.ofRun = { ...message.ofRun };
       outbox.pending().forEach(setMark);
       stages.heard(true);
-      refresh();
+      marksChanged();
     }
   };
 
@@ -314,13 +319,22 @@ function createViewer(root) {
   /** A verdict for this step, or for all steps of the range, in one act. */
   s.label = (verdict) => {
     if (!s.count) return;
-    const [first, last] = s.rangeEnds();
-    const marks = [];
-    for (let i = first; i <= last; i++) marks.push({ step: i + 1, field: "verdict", value: verdict });
-    s.range = null;
-    act(marks);
+    act(takeRange().map((step) => ({ step, field: "verdict", value: verdict })));
     if (s.visible.advance && verdict && outbox.annotator) s.move(1);
   };
+  /** A mark on this step, or on all steps of the range, in one act; where all have it, it is taken back. */
+  s.mark = (field) => {
+    if (!s.count) return;
+    const steps = takeRange(),
+      without = steps.filter((step) => !marksOf(field).has(step));
+    act((without.length ? without : steps).map((step) => ({ step, field, value: without.length ? true : null })));
+  };
+  /** The numbers of the steps that an act is about: the range, which ends with it, or this step. */
+  function takeRange() {
+    const [first, last] = s.rangeEnds();
+    s.range = null;
+    return Array.from({ length: last - first + 1 }, (_, i) => first + 1 + i);
+  }
   /** First and last index that a verdict would label now. */
   s.rangeEnds = () => {
     if (!s.range) return [s.cur, s.cur];
@@ -338,21 +352,26 @@ function createViewer(root) {
   s.redo = () => repeat(s.undone, s.done, "after", "done again");
 
   function act(marks) {
-    withName(() => {
+    return withName(() => {
       const before = marks.map(({ step, field }) => ({ step, field, value: markOf(step, field) }));
       s.done.push({ before, after: marks });
       s.undone = [];
       record(marks);
     });
   }
-  /** Do something in the name of an annotator: as soon as we have one. */
+  /** Do something in the name of an annotator: as soon as we have one. Tells if it is done. */
   function withName(run) {
-    if (s.data.readOnly) flash(s.data.readOnly);
-    else if (outbox.annotator) run();
-    else {
+    if (s.data.readOnly) {
+      flash(s.data.readOnly);
+      return false;
+    }
+    if (!outbox.annotator) {
       afterName = run;
       askName();
+      return false;
     }
+    run();
+    return true;
   }
   /** Undo and redo: the act moves from one stack to the other, its marks are recorded as new labels. */
   function repeat(from, onto, side, word) {
@@ -370,6 +389,10 @@ function createViewer(root) {
     marks.forEach(setMark);
     const at = new Date().toISOString();
     outbox.add(marks.map((mark) => ({ run: s.run, ...mark, annotator: outbox.annotator, at })));
+    marksChanged();
+  }
+  function marksChanged() {
+    tree.layout(); // an omission is a row of its own
     refresh();
   }
   /** What this person says of steps in one field: step number → value. */
@@ -382,6 +405,16 @@ function createViewer(root) {
     else if (value) marksOf(field).set(step, value);
     else marksOf(field).delete(step);
   }
+  /** The first step with the verdict incorrect; 0 if there is none. */
+  s.firstIncorrect = () => {
+    const incorrect = [...s.labels].filter(([, verdict]) => verdict === "incorrect").map(([step]) => step);
+    return incorrect.length ? Math.min(...incorrect) : 0;
+  };
+  s.editOmission = () => {
+    if (s.data.readOnly) flash(s.data.readOnly);
+    else if (s.count) omission.focus();
+  };
+  s.toggleRun = () => runPanel.toggle();
   s.editWhy = () => {
     if (!s.count || s.data.readOnly) return;
     if (!s.visible.why) s.toggle("why");
@@ -414,7 +447,7 @@ function createViewer(root) {
     const run = afterName;
     afterName = null;
     run?.();
-    refresh();
+    marksChanged();
   }
 
   // --- find ---------------------------------------------------------------------------------------------------
@@ -487,12 +520,31 @@ function createViewer(root) {
     tree.paint();
     detail.paint();
     why.paint();
+    omission.paint();
+    runPanel.paint();
     positions.paint();
     stages.paint();
+    paintStanding();
     paintSaved();
     paintHits();
     if (document.activeElement !== $(".jump") && root.activeElement !== $(".jump"))
       $(".jump").value = s.count ? s.cur + 1 : "";
+  }
+
+  /** How far this person is with the run, and what they say of it, in one line. */
+  function paintStanding() {
+    const labelled = [...s.labels.keys()].filter((step) => step <= s.count).length,
+      flagged = marksOf("flag").size,
+      chain = marksOf("chain").size,
+      first = s.firstIncorrect();
+    const parts = [`${labelled} of ${s.count} labelled${flagged ? `, ${flagged} flagged` : ""}`];
+    if (s.onset && first && first !== s.onset) parts.push(`onset ${s.onset}, first incorrect ${first}`);
+    else if (s.onset) parts.push(`onset ${s.onset}`);
+    if (chain) parts.push(`chain of ${chain}`);
+    const { title } = RUN_VERDICTS.find(({ verdict }) => verdict === (s.ofRun.run_verdict ?? ""));
+    if (s.ofRun.run_verdict) parts.push(`run: ${title}`);
+    if (s.ofRun.flag) parts.push("run flagged");
+    $(".standing").textContent = parts.join(" · ");
   }
 
   function paintSaved() {
@@ -579,8 +631,13 @@ function createViewer(root) {
     s.range = null;
     positions.backToStep();
     stages.letGo();
+    s.leave();
+  };
+  /** Back to the tree; what was typed is saved, and may ask for a name. */
+  s.leave = () => {
     root.activeElement?.blur?.();
-    list.focus({ preventScroll: true });
+    runPanel.close();
+    ($(".sheet.name").hidden ? list : $(".nameinput")).focus({ preventScroll: true });
     refresh();
   };
 
@@ -592,6 +649,7 @@ function createViewer(root) {
     wholerun: () => s.nextQuestion(),
     name: askName,
     stages: () => s.stagesAnew(),
+    run: () => s.toggleRun(),
     close: s.closeSheets,
     openall: () => s.openAll(),
   };
@@ -642,7 +700,7 @@ function createViewer(root) {
       s.label(s.labels.get(s.cur + 1) === button.dataset.verdict ? null : button.dataset.verdict);
       return;
     }
-    const row = event.target.closest(".row.step");
+    const row = event.target.closest(".row[data-step]");
     if (!row) return;
     if (button?.dataset.fold) {
       s.cur = Number(row.dataset.step);
