@@ -22,9 +22,11 @@ function createDrafted(s, form, names, { about, said, keep }) {
   function leave() {
     if (!typed) return;
     const texts = written();
-    if (JSON.stringify(texts) !== JSON.stringify(inForce()) && !keep(at, texts)) return;
     typed = false;
     kept.remove(draftName());
+    if (JSON.stringify(texts) === JSON.stringify(inForce()) || keep(at, texts)) return;
+    typed = true;
+    kept.write(draftName(), texts);
   }
   for (const leaving of ["change", "focusout"]) form.addEventListener(leaving, leave);
   form.addEventListener("submit", (event) => {

@@ -78,7 +78,7 @@ const KEYS = [
   {
     keys: ["d"],
     group: "Label",
-    title: "Range: from this step to where you move; a verdict, E or F ends it",
+    title: "Range: to where you move; a verdict, E or F ends it",
     run: (s) => s.startRange(),
   },
   { keys: ["D"], group: "Label", title: "Range: everything from here on", run: (s) => s.startRange(s.count - 1) },
@@ -86,11 +86,11 @@ const KEYS = [
   {
     keys: ["E"],
     group: "Label",
-    title: "Error chain: this step (or the range) followed from the onset",
+    title: "Error chain: it followed from the onset",
     run: (s) => s.mark("chain"),
   },
   { keys: ["F"], group: "Label", title: "Flag for discussion", run: (s) => s.mark("flag") },
-  { keys: ["i"], group: "Label", title: "Omission: should have … after this step", run: (s) => s.editOmission() },
+  { keys: ["i"], group: "Label", title: "Omission: should have …", run: (s) => s.editOmission() },
   { keys: ["R"], group: "Label", title: "The whole run: verdict, note, tags", run: (s) => s.toggleRun() },
   { keys: ["c"], group: "Label", title: "Reason and details of the verdict", run: (s) => s.editWhy() },
   { keys: ["C"], group: "Label", title: "Copy the reason given last before", run: (s) => s.copyWhy() },

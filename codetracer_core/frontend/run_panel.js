@@ -23,7 +23,7 @@ function createRunPanel(s, frame, act) {
       radio = element("input");
     Object.assign(radio, { type: "radio", name: "run_verdict", value: verdict });
     choice.append(radio, ` ${title} `, element("kbd", "", key));
-    choices.append(choice);
+    flag.parentElement.before(choice);
   }
   const drafted = createDrafted(s, form, ["note", "tags"], {
     about: () => "run",
@@ -73,16 +73,16 @@ function createRunPanel(s, frame, act) {
     }
     if (form.hidden) return;
     drafted.fill();
-    for (const radio of choices.querySelectorAll("input")) radio.checked = radio.value === (s.ofRun.run_verdict ?? "");
+    for (const radio of form.elements.run_verdict) radio.checked = radio.value === (s.ofRun.run_verdict ?? "");
     flag.checked = Boolean(s.ofRun.flag);
-    choices.disabled = flag.disabled = note.readOnly = tags.readOnly = Boolean(s.data.readOnly);
+    choices.disabled = note.readOnly = tags.readOnly = Boolean(s.data.readOnly);
   }
   return {
     paint,
     toggle() {
       form.hidden = !form.hidden;
       paint();
-      if (!form.hidden) (choices.querySelector(":checked") ?? note).focus();
+      if (!form.hidden) choices.querySelector(":checked").focus();
     },
     close() {
       form.hidden = true;

@@ -68,6 +68,11 @@ function createTree(s, frame) {
     return row;
   }
 
+  function bandOf(i) {
+    const stage = s.stages[stageAt(s.stages, i + 1)];
+    return element("span", `band${stage ? ` hue${stage.stage_id % 6}` : ""}`);
+  }
+
   /** What should have been done after a step: the step's own row says it to a screen reader. */
   function omissionRow(i) {
     const row = element("div", "row left-out");
@@ -75,7 +80,7 @@ function createTree(s, frame) {
     row.dataset.step = i;
     const text = element("span", "text");
     appendVisible(text, `should have ${s.marks.omission.get(i + 1)}`);
-    row.append(element("span", "band"), element("span", "badge twig", "∧"), element("span", "number"), text);
+    row.append(bandOf(i), element("span", "badge twig", "∧"), element("span", "number"), text);
     return row;
   }
 
@@ -97,7 +102,7 @@ function createTree(s, frame) {
     row.setAttribute("aria-selected", i === s.cur);
     const stage = s.stages[stageAt(s.stages, i + 1)],
       begins = stage?.start_step_id === i + 1;
-    row.append(element("span", `band${stage ? ` hue${stage.stage_id % 6}` : ""}`));
+    row.append(bandOf(i));
     if (!s.data.readOnly) {
       const begin = element("span", "begin", begins ? "−" : "+");
       begin.dataset.begin = i + 1;
