@@ -239,7 +239,7 @@ def status(name: Name, workspace: Workspace = None, as_json: AsJson = False) -> 
                 "assignments": ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in one.states.items()),
                 "steps labelled": f"{one.labelled} of {one.step_count}",
                 "flagged": one.flagged,
-                "time": _hours(one.seconds),
+                "time": project_work.in_hours(one.seconds),
             }
             for one in found.people
         ],
@@ -267,10 +267,6 @@ def _words(one: "Assignment") -> str:
     flagged = f", {one.flagged} flagged" if one.flagged else ""
     again = " again" if one.pass_number > 1 else ""
     return f"{one.annotator}{again} {one.state.replace('_', ' ')} ({one.labelled}/{one.step_count}{flagged})"
-
-
-def _hours(seconds: int) -> str:
-    return f"{seconds // 3600}:{seconds // 60 % 60:02} h"
 
 
 @project_app.command()

@@ -153,6 +153,11 @@ class ProjectStatus:
         }
 
 
+def in_hours(seconds: int) -> str:
+    """Time on task for people: ``1:05 h``."""
+    return f"{seconds // 3600}:{seconds // 60 % 60:02} h"
+
+
 def assignment_as_json(assignment: Assignment) -> dict[str, Any]:
     return {
         name: value.isoformat() if isinstance(value, datetime) else value

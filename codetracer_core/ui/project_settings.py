@@ -272,10 +272,11 @@ def _table_of_people(status: ProjectStatus) -> pd.DataFrame:
             **{_title(state): one.states.get(state, 0) for state in _STATES},
             "Steps labelled": f"{one.labelled} of {one.step_count}",
             "Flagged": one.flagged,
+            "Time": project_work.in_hours(one.seconds),
         }
         for one in status.people
     ]
-    return pd.DataFrame(rows, columns=["Person", *map(_title, _STATES), "Steps labelled", "Flagged"])
+    return pd.DataFrame(rows, columns=["Person", *map(_title, _STATES), "Steps labelled", "Flagged", "Time"])
 
 
 def _table_of_runs(status: ProjectStatus) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from codetracer_core.errors import CodeTracerError
+from codetracer_core.errors import CodeTracerError, NotAllowed
 from codetracer_core.projects import ROLES, Role
 from codetracer_core.ui import components, login
 from codetracer_core.ui.identity import may, require
@@ -46,6 +46,8 @@ def main() -> None:
     except CodeTracerError as error:  # also NotAllowed: what a page or its acts refuse is told, whoever asked for it
         st.error("That is not possible.")
         st.text(str(error))
+        if isinstance(error, NotAllowed):
+            st.page_link(pages()["settings"], label="Who you are here")
     components.page_style()(key="page_style", height=1)
 
 

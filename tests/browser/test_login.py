@@ -156,7 +156,51 @@ def test_somebody_without_a_role_is_told_so(page: Page, server: Dashboard) -> No
     page.goto(server.url)
     log_in(page, "Eve")
     expect(page.get_by_text(f"which {EVE} does not have")).to_be_visible()
-    assert not [frame for frame in frames if b"secret-run" in frame]
+    expect(page.get_by_role("link", name="Trajectory")).to_have_count(0)
+    page.goto(f"{server.url}/trajectory?traj={server.runs['secret-run']}&step=3")
+    expect(page.get_by_text(f"which {EVE} does not have")).to_be_visible()
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+    page.get_by_role("link", name="Who you are here").click()
+    expect(page.get_by_text("You have no role here yet")).to_be_visible()
+    assert not [frame for frame in frames if b"outline" in frame or b"observation" in frame]
+
+
+def test_a_role_that_is_taken_away_is_gone_at_once(page: Page, server: Dashboard) -> None:
+    page.goto(f"{server.url}/trajectory?traj={server.runs['secret-run']}&step=11")
+    log_in(page, "Ann")
+    see_step(page, 11)
+    people = server.workspace / "people.toml"
+    people.write_text(ROLES.replace("annotator", "reader"))
+    try:
+        press(page, "2")
+        expect(page.locator(".saved")).to_contain_text("does not have the role")
+    finally:
+        people.write_text(ROLES)
+    assert 11 not in [step for _, step, _ in labels(server)]
+
+
+def test_labels_that_wait_in_a_browser_are_sent_by_their_author_alone(page: Page, server: Dashboard) -> None:
+    run = server.runs["secret-run"]
+    op = {"sequence": 1, "run": run, "step": 15, "field": "verdict", "value": "incorrect", "annotator": ANN}
+    page.goto(server.url)
+    page.evaluate(
+        "ops => localStorage.setItem('codetracer.outbox.closed-tab', JSON.stringify(ops))",
+        [op | {"at": "2026-01-01T00:00:00.000Z"}],
+    )
+    log_in(page, "Rita")
+    expect(page.locator(".table")).to_be_visible()
+    page.goto(f"{server.url}/trajectory?traj={run}&step=15")
+    see_step(page, 15)
+    see_saved(page)
+    assert page.evaluate("localStorage.getItem('codetracer.outbox.closed-tab')") is not None
+    page.goto(f"{server.url}/settings")
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    page.goto(f"{server.url}/trajectory?traj={run}&step=15")
+    log_in(page, "Ann")
+    see_step(page, 15)
+    page.wait_for_function("() => localStorage.getItem('codetracer.outbox.closed-tab') === null")
+    expect(page.locator("#step-15 .dot.incorrect")).to_be_visible()
 
 
 def test_an_address_that_is_not_vouched_for_is_nobody(page: Page, server: Dashboard) -> None:

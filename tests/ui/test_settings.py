@@ -79,6 +79,7 @@ def test_without_a_role_a_page_says_so_and_sends_nothing(
     app = open_page(page, who, **query)
     assert f"which {who or 'Somebody without a name'} does not have" in texts(app)
     assert components_of(app) == {"page_style"}
+    assert [link.proto.label for link in app.get("page_link")] == ["Who you are here"]
 
 
 @pytest.mark.parametrize("who", ["lea", "ann", "ada", "rita"])
