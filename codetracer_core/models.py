@@ -252,6 +252,7 @@ class LabelEvent(Frozen):
     * "omission" what should have been done after this step, 1 to 10,000 characters;
     * "flag" True: for discussion (of a step, or of the run);
     * "basis" what an adjudicated verdict rests on, its ``Basis`` as a plain dictionary;
+    * "reply" what its annotator says to the adjudicated outcome of a step, 1 to 10,000 characters;
 
     and of the run:
 

@@ -8,7 +8,7 @@ labels lie side by side.
 import hashlib
 import heapq
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, get_args
 
@@ -77,6 +77,8 @@ class Assignment(NamedTuple):
     flagged: int
     seconds: int
     """Time on task in this pass."""
+    task: str = ""
+    """What the run is about, for people: its task, or else its id."""
 
 
 class Standing(NamedTuple):
@@ -90,6 +92,10 @@ class Standing(NamedTuple):
     """The strongest of what they have been shown of this run."""
     is_blind: bool
     """They must not be sent ground truth, model labels or other people's labels of this run."""
+    shown: frozenset[str] = frozenset()
+    """All that they have been shown of this run."""
+    verdicts: tuple[Verdict, ...] = get_args(Verdict)
+    """Which verdicts the projects that gave them the run offer; without such a project all."""
 
 
 def state_of(
@@ -315,6 +321,12 @@ def blinds(project: Project, assignments: Collection[Assignment], run_id: str, a
 def takes_part(project: Project, annotator: str, *, labels: bool = True) -> bool:
     """Whether this person (``labels``: has the role of an annotator) can be given runs of the project."""
     return annotator in project.annotators if project.annotators else labels
+
+
+def offered_verdicts(projects: Iterable[Project]) -> tuple[Verdict, ...]:
+    """The verdicts that any of these projects offers, all if there is no project."""
+    offered = [verdict for project in projects for verdict in project.verdicts]
+    return tuple(verdict for verdict in get_args(Verdict) if verdict in offered or not offered)
 
 
 def passes(own: Collection[Assignment], last_pass: int) -> tuple[int, int]:

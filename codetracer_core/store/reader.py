@@ -302,6 +302,11 @@ class Reader:
         with self._cursor() as cursor:
             return work.standing_of(cursor, run_id, annotator, labels=labels, now=datetime.now(UTC))
 
+    def blind_runs(self, annotator: str, *, labels: bool = True) -> set[str]:
+        """The runs to which this person stands blind (see ``standing``)."""
+        with self._cursor() as cursor:
+            return work.blind_runs(cursor, annotator, labels=labels, now=datetime.now(UTC))
+
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with in_words(self.workspace.database), closing(self._connection.cursor()) as cursor:

@@ -39,6 +39,7 @@ _OF_A_STEP = {
     "chain": "an error chain is marked step by step",
     "omission": "an omission needs the step after which something was left out",
     "basis": "a basis belongs to the adjudicated verdict of a step",
+    "reply": "a reply belongs to the step whose outcome it is about",
 }
 _OF_THE_RUN = {
     "onset": "a failure onset is a mark of the whole run: its value is the step",
@@ -355,6 +356,7 @@ _VALUES: Mapping[str, Callable[[Any, int], str]] = {
     "onset": _why_no_onset,
     "chain": _why_no_mark,
     "omission": _why_no_text,
+    "reply": _why_no_text,
     "flag": _why_no_mark,
     "run_verdict": _why_no_word(get_args(RunVerdict), "verdict on a run"),
     "note": _why_no_text,

@@ -32,7 +32,7 @@ from codetracer_core.store.database import (
 from codetracer_core.store.files import file_name, names_in, storable, write_steps
 from codetracer_core.store.inbox import Inbox
 from codetracer_core.store.reader import Reader
-from codetracer_core.store.results import Added, Decisions, Stored, TakenIn, acknowledge, check_arguments
+from codetracer_core.store.results import Added, Decisions, Refused, Stored, TakenIn, acknowledge, check_arguments
 from codetracer_core.store.rows import put_events, put_ground_truth, put_runs
 from codetracer_core.store.schema import migrate
 from codetracer_core.store.workspace import PART, Workspace, announce, sync_folder, workspace_at
@@ -180,25 +180,30 @@ class Store(Reader):
     def add_human_labels(self, events: Sequence[LabelEvent], *, labels: bool = True) -> Stored:
         """Store what people say while they label: as ``add_label_events``, but the store decides on pass and exposure.
 
-        The first label after a submission begins the revised pass with a copy of the blind one. ``labels``: these
-        people have the role of an annotator.
+        The first label after a submission begins the revised pass with a copy of the blind one. Verdicts that the
+        project of an assigned run does not offer are refused. ``labels``: these people have the role of an annotator.
         """
         with self._transaction() as cursor:
             now = datetime.now(UTC)
             decided: list[LabelEvent] = []
+            refused: list[Refused] = []
             standings: dict[tuple[str, str], Standing] = {}
             for event in events:
                 key = (event.run_id, event.annotator)
                 if key not in standings:
                     standings[key] = work.standing_of(cursor, *key, labels=labels, now=now)
                 standing = standings[key]
+                if event.field == "verdict" and event.value is not None and event.value not in standing.verdicts:
+                    offered = ", ".join(standing.verdicts)
+                    refused.append(Refused(event, f"{str(event.value)[:40]!r} is no verdict here ({offered})"))
+                    continue
                 begins = standing.next_pass != standing.shown_pass and event.field not in work.NO_JUDGEMENT
                 if begins and not work.is_stored(cursor, event):
                     put_events(cursor, work.revision_of(cursor, *key, blind_pass=standing.shown_pass))
                     standings[key] = standing._replace(shown_pass=standing.next_pass)
                 given = {"pass_number": standing.next_pass, "exposure": standing.exposure}
                 decided.append(event.model_copy(update=given))
-            refused = put_events(cursor, decided)
+            refused += put_events(cursor, decided)
         return Stored(acknowledge(events), tuple(refused))
 
     def create_project(self, project: Project, run_ids: Sequence[str]) -> int:

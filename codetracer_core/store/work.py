@@ -19,6 +19,7 @@ from codetracer_core.projects import (
     distribute,
     next_blind_pass,
     next_run,
+    offered_verdicts,
     passes,
     places_left,
     state_of,
@@ -41,7 +42,7 @@ _ASSIGNMENTS = """
     decided AS (SELECT project_id, run_id, max(decided_at) AS decided_at FROM adjudication GROUP BY ALL)
     SELECT project_id, run_id, annotator, pass_number, assigned_at, last_act_at, submitted_at, skipped_at, decided_at,
         released_at, coalesce(skip_reason, '') AS skip_reason, step_count, coalesce(labelled, 0), coalesce(flagged, 0),
-        coalesce(seconds, 0)
+        coalesce(seconds, 0), coalesce(task, run_id) AS task
     FROM assignment JOIN run USING (run_id)
     LEFT JOIN act USING (run_id, annotator, pass_number)
     LEFT JOIN mark USING (run_id, annotator, pass_number)
@@ -64,7 +65,7 @@ _SCORES = {
 }
 _EXPOSURES: tuple[Exposure, ...] = ("ground_truth", "peers", "model", "none")
 """The strongest first."""
-NO_JUDGEMENT = ("shown", "worked")
+NO_JUDGEMENT = ("shown", "worked", "reply")
 """Fields of acts that are no judgement: neither do they begin a revision, nor does it begin with a copy of them."""
 
 
@@ -131,7 +132,7 @@ def assignments_in(
 
 
 def _assignment(row: Sequence[Any], claim_hours: float, now: datetime) -> Assignment:
-    project_id, run_id, annotator, pass_number, *times, skip_reason, step_count, labelled, flagged, seconds = row
+    project_id, run_id, annotator, pass_number, *times, skip_reason, step_count, labelled, flagged, seconds, task = row
     assigned_at, last_act_at, submitted_at, skipped_at, decided_at, released_at = (
         None if moment is None else moment.replace(tzinfo=UTC) for moment in times
     )
@@ -163,6 +164,7 @@ def _assignment(row: Sequence[Any], claim_hours: float, now: datetime) -> Assign
         labelled,
         flagged,
         int(seconds),
+        task,
     )
 
 
@@ -371,15 +373,16 @@ def standing_of(
     """How this person (``labels``: has the role of an annotator) stands to the run."""
     holding = cursor.execute("SELECT project_id FROM project_run WHERE run_id = ?", [run_id]).fetchall()
     assignments = assignments_in(cursor, now=now, run_id=run_id) if holding else []
+    projects = {project_id: project_in(cursor, project_id) for (project_id,) in holding}
     is_blind = any(
         blinds(
-            project_in(cursor, project_id),
+            project,
             [one for one in assignments if one.project_id == project_id],
             run_id,
             annotator,
             labels=labels,
         )
-        for (project_id,) in holding
+        for project_id, project in projects.items()
     )
     own = [one for one in assignments if one.annotator == annotator and one.state != "skipped"]
     shown_pass, next_pass = passes(own, _last_pass(cursor, run_id, annotator))
@@ -392,7 +395,25 @@ def standing_of(
         ).fetchall()
     }
     exposure: Exposure = next((one for one in _EXPOSURES if one in shown), "none")
-    return Standing(shown_pass, next_pass, exposure, is_blind)
+    verdicts = offered_verdicts(projects[one.project_id] for one in own)
+    return Standing(shown_pass, next_pass, exposure, is_blind, frozenset(shown), verdicts)
+
+
+def blind_runs(cursor: duckdb.DuckDBPyConnection, annotator: str, *, labels: bool, now: datetime) -> set[str]:
+    """The runs to which this person stands blind."""
+    found: set[str] = set()
+    for project in projects_in(cursor):
+        if not project.is_open:
+            continue
+        of_run: dict[str, list[Assignment]] = {}
+        for one in assignments_in(cursor, now=now, project_id=project.project_id):
+            of_run.setdefault(one.run_id, []).append(one)
+        found |= {
+            run_id
+            for run_id in runs_of_project(cursor, project.project_id)
+            if blinds(project, of_run.get(run_id, ()), run_id, annotator, labels=labels)
+        }
+    return found
 
 
 def is_stored(cursor: duckdb.DuckDBPyConnection, event: LabelEvent) -> bool:
