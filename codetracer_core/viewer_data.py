@@ -17,9 +17,9 @@ from codetracer_core.tree import TraceTree
 VIEWER_SCRIPTS = (
     *("vendor/prism.min.js", "text.js", "keys.js", "outbox.js"),
     *("tree.js", "detail.js", "why.js", "drafts.js", "omission.js", "run_panel.js", "stages.js"),
-    *("worked.js", "positions.js", "viewer.js"),
+    *("worked.js", "positions.js", "queue.js", "viewer.js"),
 )
-STEP_FIELDS = ("verdict", "details", "chain", "omission", "flag")
+STEP_FIELDS = ("verdict", "details", "chain", "omission", "flag", "reply")
 RUN_FIELDS = ("onset", "run_verdict", "note", "tags", "flag", "stages")
 """What the viewer shows of a person's labels, of steps and of the whole run; see ``LabelEvent``."""
 WINDOW_CHARACTERS = 400_000

@@ -97,6 +97,12 @@ def stored_run(reader: Reader, name: str) -> RunView:
     return RunView(record.trajectory, tree, stages, origin, record.origin, record)
 
 
+def without_ground_truth(view: RunView) -> RunView:
+    """The run as somebody sees it who must not know what the benchmark says of it."""
+    stages, origin = stages_of(view.trajectory, view.tree)
+    return replace(view, stages=stages, stages_from=origin)
+
+
 def stages_of(
     trajectory: Trajectory, tree: TraceTree, annotated: tuple[Stage, ...] | None = None
 ) -> tuple[tuple[Stage, ...], str]:

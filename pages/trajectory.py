@@ -11,16 +11,10 @@ from codetracer_core.standalone import standalone_page
 from codetracer_core.ui import components, shell
 from codetracer_core.ui.identity import EXPORTERS, may, person
 from codetracer_core.ui.overview import run_facts, tree_figure
-from codetracer_core.ui.viewer import said_by, shown_truth, step_viewer
+from codetracer_core.ui.viewer import said_by, shown_truth, start_step, step_viewer
 from codetracer_core.ui.workspace import open_run, open_store
 from codetracer_core.viewer_data import Said
 from codetracer_core.workflow import RunView
-
-
-def start_step() -> int:
-    """The step in the address, 1 if there is none."""
-    text = st.query_params.get("step", "1")
-    return int(text) if text.isdecimal() and len(text) < 10 else 1
 
 
 def jump_to_clicked_point() -> None:
@@ -114,4 +108,4 @@ with steps_tab:
     )
 if overview_tab.open:
     with overview_tab:
-        overview(run, shown_truth(open_store(), run.run_id) or {})
+        overview(run, shown_truth(open_store(), run.run_id, person()) or {})

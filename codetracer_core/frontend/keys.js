@@ -34,7 +34,10 @@ const DEFAULTS = {
   wrap: true,
   raw: false,
   advance: false,
+  guidelines: false,
 };
+
+const inQueue = (s) => s.queue.isThere;
 
 /**
  * Every key, in the order of the cheatsheet; `when` says where it works, without it everywhere. The help sheet and the
@@ -66,7 +69,7 @@ const KEYS = [
     keys: ["u"],
     group: "Move",
     title: "Next step without your verdict",
-    run: (s) => s.seek(1, (i) => !s.labels.get(i + 1)),
+    run: (s) => s.seekUnlabelled(),
   },
   { keys: ["g"], group: "Move", title: "Jump to a step number", run: (s) => s.focusInput(".jump") },
   { keys: ["Home"], group: "Move", title: "First step", run: (s) => s.show(0) },
@@ -121,6 +124,17 @@ const KEYS = [
     when: (s) => Boolean(s.data?.positions),
     run: (s) => s.nextQuestion(),
   },
+  { keys: [">"], group: "Queue", title: "Next run", when: inQueue, run: (s) => s.queue.step(1) },
+  { keys: ["<"], group: "Queue", title: "Previous run", when: inQueue, run: (s) => s.queue.step(-1) },
+  {
+    keys: ["Ctrl+enter"],
+    group: "Queue",
+    title: "Submit the run; twice: without looking back",
+    when: inQueue,
+    run: (s) => s.queue.submit(),
+  },
+  { keys: ["X"], group: "Queue", title: "Skip the run, with a reason", when: inQueue, run: (s) => s.queue.skip() },
+  { keys: ["I"], group: "Queue", title: "Guidelines on or off", when: inQueue, run: (s) => s.toggle("guidelines") },
   { keys: ["r"], group: "Show", title: "Ground truth on or off", run: (s) => s.reveal() },
   { keys: ["y"], group: "Show", title: "Copy a link to this step", run: (s) => s.copyLink() },
   { keys: ["?"], group: "Show", title: "This list", run: (s) => s.help() },
@@ -138,4 +152,5 @@ const KEY_NAMES = {
   PageUp: "PgUp",
   Escape: "Esc",
   Backspace: "⌫",
+  "Ctrl+enter": "Ctrl+Enter",
 };

@@ -7,6 +7,6 @@ export default function ({ data, setStateValue }) {
   pipe.last = data;
   if (pipe.receive) pipe.receive(data);
   return () => {
-    if (pipe.last === data) pipe.send = null;
+    if (pipe.last === data) pipe.send = pipe.last = null; // a page that is left says nothing to the next one
   };
 }

@@ -4,6 +4,7 @@
 
 const AHEAD = 24; // steps of text that are fetched before they are needed
 const BEHIND = 8;
+const PLACES_KEPT = 200; // runs whose last step is remembered
 const TEXTS_KEPT = 400; // steps whose text stays in memory
 const ANSWER_WITHIN = 8000; // ms after which a question for text is asked again
 
@@ -57,6 +58,8 @@ function createViewer(root) {
     range: null, // { from, to }: indexes; to is null while the range ends at the current step
     done: [], // acts that can be undone, newest last; an act is a list of marks before and after
     undone: [],
+    revises: false, // the next label changes what was submitted
+    notOffered: [], // verdicts that the project does not want
     truth: new Map(),
     texts: new Map(),
     asked: null,
@@ -82,7 +85,11 @@ function createViewer(root) {
     omission = createOmission(s, frame, act),
     runPanel = createRunPanel(s, frame, act),
     stages = createStages(s, frame, { act, withName, flash, refresh });
-  const outbox = createOutbox(() => paintSaved());
+  const outbox = createOutbox(() => {
+    paintSaved();
+    s.queue?.settle();
+  });
+  s.queue = createQueue(s, frame, outbox, flash, () => list.focus({ preventScroll: true }));
   const worked = createWorked(
     () => (s.run && outbox.annotator && !s.data.readOnly ? { run: s.run, annotator: outbox.annotator } : null),
     (op) => outbox.add([op]),
@@ -127,7 +134,9 @@ function createViewer(root) {
       $(".hits").textContent = "";
       outbox.annotator = data.annotator || "";
       outbox.namedByLogin = Boolean(data.namedByLogin);
-      s.cur = Math.max(0, Math.min(s.count - 1, (data.start || 1) - 1));
+      if (data.annotator && !data.namedByLogin) rememberName(data.annotator);
+      const step = data.start ?? kept.read("places", {})[s.run] ?? 1;
+      s.cur = Math.max(0, Math.min(s.count - 1, step - 1));
       s.goto = data.goto?.nonce;
     } else if (data.goto && data.goto.nonce !== s.goto) {
       s.goto = data.goto.nonce;
@@ -139,6 +148,7 @@ function createViewer(root) {
     connect();
     fit();
     s.show(s.cur, { center: true });
+    s.queue.opened();
     outbox.send();
   };
 
@@ -168,6 +178,8 @@ function createViewer(root) {
       for (const [field, values] of Object.entries(message.ofSteps || {}))
         for (const [step, value] of Object.entries(values)) marksOf(field).set(Number(step), value);
       s.ofRun = { ...message.ofRun };
+      s.revises = Boolean(message.revises);
+      s.notOffered = message.notOffered ?? [];
       outbox.pending().forEach(setMark);
       stages.heard(true);
       marksChanged();
@@ -183,14 +195,12 @@ function createViewer(root) {
     else paintHits();
   };
 
+  const channels = { text: receiveText, outbox: receiveOutbox, find: receiveFind, queue: s.queue.receive };
+
   /** Listen on the pipes; whichever mounted first, the last message is not missed. */
   function connect() {
     const pipes = (window.codetracerPipes ??= {});
-    for (const [channel, receive] of [
-      ["text", receiveText],
-      ["outbox", receiveOutbox],
-      ["find", receiveFind],
-    ]) {
+    for (const [channel, receive] of Object.entries(channels)) {
       const pipe = (pipes[channel] ??= { receive: null, last: null, send: null });
       if (pipe.receive === receive) continue;
       pipe.receive = receive;
@@ -247,7 +257,7 @@ function createViewer(root) {
     askForText();
     refresh();
     clearTimeout(urlTimer);
-    urlTimer = setTimeout(rememberInUrl, 200);
+    urlTimer = setTimeout(rememberPlace, 200);
   };
   s.move = (by) => {
     let next = s.cur + by;
@@ -261,6 +271,13 @@ function createViewer(root) {
         return;
       }
     flash(by > 0 ? "none further on" : "none before");
+  };
+  s.seekUnlabelled = () => {
+    const wanted = (i) => !s.labels.get(i + 1);
+    if (s.queue.isAsking) {
+      s.closeSheets();
+      s.show(s.outline.label.findIndex((_, i) => wanted(i)));
+    } else s.seek(1, wanted);
   };
   s.stageStart = (i) => s.stages.some((stage) => stage.start_step_id === i + 1);
   s.groupStart = (i) => s.outline.group[i] === i + 1;
@@ -299,6 +316,8 @@ function createViewer(root) {
   };
   s.copyLink = () => {
     const url = new URL(location.href);
+    url.pathname = url.pathname.replace(/annotate$/, "trajectory"); // a queue is its owner's alone
+    url.searchParams.delete("project");
     url.searchParams.set("traj", s.run);
     url.searchParams.set("step", s.cur + 1);
     (navigator.clipboard?.writeText(url.href) ?? Promise.reject()).then(
@@ -306,9 +325,13 @@ function createViewer(root) {
       () => flash(url.search),
     );
   };
-  function rememberInUrl() {
+  /** Where we are: in the address, and for the day on which the run is opened again. */
+  function rememberPlace() {
+    const places = Object.entries(kept.read("places", {})).filter(([run]) => run !== s.run);
+    kept.write("places", Object.fromEntries([...places.slice(-PLACES_KEPT), [s.run, s.cur + 1]]));
     const url = new URL(location.href);
-    if (!url.pathname.endsWith("/trajectory")) return; // the page was left in the meantime
+    if (!/\/(trajectory|annotate)$/.test(url.pathname)) return; // the page was left in the meantime
+    if (s.queue.isThere) url.searchParams.set("project", s.queue.project);
     url.searchParams.set("traj", s.run);
     url.searchParams.set("step", s.cur + 1);
     if (url.href !== location.href) history.replaceState(history.state, "", url);
@@ -319,6 +342,10 @@ function createViewer(root) {
   /** A verdict for this step, or for all steps of the range, in one act. */
   s.label = (verdict) => {
     if (!s.count) return;
+    if (s.notOffered.includes(verdict)) {
+      flash(`this project does not use ${verdict}`);
+      return;
+    }
     act(takeRange().map((step) => ({ step, field: "verdict", value: verdict })));
     if (s.visible.advance && verdict && outbox.annotator) s.move(1);
   };
@@ -361,8 +388,9 @@ function createViewer(root) {
   }
   /** Do something in the name of an annotator: as soon as we have one. Tells if it is done. */
   function withName(run) {
-    if (s.data.readOnly) {
-      flash(s.data.readOnly);
+    const why = s.data.readOnly || s.queue.holds;
+    if (why) {
+      flash(why);
       return false;
     }
     if (!outbox.annotator) {
@@ -375,6 +403,10 @@ function createViewer(root) {
   }
   /** Undo and redo: the act moves from one stack to the other, its marks are recorded as new labels. */
   function repeat(from, onto, side, word) {
+    if (s.queue.holds) {
+      flash(s.queue.holds);
+      return;
+    }
     const last = from.pop();
     if (!last) {
       flash(`nothing to be ${word}`);
@@ -435,9 +467,12 @@ function createViewer(root) {
     form.hidden = false;
     $(".nameinput").focus();
   }
+  function rememberName(name) {
+    document.cookie = `codetracer_annotator=${encodeURIComponent(name)}; path=/; max-age=31536000; samesite=strict`;
+  }
   function setName(name) {
     outbox.annotator = name;
-    document.cookie = `codetracer_annotator=${encodeURIComponent(name)}; path=/; max-age=31536000; samesite=strict`;
+    rememberName(name);
     s.marks = {};
     s.ofRun = {};
     outbox.send();
@@ -525,6 +560,7 @@ function createViewer(root) {
     positions.paint();
     stages.paint();
     paintStanding();
+    s.queue.paint();
     paintSaved();
     paintHits();
     if (document.activeElement !== $(".jump") && root.activeElement !== $(".jump"))
@@ -591,7 +627,8 @@ function createViewer(root) {
     );
   }
   s.reveal = () => {
-    if (!s.data.hasTruth) flash("this run has no ground truth");
+    if (s.data.isBlind) flash("hidden from you until you have submitted this run");
+    else if (!s.data.hasTruth) flash("this run has no ground truth");
     else s.setReveal(s.data.truthShown ? null : s.run);
   };
   s.focusInput = (selector) => {
@@ -664,7 +701,9 @@ function createViewer(root) {
     if (!frame.isConnected || !frame.checkVisibility()) return;
     if (document.querySelector('[role="dialog"], [data-testid="stDialog"]')) return;
     const inside = event.composedPath().includes(frame);
-    if (typing(event)) {
+    // Submitting from within a reason: leaving the field makes a label of it first.
+    if (typing(event) && inside && name === "Ctrl+enter" && s.queue.isThere) event.composedPath()[0].blur();
+    else if (typing(event)) {
       if (inside && event.key === "Escape") {
         s.closeSheets();
         event.preventDefault();
@@ -674,11 +713,12 @@ function createViewer(root) {
     }
     // Space and Enter belong to a focused button; the arrow keys to other widgets of the page.
     const target = event.composedPath()[0];
-    if ((event.key === " " || event.key === "Enter") && target?.tagName === "BUTTON") return;
+    if ((name === " " || name === "Enter") && target?.tagName === "BUTTON") return;
     if (!inside && target !== document.body && /^(Arrow|Page|Home|End| )/.test(event.key)) return;
     if (target?.classList?.contains("splitter")) return;
     const entry = keyEntries(s).find(({ keys }) => keys.includes(name));
     if (!entry) return;
+    if (s.queue.isAsking && !/^(Ctrl\+enter|Escape|u)$/.test(name)) return;
     if ($(".sheet:is(.name, .stages):not([hidden])") && event.key !== "Escape") return;
     entry.run(s);
     event.preventDefault();
@@ -775,6 +815,7 @@ function createViewer(root) {
   window.addEventListener("resize", fit);
   const ticking = setInterval(() => {
     outbox.tick();
+    s.queue.settle();
     if (s.count && !s.texts.has(s.cur)) askForText();
   }, 500);
 
@@ -789,13 +830,9 @@ function createViewer(root) {
     moved.disconnect();
     clearInterval(ticking);
     for (const timer of [urlTimer, findTimer, flashTimer, s.askTimer]) clearTimeout(timer);
-    for (const receive of [
-      ["text", receiveText],
-      ["outbox", receiveOutbox],
-      ["find", receiveFind],
-    ]) {
-      const pipe = window.codetracerPipes?.[receive[0]];
-      if (pipe?.receive === receive[1]) pipe.receive = null;
+    for (const [channel, receive] of Object.entries(channels)) {
+      const pipe = window.codetracerPipes?.[channel];
+      if (pipe?.receive === receive) pipe.receive = null;
     }
     CSS.highlights?.delete("codetracer-find");
   };

@@ -14,8 +14,8 @@ import streamlit as st
 
 from codetracer_core.errors import CodeTracerError, NotAllowed
 from codetracer_core.people import EVERYBODY_EVERYTHING, LONGEST_NAME, People, read_people
-from codetracer_core.projects import Role
-from codetracer_core.store import default_workspace
+from codetracer_core.projects import Role, Standing
+from codetracer_core.store import Reader, default_workspace
 
 NAME_COOKIE = "codetracer_annotator"
 LABELLERS: tuple[Role, ...] = ("annotator", "lead")
@@ -90,6 +90,16 @@ def roles() -> frozenset[Role]:
 def may(*wanted: Role) -> bool:
     """Whether this person has one of these roles."""
     return not roles().isdisjoint(wanted)
+
+
+def standing_of(store: Reader, run_id: str, name: str) -> Standing:
+    """How this person stands to a run: which pass, what they were shown, whether they must stay blind."""
+    return store.standing(run_id, name, labels="annotator" in people().roles_of(name))
+
+
+def blind_runs(store: Reader) -> set[str]:
+    """The runs to which the person in front of this browser stands blind."""
+    return store.blind_runs(person(), labels=may("annotator"))
 
 
 def require(*wanted: Role) -> None:

@@ -15,6 +15,7 @@ from codetracer_core.workflow import dashboard_root
 _PAGES: tuple[tuple[str, str, str, tuple[Role, ...]], ...] = (
     ("library", "Library", ":material/folder_open:", ROLES),
     ("trajectory", "Trajectory", ":material/account_tree:", ROLES),
+    ("annotate", "Annotate", ":material/checklist:", ("annotator",)),
     ("settings", "Settings", ":material/settings:", ()),
 )
 

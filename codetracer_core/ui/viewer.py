@@ -7,23 +7,34 @@ browser asks for is answered by plain functions (``take_labels``, and those of `
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from functools import cache
+from typing import Any, cast, get_args
 from uuid import uuid4
 
 import streamlit as st
 
-from codetracer_core.errors import NotFound
 from codetracer_core.models import (
     Exposure,
     LabelEvent,
     RunRecord,
     Stage,
     Trajectory,
+    Verdict,
 )
+from codetracer_core.projects import Standing
 from codetracer_core.store import Store
 from codetracer_core.tree import TraceTree
 from codetracer_core.ui import components
-from codetracer_core.ui.identity import LABELLERS, as_name, has_login, introduce, may, why_no_label_by
+from codetracer_core.ui.identity import (
+    LABELLERS,
+    as_name,
+    has_login,
+    introduce,
+    may,
+    person,
+    standing_of,
+    why_no_label_by,
+)
 from codetracer_core.viewer_data import (
     RUN_FIELDS,
     STEP_FIELDS,
@@ -48,20 +59,23 @@ def step_viewer(
     split: Sequence[Stage],
     store: Store,
     annotator: str,
-    start: int,
+    start: int | None,
     goto: Mapping[str, int] | None = None,
     beside: Mapping[str, Any] | None = None,
 ) -> None:
     """Mount the viewer on one run.
 
-    ``start`` is the 1-based step to begin with; ``goto`` = {"step", "nonce"} moves a viewer that is already there,
-    once per nonce. ``beside`` is what others say of the run (``adjudication.positions``), for somebody who may see it.
-    ``stages`` are shown to those who drew none of their own (``stages_from`` says in words what they are); ``split`` is
-    where drawing may begin. ``annotator`` may be empty: the viewer asks for the name at the first
-    label. The verdicts of the ground truth reach the browser only after the person asked for them (``shown_truth``).
+    ``start`` is the 1-based step to begin with, None: where they last were; ``goto`` = {"step", "nonce"} moves a viewer
+    that is already there, once per nonce. ``beside`` is what others say of the run (``adjudication.positions``), for
+    somebody who may see it. ``stages`` are shown to those who drew none of their own (``stages_from`` says in words
+    what they are); ``split`` is where drawing may begin. ``annotator`` may be empty: the viewer asks for the name at
+    the first label. Ground truth reaches the browser only after the person asked for it (``shown_truth``), and never
+    while they stand blind to the run.
     """
     run_id, trajectory = record.run_id, record.trajectory
-    _note_exposure(store, run_id, annotator)
+    standing = standing_of(store, run_id, annotator)
+    if _truth_is_shown(run_id, standing):
+        note_exposure(store, run_id, annotator, standing, "ground_truth")
     run = viewer_data(
         trajectory,
         tree,
@@ -69,7 +83,7 @@ def step_viewer(
         stages_from=stages_from,
         name=run_id,
         declared_step_count=record.declared_step_count,
-        truth=shown_truth(store, run_id),
+        truth=shown_truth(store, run_id, annotator, standing),
     )
     components.viewer()(
         key="viewer",
@@ -79,7 +93,8 @@ def step_viewer(
             **run,
             **(beside or {}),
             "split": [stage.model_dump() for stage in split],
-            "hasTruth": record.benchmark is not None,
+            "hasTruth": record.benchmark is not None and not standing.is_blind,
+            "isBlind": standing.is_blind,
             "annotator": annotator,
             "namedByLogin": has_login(),
             "readOnly": "" if may(*LABELLERS) or not annotator else "labelling takes the role of an annotator",
@@ -92,44 +107,49 @@ def step_viewer(
     _outbox_pipe(run_id, store, annotator)
 
 
-def said_by(store: Store, run_id: str, annotator: str) -> Said:
-    """What this person says of the run; nobody ("") says nothing."""
-    return said(store.labels(run_id, source="human", annotator=annotator)) if annotator else Said()
+def start_step() -> int:
+    """The step in the address, 1 if there is none."""
+    text = st.query_params.get("step", "1")
+    return int(text) if text.isdecimal() and len(text) < 10 else 1
 
 
-def shown_truth(store: Store, run_id: str) -> Mapping[int, str] | None:
-    """The ground truth's verdicts if the person in front of this browser asked to see them, else None."""
-    return said(store.labels(run_id, source="ground_truth")).verdicts if _truth_is_shown(run_id) else None
+def said_by(store: Store, run_id: str, annotator: str, standing: Standing | None = None) -> Said:
+    """What this person says of the run in their present pass; nobody ("") says nothing."""
+    if not annotator:
+        return Said()
+    shown_pass = (standing or standing_of(store, run_id, annotator)).shown_pass
+    labels = store.labels(run_id, source="human", annotator=annotator)
+    return said(label for label in labels if label.pass_number == shown_pass or label.field == "reply")
 
 
-def _truth_is_shown(run_id: str) -> bool:
+def shown_truth(
+    store: Store, run_id: str, annotator: str, standing: Standing | None = None
+) -> Mapping[int, str] | None:
+    """The ground truth's verdicts if the person in front of this browser asked for them and may see them, else None."""
+    if not _truth_is_shown(run_id, standing or standing_of(store, run_id, annotator)):
+        return None
+    return said(store.labels(run_id, source="ground_truth")).verdicts
+
+
+def _truth_is_shown(run_id: str, standing: Standing) -> bool:
     state = cast(Mapping[str, Any], st.session_state.get("viewer") or {})
-    return state.get("reveal") == run_id
+    return state.get("reveal") == run_id and not standing.is_blind
 
 
-def _note_exposure(store: Store, run_id: str, annotator: str) -> None:
-    """Put on record that this person sees the run's ground truth, before it leaves the server."""
-    if not annotator or not _truth_is_shown(run_id) or _exposure(store, run_id, annotator) == "ground_truth":
+def note_exposure(store: Store, run_id: str, annotator: str, standing: Standing, what: Exposure) -> None:
+    """Put on record that this person sees such labels of the run, before they leave the server."""
+    if not annotator or what in standing.shown:
         return
     shown = LabelEvent(
         run_id=run_id,
         field="shown",
-        value="ground_truth",
+        value=what,
         annotator=annotator,
         client=f"viewer-{uuid4()}",
         sequence=1,
         occurred_at=datetime.now(UTC),
     )
     store.add_label_events([shown])
-
-
-def _exposure(store: Store, run_id: str, annotator: str) -> Exposure:
-    """What this person had been shown of the run until now."""
-    try:
-        labels = store.labels(run_id, source="human", annotator=annotator)
-    except NotFound:  # the store refuses the label itself, in words
-        return "none"
-    return "ground_truth" if any(label.field == "shown" for label in labels) else "none"
 
 
 @st.fragment
@@ -141,14 +161,14 @@ def _text_pipe(run_id: str, trajectory: Trajectory) -> None:
         steps = whole_step(trajectory, int(message["full"]))
     elif message:
         steps = step_texts(trajectory, [int(step) for step in message.get("steps", ())])
-    _pipe("text_pipe", {"channel": "text", "run": run_id, "request": request, "steps": steps})
+    pipe("text_pipe", {"channel": "text", "run": run_id, "request": request, "steps": steps})
 
 
 @st.fragment
 def _find_pipe(run_id: str, trajectory: Trajectory) -> None:
     message = _message("find_pipe", run_id)
     query = str(message.get("query", "")) if message else ""
-    _pipe("find_pipe", {"channel": "find", "run": run_id, "query": query, "hits": find_steps(trajectory, query)})
+    pipe("find_pipe", {"channel": "find", "run": run_id, "query": query, "hits": find_steps(trajectory, query)})
 
 
 @st.fragment
@@ -157,10 +177,15 @@ def _outbox_pipe(run_id: str, store: Store, annotator: str) -> None:
     acknowledged: dict[str, int] = {}
     refused: list[str] = []
     if message:
-        annotator = introduce(message.get("annotator", ""))
-        _note_exposure(store, run_id, annotator)
+        before, annotator = annotator, introduce(message.get("annotator", ""))
+        standing = standing_of(store, run_id, annotator)
+        if _truth_is_shown(run_id, standing):
+            note_exposure(store, run_id, annotator, standing, "ground_truth")
         acknowledged, refused = take_labels(store, message.get("batches", ()), why_not=why_no_label_by)
-    _pipe(
+        if person() != before:
+            st.rerun()  # what another person may see is decided anew
+    standing = standing_of(store, run_id, annotator)
+    pipe(
         "outbox_pipe",
         {
             "channel": "outbox",
@@ -168,12 +193,15 @@ def _outbox_pipe(run_id: str, store: Store, annotator: str) -> None:
             "annotator": annotator,
             "acknowledged": acknowledged,
             "refused": refused,
-            **said_by(store, run_id, annotator).as_json(),
+            "revises": standing.next_pass % 2 == 0,
+            "notOffered": [verdict for verdict in get_args(Verdict) if verdict not in standing.verdicts],
+            **said_by(store, run_id, annotator, standing).as_json(),
         },
     )
 
 
-def _pipe(key: str, data: dict[str, Any]) -> None:
+def pipe(key: str, data: dict[str, Any]) -> None:
+    """Mount one end of a pipe; what the browser says through it is in the session's state under ``key``."""
     components.pipe()(key=key, data=data, on_message_change=_nothing, default={"message": None})
 
 
@@ -203,26 +231,27 @@ def take_labels(
     """
     acknowledged: dict[str, int] = {}
     refused: list[str] = []
+    against = cache(why_not)
     for batch in batches:
         client = str(batch["client"])
         events, highest = [], 0
         for op in batch["ops"]:
             try:
                 highest = max(highest, int(op["sequence"]))
-                event = _label_event(store, client, op)
-                if reason := why_not(event.annotator):
+                event = _label_event(client, op)
+                if reason := against(event.annotator):
                     refused.append(f"label {event.sequence}: {reason}")
                 else:
                     events.append(event)
             except (ValueError, KeyError, TypeError, OverflowError) as error:
                 number = op.get("sequence") if isinstance(op, Mapping) else None
                 refused.append(f"label {number}: not understood ({type(error).__name__})")
-        refused += [refusal.reason for refusal in store.add_label_events(events).refused]
+        refused += [refusal.reason for refusal in store.add_human_labels(events).refused]
         acknowledged[client] = highest
     return acknowledged, refused
 
 
-def _label_event(store: Store, client: str, op: Mapping[str, Any]) -> LabelEvent:
+def _label_event(client: str, op: Mapping[str, Any]) -> LabelEvent:
     annotator = as_name(op["annotator"])
     if not annotator:
         raise ValueError("nobody's label")
@@ -232,7 +261,6 @@ def _label_event(store: Store, client: str, op: Mapping[str, Any]) -> LabelEvent
         field=_LABELLED[op["field"]],
         value=op["value"],
         annotator=annotator,
-        exposure=_exposure(store, op["run"], annotator),
         client=client,
         sequence=op["sequence"],
         occurred_at=datetime.fromisoformat(op["at"]).astimezone(UTC),

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from codetracer_core.store import Store, default_workspace, keep
-from codetracer_core.workflow import RunView, import_samples_if_empty, stored_run
+from codetracer_core.ui.identity import person, standing_of
+from codetracer_core.workflow import RunView, import_samples_if_empty, stored_run, without_ground_truth
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,23 @@ async def store_closed_at_the_end(_: st.App) -> AsyncIterator[None]:
 
 
 def open_run(name: str) -> RunView:
-    """The run that is called so, with its tree and stages; raises NotFound. Runs opened lately are kept in memory."""
-    _, imports = open_store().revision()
-    return _open_run(name, imports)
+    """The run that is called so, with its tree and stages; raises NotFound. Runs opened lately are kept in memory.
+
+    Whoever stands blind to the run gets the offline split, not the stages of the ground truth.
+    """
+    store = open_store()
+    _, imports = store.revision()
+    run_id = store.find_run(name)
+    if standing_of(store, run_id, person()).is_blind:
+        return _open_blind(run_id, imports)
+    return _open_run(run_id, imports)
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
-def _open_run(name: str, imports: int) -> RunView:
-    return stored_run(open_store(), name)
+def _open_run(run_id: str, imports: int) -> RunView:
+    return stored_run(open_store(), run_id)
+
+
+@st.cache_resource(max_entries=48, show_spinner=False)
+def _open_blind(run_id: str, imports: int) -> RunView:
+    return without_ground_truth(_open_run(run_id, imports))
