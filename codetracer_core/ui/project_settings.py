@@ -104,26 +104,25 @@ def _filtered(store: Store, key: str) -> list[RunSummary]:
 
 
 def _fields(project: Project | None) -> dict[str, Any]:
-    """The widgets of a project's rules; returns what they hold as fields of ``Project``."""
+    """The widgets of a project's rules; returns what they hold as fields of ``Project``.
+
+    They have no keys: then they begin anew with what is stored, also when somebody else has changed that.
+    """
     fields = Project.model_fields
 
     def now(name: str) -> Any:
         return fields[name].get_default(call_default_factory=True) if project is None else getattr(project, name)
 
-    key = "new" if project is None else project.project_id
     known = sorted({*people().with_role("annotator"), *people().with_role("lead"), *now("annotators")})
     left, middle, right = st.columns(3)
     with left:
-        per_run = st.number_input("Annotators per run", 1, 20, now("annotators_per_run"), key=f"{key}_per_run")
-        order = st.selectbox(
-            "Order", [*_ORDERS], [*_ORDERS].index(now("order")), format_func=_ORDERS.__getitem__, key=f"{key}_order"
-        )
+        per_run = st.number_input("Annotators per run", 1, 20, now("annotators_per_run"))
+        order = st.selectbox("Order", [*_ORDERS], [*_ORDERS].index(now("order")), format_func=_ORDERS.__getitem__)
         verdicts = st.pills(
             "Verdicts offered",
             get_args(Verdict),
             default=now("verdicts"),
             selection_mode="multi",
-            key=f"{key}_verdicts",
         )
     with middle:
         annotators = st.multiselect(
@@ -131,16 +130,15 @@ def _fields(project: Project | None) -> dict[str, Any]:
             known,
             default=now("annotators"),
             accept_new_options=True,
-            key=f"{key}_annotators",
         )
         hours = st.number_input(
             "A run goes to somebody else after so many idle hours (0: never)",
             0.0,
             value=float(now("claim_hours")),
             step=1.0,
-            key=f"{key}_hours",
+            format="%g",
         )
-        wanted = st.checkbox("Submitting asks for reasons", now("details_wanted"), key=f"{key}_details")
+        wanted = st.checkbox("Submitting asks for reasons", now("details_wanted"))
     with right:
         repeats = st.number_input(
             "Runs that come back to the same person, %",
@@ -148,16 +146,16 @@ def _fields(project: Project | None) -> dict[str, Any]:
             100.0,
             100.0 * now("repeat_share"),
             step=5.0,
-            key=f"{key}_repeats",
+            format="%g",
         )
         after = st.number_input(
             "They come back after so many hours",
             0.0,
             value=float(now("repeat_after_hours")),
             step=1.0,
-            key=f"{key}_after",
+            format="%g",
         )
-        is_open = st.checkbox("Open: gives out runs", now("is_open"), key=f"{key}_open")
+        is_open = st.checkbox("Open: gives out runs", now("is_open"))
     return {
         "annotators_per_run": per_run,
         "order": order,
@@ -173,7 +171,7 @@ def _fields(project: Project | None) -> dict[str, Any]:
 
 def _settings(store: Store, project: Project) -> None:
     with st.form(f"settings of {project.project_id}", border=False):
-        title = st.text_input("Title", project.title, max_chars=200, key=f"{project.project_id}_title")
+        title = st.text_input("Title", project.title, max_chars=200)
         given = _fields(project)
         if st.form_submit_button("Save the settings", type="primary"):
             with changing("The settings are saved."):
@@ -189,7 +187,7 @@ def _guidelines(store: Store, project: Project) -> None:
             project.guidelines,
             max_chars=100_000,
             height=420,
-            key=f"{project.project_id}_guidelines",
+            key=f"guidelines of {project.project_id} {hash(project.guidelines)}",  # anew when they are changed
         )
         if st.button("Save the guidelines", type="primary"):
             with changing("The guidelines are saved."):
@@ -239,10 +237,8 @@ def _share_out(store: Store, project: Project) -> None:
     known = list(project.annotators) or people().with_role("annotator")
     with st.form(f"share out {project.project_id}"):
         st.text("Share the runs out fairly. What somebody has stays with them; gaps are filled.")
-        chosen = st.multiselect(
-            "Among", known, default=known, accept_new_options=True, key=f"{project.project_id}_among"
-        )
-        each = st.number_input("At most so many runs each (0: all)", 0, value=0, key=f"{project.project_id}_each")
+        chosen = st.multiselect("Among", known, default=known, accept_new_options=True)
+        each = st.number_input("At most so many runs each (0: all)", 0, value=0)
         if st.form_submit_button("Share out"):
             with changing("The runs are shared out."):
                 require("lead")
@@ -257,7 +253,6 @@ def _take_back(store: Store, status: ProjectStatus) -> None:
             "Run and person",
             held,
             format_func=lambda one: f"{one.run_id} · {one.annotator} · {one.state.replace('_', ' ')}",
-            key=f"{status.project.project_id}_held",
         )
         if st.form_submit_button("Take back", disabled=not held) and chosen is not None:
             with changing("The run is taken back."):

@@ -86,7 +86,7 @@ def people_and_roles() -> None:
         _one_person(known)
     with everybody_else, st.form("others"):
         st.text("Everybody who is not named")
-        others = st.pills("Roles", ROLES, default=_sorted(known.others), selection_mode="multi", key="others_roles")
+        others = st.pills("Roles", ROLES, default=_sorted(known.others), selection_mode="multi")
         if st.form_submit_button("Save", key="save_others"):
             _change(known, known.model_copy(update={"others": frozenset(others)}))
 
@@ -95,11 +95,12 @@ def _one_person(known: People) -> None:
     with st.container(border=True):
         chosen = st.selectbox("Person", [_NEW, *sorted(known.people)], key="person")
         is_new = chosen == _NEW
-        with st.form(f"person {chosen}", border=False):
+        # Fields have no keys: then they begin anew with what is stored, also after a change.
+        with st.form(f"person {chosen} of {len(known.people)}", border=False):
             what = "E-mail address" if has_login() else "Name"
-            name = st.text_input(what, max_chars=LONGEST_NAME, key="new_person") if is_new else chosen
+            name = st.text_input(what, max_chars=LONGEST_NAME) if is_new else chosen
             given = [] if is_new else _sorted(known.people[chosen])
-            chosen_roles = st.pills("Roles", ROLES, default=given, selection_mode="multi", key=f"roles of {chosen}")
+            chosen_roles = st.pills("Roles", ROLES, default=given, selection_mode="multi")
             with st.container(horizontal=True):
                 if st.form_submit_button("Save", type="primary", key="save_person"):
                     _set_roles(known, name.strip(), chosen_roles, is_new=is_new)

@@ -1,8 +1,9 @@
 """Roles on every page, and the settings page, drawn by Streamlit's own test runner on a real workspace."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
@@ -62,6 +63,11 @@ def open_page(name: str, who: str = "", **query: str) -> AppTest:
 
 def texts(app: AppTest) -> str:
     return "\n".join(str(element.value) for element in [*app.info, *app.success, *app.error, *app.text])
+
+
+def field(fields: Sequence[Any], label: str) -> Any:
+    """The first of the fields with this label."""
+    return next(one for one in fields if one.label == label)
 
 
 def components_of(app: AppTest) -> set[str]:
@@ -156,12 +162,12 @@ def save(app: AppTest, label: str = "Save") -> AppTest:
 
 def test_a_lead_gives_and_takes_roles(named: Path) -> None:
     app = people_page("lea")
-    app.text_input(key="new_person").set_value("bob")
-    app.pills(key="roles of somebody new").set_value(["annotator", "reader"])
+    field(app.text_input, "Name").set_value("bob")
+    field(app.pills, "Roles").set_value(["annotator", "reader"])
     assert "The people are saved." in texts(save(app))
     assert read_people(named).roles_of("bob") == {"annotator", "reader"}
     app.selectbox(key="person").set_value("ann").run()
-    app.pills(key="roles of ann").set_value(["adjudicator"])
+    field(app.pills, "Roles").set_value(["adjudicator"])
     save(app)
     assert read_people(named).roles_of("ann") == {"adjudicator"}
     app.selectbox(key="person").set_value("rita").run()
@@ -173,7 +179,7 @@ def test_a_lead_gives_and_takes_roles(named: Path) -> None:
 def test_the_lead_cannot_lock_themselves_out(named: Path, act: str) -> None:
     app = people_page("lea")
     app.selectbox(key="person").set_value("lea").run()
-    app.pills(key="roles of lea").set_value(["annotator"])
+    field(app.pills, "Roles").set_value(["annotator"])
     assert "would not be a lead any more" in texts(save(app, act))
     assert read_people(named).roles_of("lea") == {"lead"}
 
@@ -181,9 +187,12 @@ def test_the_lead_cannot_lock_themselves_out(named: Path, act: str) -> None:
 def test_the_first_person_who_is_named_is_joined_by_the_lead_who_does_it(workspace: Path) -> None:
     app = people_page("lea")
     assert "Everybody may do everything here" in texts(app)
-    app.text_input(key="new_person").set_value("ann")
-    app.pills(key="roles of somebody new").set_value(["annotator"])
+    field(app.text_input, "Name").set_value("ann")
+    field(app.pills, "Roles").set_value(["annotator"])
+    assert app.pills[1].value == ["lead", "annotator", "adjudicator", "reader"]
     save(app)
+    assert field(app.text_input, "Name").value == ""
+    assert [one.value for one in app.pills] == [[], []], "what is stored, not what was chosen before"
     people = read_people(workspace)
     assert people.people == {"lea": {"lead", "annotator", "adjudicator", "reader"}, "ann": {"annotator"}}
     assert people.others == frozenset()
@@ -191,15 +200,15 @@ def test_the_first_person_who_is_named_is_joined_by_the_lead_who_does_it(workspa
 
 def test_without_a_name_nobody_is_named(workspace: Path) -> None:
     app = people_page("")
-    app.text_input(key="new_person").set_value("ann")
+    field(app.text_input, "Name").set_value("ann")
     assert "somebody without a name" in texts(save(app))
     assert not (workspace / PEOPLE_FILE).exists()
 
 
 def test_a_lead_who_lost_the_role_meanwhile_changes_nothing(named: Path) -> None:
     app = people_page("lea")
-    app.text_input(key="new_person").set_value("bob")
-    app.pills(key="roles of somebody new").set_value(["lead"])
+    field(app.text_input, "Name").set_value("bob")
+    field(app.pills, "Roles").set_value(["lead"])
     (named / PEOPLE_FILE).write_text(PEOPLE.replace('lea = ["lead"]', 'lea = ["reader"]'))
     save(app)
     assert read_people(named).roles_of("bob") == frozenset()
@@ -222,8 +231,8 @@ def test_a_project_is_made_of_the_runs_that_match(named: Path) -> None:
     assert "2 of 3 runs match" in texts(app)
     app.text_input(key="new_name").set_value("second")
     app.text_input(key="new_title").set_value("A second one")
-    app.number_input(key="new_per_run").set_value(3)
-    app.multiselect(key="new_annotators").set_value(["ann"])
+    field(app.number_input, "Annotators per run").set_value(3)
+    field(app.multiselect, "Annotators (none: everybody with the role)").set_value(["ann"])
     save(app, "Create the project with 2 runs")
     assert "The project is made." in texts(app)
     assert app.selectbox(key="project").value == "second"
@@ -245,15 +254,15 @@ def test_a_project_that_cannot_be_made_is_told(named: Path, name: str, said: str
 
 def test_settings_and_guidelines_of_a_project_are_changed(named: Path) -> None:
     app = project_page("pilot")
-    app.selectbox(key="pilot_order").set_value("shuffled")
-    app.number_input(key="pilot_repeats").set_value(20.0)
-    app.pills(key="pilot_verdicts").set_value(["correct", "incorrect"])
-    app.checkbox(key="pilot_open").set_value(False)
+    field(app.selectbox, "Order").set_value("shuffled")
+    field(app.number_input, "Runs that come back to the same person, %").set_value(20.0)
+    field(app.pills, "Verdicts offered").set_value(["correct", "incorrect"])
+    field(app.checkbox, "Open: gives out runs").set_value(False)
     save(app, "Save the settings")
     changed = open_store().project("pilot")
     assert (changed.order, changed.repeat_share, changed.is_open) == ("shuffled", 0.2, False)
     assert changed.verdicts == ("correct", "incorrect")
-    app.text_area(key="pilot_guidelines").set_value("# Read the tests first").run()
+    app.text_area[0].set_value("# Read the tests first").run()
     save(app, "Save the guidelines")
     assert open_store().project("pilot").guidelines == "# Read the tests first"
     assert open_store().project("pilot").order == "shuffled"
@@ -263,20 +272,19 @@ def test_runs_are_added_shared_out_and_taken_back(named: Path) -> None:
     app = project_page("pilot")
     save(app, "Add 1 run")
     assert open_store().project_runs("pilot") == RUNS
-    app.number_input(key="pilot_each").set_value(2)
+    field(app.number_input, "At most so many runs each (0: all)").set_value(2)
     save(app, "Share out")
     assert [(one.annotator, one.run_id) for one in open_store().assignments("pilot")] == [
         ("ann", "run-1"),
         ("ann", "run-2"),
     ]
-    app.run().selectbox(key="pilot_held").select_index(0)
     save(app, "Take back")
     assert [one.state for one in open_store().assignments("pilot")] == ["expired", "assigned"]
 
 
 def test_a_lead_who_lost_the_role_meanwhile_changes_no_project(named: Path) -> None:
     app = project_page("pilot")
-    app.checkbox(key="pilot_open").set_value(False)
+    field(app.checkbox, "Open: gives out runs").set_value(False)
     (named / PEOPLE_FILE).write_text(PEOPLE.replace('lea = ["lead"]', 'lea = ["annotator"]'))
     save(app, "Save the settings")
     assert open_store().project("pilot").is_open
