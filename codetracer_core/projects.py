@@ -140,7 +140,7 @@ def next_run(
     """
     own = [one for one in assignments if one.annotator == annotator]
     due = _due_repeat(project, own, exposed, now)
-    if due is not None and (not own or max(own, key=lambda one: one.assigned_at).pass_number == 1):
+    if due is not None and not _last_was_repetition(own):
         return due, True  # not two in a row: they are found among new ones, and so not known as repetitions
     places = places_left(project, run_ids, assignments)
     free = [run_id for run_id in _new_to(run_ids, own, exposed) if places[run_id] > 0]
@@ -290,6 +290,11 @@ def _due_repeat(project: Project, own: Sequence[Assignment], exposed: Collection
     return min(due)[1] if due else None
 
 
+def _last_was_repetition(own: Collection[Assignment]) -> bool:
+    last = max(own, key=lambda one: one.assigned_at)
+    return any(one.run_id == last.run_id and one.pass_number < last.pass_number for one in own)
+
+
 def comes_back(project: Project, annotator: str, run_id: str) -> bool:
     """Whether this run is one of the share that this person gets a second time. Fixed by the names alone."""
     return int(_digest(project, "again", annotator, run_id)[:8], 16) < project.repeat_share * 2**32
@@ -312,8 +317,8 @@ def blinds(project: Project, assignments: Collection[Assignment], run_id: str, a
     if own:
         last = max(own, key=lambda one: one.pass_number)
         if last.state in DONE:
-            return last.pass_number == 1 and comes_back(project, annotator, run_id)
-        return True
+            return len(own) == 1 and comes_back(project, annotator, run_id)
+        return last.state != "skipped" or not any(one.state in DONE for one in own)
     others = {one.annotator for one in assignments if one.state in DONE}
     return takes_part(project, annotator, labels=labels) and len(others) < project.annotators_per_run
 
@@ -329,18 +334,19 @@ def offered_verdicts(projects: Iterable[Project]) -> tuple[Verdict, ...]:
     return tuple(verdict for verdict in get_args(Verdict) if verdict in offered or not offered)
 
 
-def passes(own: Collection[Assignment], last_pass: int) -> tuple[int, int]:
+def passes(own: Collection[Assignment], labelled: Collection[int]) -> tuple[int, int]:
     """(the pass whose labels are a person's own ones on a run now, the pass of their next label).
 
-    ``own`` are their assignments of the run that were not skipped, ``last_pass`` the last pass with a label of theirs
-    (0: none). A label after submission begins the revised pass.
+    ``own`` are their assignments of the run that were not skipped, ``labelled`` the passes with labels of theirs. A
+    label after submission begins the revised pass.
     """
     if not own:
-        return max(last_pass, 1), max(last_pass, 1)
+        return max(labelled, default=1), max(labelled, default=1)
     last = max(own, key=lambda one: one.pass_number)
     if last.submitted_at is None:
         return last.pass_number, last.pass_number
-    return max(last.pass_number, min(last_pass, last.pass_number + 1)), last.pass_number + 1
+    revised = last.pass_number + 1
+    return revised if revised in labelled else last.pass_number, revised
 
 
 def next_blind_pass(last_pass: int) -> int:

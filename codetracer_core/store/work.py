@@ -2,7 +2,7 @@
 # ruff: noqa: S608 - SQL is put together from this code's own names of columns; values are always parameters
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -27,30 +27,6 @@ from codetracer_core.projects import (
 )
 from codetracer_core.store.database import last_change
 
-_ASSIGNMENTS = """
-    WITH act AS (
-        SELECT run_id, annotator, pass_number, max(arrived_at) AS last_act_at,
-            sum(CASE WHEN field = 'worked' THEN CAST(value AS BIGINT) END) AS seconds
-        FROM label_event
-        WHERE source = 'human' AND field <> 'shown' AND ($run_id::VARCHAR IS NULL OR run_id = $run_id::VARCHAR)
-        GROUP BY ALL),
-    mark AS (
-        SELECT run_id, annotator, pass_number,
-            count(DISTINCT step_id) FILTER (field = 'verdict') AS labelled,
-            count(*) FILTER (field = 'flag') AS flagged
-        FROM label WHERE source = 'human' AND ($run_id::VARCHAR IS NULL OR run_id = $run_id::VARCHAR) GROUP BY ALL),
-    decided AS (SELECT project_id, run_id, max(decided_at) AS decided_at FROM adjudication GROUP BY ALL)
-    SELECT project_id, run_id, annotator, pass_number, assigned_at, last_act_at, submitted_at, skipped_at, decided_at,
-        released_at, coalesce(skip_reason, '') AS skip_reason, step_count, coalesce(labelled, 0), coalesce(flagged, 0),
-        coalesce(seconds, 0), coalesce(task, run_id) AS task
-    FROM assignment JOIN run USING (run_id)
-    LEFT JOIN act USING (run_id, annotator, pass_number)
-    LEFT JOIN mark USING (run_id, annotator, pass_number)
-    LEFT JOIN decided USING (project_id, run_id)
-    WHERE ($run_id::VARCHAR IS NULL OR run_id = $run_id::VARCHAR)
-        AND ($project_id::VARCHAR IS NULL OR project_id = $project_id::VARCHAR)
-        AND ($annotator::VARCHAR IS NULL OR annotator = $annotator::VARCHAR)
-    ORDER BY assigned_at, project_id, run_id, annotator, pass_number"""
 _SCORES = {
     "disagreement_first": """
         SELECT run_id, count(*) FROM (
@@ -124,11 +100,45 @@ def assignments_in(
     project_id: str | None = None,
     run_id: str | None = None,
     annotator: str | None = None,
+    counted: bool = True,
 ) -> list[Assignment]:
-    """Assignments with their state at ``now``, in the order in which they were given."""
+    """Assignments with their state at ``now``, in the order in which they were given.
+
+    Without ``counted`` labelled and flagged steps are not counted (0), which spares a look at every label.
+    """
     hours = {project.project_id: project.claim_hours for project in projects_in(cursor)}
     asked = {"project_id": project_id, "run_id": run_id, "annotator": annotator}
-    return [_assignment(row, hours[row[0]], now) for row in cursor.execute(_ASSIGNMENTS, asked).fetchall()]
+    values = {name: value for name, value in asked.items() if value is not None}
+    where = _where(values)
+    of_these = _where([name for name in values if name != "project_id"])  # where labels do not know of projects
+    rows = cursor.execute(
+        f"""
+        WITH act AS (
+            SELECT run_id, annotator, pass_number, max(arrived_at) AS last_act_at,
+                sum(CASE WHEN field = 'worked' THEN CAST(value AS BIGINT) END) AS seconds
+            FROM label_event WHERE source = 'human' AND field <> 'shown' AND {of_these} GROUP BY ALL),
+        mark AS (
+            SELECT run_id, annotator, pass_number,
+                count(DISTINCT step_id) FILTER (field = 'verdict') AS labelled,
+                count(*) FILTER (field = 'flag') AS flagged
+            FROM label WHERE {counted} AND source = 'human' AND {of_these} GROUP BY ALL),
+        decided AS (SELECT project_id, run_id, max(decided_at) AS decided_at FROM adjudication GROUP BY ALL)
+        SELECT project_id, run_id, annotator, pass_number, assigned_at, last_act_at, submitted_at, skipped_at,
+            decided_at, released_at, coalesce(skip_reason, ''), step_count, coalesce(labelled, 0),
+            coalesce(flagged, 0), coalesce(seconds, 0), coalesce(task, run_id)
+        FROM (SELECT * FROM assignment WHERE {where}) JOIN run USING (run_id)
+        LEFT JOIN act USING (run_id, annotator, pass_number)
+        LEFT JOIN mark USING (run_id, annotator, pass_number)
+        LEFT JOIN decided USING (project_id, run_id)
+        ORDER BY assigned_at, project_id, run_id, annotator, pass_number""",
+        values,
+    ).fetchall()
+    return [_assignment(row, hours[row[0]], now) for row in rows]
+
+
+def _where(columns: Iterable[str]) -> str:
+    """A condition on what is asked for, and only that: the database then looks at nothing else."""
+    return " AND ".join(f"{column} = ${column}" for column in columns) or "true"
 
 
 def _assignment(row: Sequence[Any], claim_hours: float, now: datetime) -> Assignment:
@@ -173,7 +183,7 @@ def claim_next(
 ) -> Assignment | None:
     """Give this person their next run of the project; None if there is none for them."""
     project = _project_that_gives(cursor, project_id, [annotator])
-    assignments = assignments_in(cursor, now=now, project_id=project_id)
+    assignments = assignments_in(cursor, now=now, project_id=project_id, counted=False)
     found = next_run(
         project,
         runs_of_project(cursor, project_id),
@@ -199,7 +209,7 @@ def assign(
 ) -> list[Assignment]:
     """Share out all that these people can get, see ``projects.distribute``; returns what is new."""
     project = _project_that_gives(cursor, project_id, annotators)
-    assignments = assignments_in(cursor, now=now, project_id=project_id)
+    assignments = assignments_in(cursor, now=now, project_id=project_id, counted=False)
     pairs = distribute(
         project,
         runs_of_project(cursor, project_id),
@@ -249,42 +259,44 @@ def _give(
         return []
     change = last_change(cursor) + 1
     expired = {(one.annotator, one.run_id): one for one in assignments if one.state == "expired"}
-    last_passes = _last_passes(cursor, {annotator for annotator, _ in pairs})
-    passes_of = {}
+    last_passes = {who: _last_passes(cursor, who) for who in {annotator for annotator, _ in pairs}}
+    pass_of: dict[tuple[str, str], int] = {}
+    new: list[tuple[str, str, int, datetime]] = []
     for at, (annotator, run_id) in enumerate(pairs):
+        moment = _naive(now + timedelta(microseconds=at))  # so that their order can be told
         again = expired.pop((annotator, run_id), None)
         if again:
-            pass_number = again.pass_number
-            statement = (
-                "UPDATE assignment SET change = $change, assigned_at = $moment, released_at = NULL "
-                "WHERE project_id = $project_id AND run_id = $run_id AND annotator = $annotator "
-                "AND pass_number = $pass_number"
+            pass_of[annotator, run_id] = again.pass_number
+            cursor.execute(
+                f"UPDATE assignment SET change = $change, assigned_at = $moment, released_at = NULL WHERE {_IT}",
+                _named(again) | {"change": change, "moment": moment},
             )
         else:
-            pass_number = next_blind_pass(last_passes.get((annotator, run_id), 0))
-            statement = (
-                "INSERT INTO assignment (change, project_id, run_id, annotator, pass_number, assigned_at) "
-                "VALUES ($change, $project_id, $run_id, $annotator, $pass_number, $moment)"
-            )
-        row = {
-            "change": change,
-            "project_id": project.project_id,
-            "run_id": run_id,
-            "annotator": annotator,
-            "pass_number": pass_number,
-            "moment": _naive(now + timedelta(microseconds=at)),  # so that their order can be told
-        }
-        cursor.execute(statement, row)
-        passes_of[annotator, run_id] = pass_number
+            pass_of[annotator, run_id] = next_blind_pass(last_passes[annotator].get(run_id, 0))
+            new.append((run_id, annotator, pass_of[annotator, run_id], moment))
+    columns = [list(column) for column in zip(*new, strict=True)] or [[], [], [], []]
+    cursor.execute(
+        "INSERT INTO assignment (change, project_id, run_id, annotator, pass_number, assigned_at) "
+        "SELECT ?, ?, unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::INTEGER[]), unnest(?::TIMESTAMP[])",
+        [change, project.project_id, *columns],
+    )
     runs = {run_id for _, run_id in pairs}
-    only = runs.copy().pop() if len(runs) == 1 else None
+    only = pairs[0][1] if len(runs) == 1 else None
     now_there = assignments_in(cursor, now=now, project_id=project.project_id, run_id=only)
     places = places_left(project, runs, now_there)
     submitted = {(one.annotator, one.run_id) for one in now_there if one.submitted_at is not None}
     for (annotator, run_id), one in expired.items():
         if places.get(run_id, 1) <= 0 and (annotator, run_id) not in submitted:
             _release(cursor, one, change, now)
-    return [one for one in now_there if passes_of.get((one.annotator, one.run_id)) == one.pass_number]
+    return [one for one in now_there if pass_of.get((one.annotator, one.run_id)) == one.pass_number]
+
+
+_IT = "project_id = $project_id AND run_id = $run_id AND annotator = $annotator AND pass_number = $pass_number"
+
+
+def _named(assignment: Assignment) -> dict[str, Any]:
+    """What tells an assignment from every other one, as the parameters of ``_IT``."""
+    return {name: getattr(assignment, name) for name in ("project_id", "run_id", "annotator", "pass_number")}
 
 
 def release(cursor: duckdb.DuckDBPyConnection, assignment: Assignment, *, now: datetime) -> None:
@@ -293,12 +305,9 @@ def release(cursor: duckdb.DuckDBPyConnection, assignment: Assignment, *, now: d
 
 
 def _release(cursor: duckdb.DuckDBPyConnection, assignment: Assignment, change: int, now: datetime) -> None:
-    values: dict[str, Any] = {"change": change, "now": _naive(now)}
-    values |= {name: getattr(assignment, name) for name in ("project_id", "run_id", "annotator", "pass_number")}
     cursor.execute(
-        "UPDATE assignment SET change = $change, released_at = $now WHERE project_id = $project_id "
-        "AND run_id = $run_id AND annotator = $annotator AND pass_number = $pass_number",
-        values,
+        f"UPDATE assignment SET change = $change, released_at = $now WHERE {_IT}",
+        _named(assignment) | {"change": change, "now": _naive(now)},
     )
 
 
@@ -321,11 +330,9 @@ def end_assignment(
 ) -> None:
     """Submit it, or with a reason skip it."""
     done = "submitted_at = $now" if skip_reason is None else "skipped_at = $now, skip_reason = $reason"
-    values: dict[str, Any] = {"change": last_change(cursor) + 1, "now": _naive(now)}
-    values |= {name: getattr(assignment, name) for name in ("project_id", "run_id", "annotator", "pass_number")}
+    values = _named(assignment) | {"change": last_change(cursor) + 1, "now": _naive(now)}
     cursor.execute(
-        f"UPDATE assignment SET change = $change, {done} WHERE project_id = $project_id AND run_id = $run_id "
-        "AND annotator = $annotator AND pass_number = $pass_number",
+        f"UPDATE assignment SET change = $change, {done} WHERE {_IT}",
         values if skip_reason is None else values | {"reason": skip_reason},
     )
 
@@ -371,21 +378,23 @@ def standing_of(
     cursor: duckdb.DuckDBPyConnection, run_id: str, annotator: str, *, labels: bool, now: datetime
 ) -> Standing:
     """How this person (``labels``: has the role of an annotator) stands to the run."""
-    holding = cursor.execute("SELECT project_id FROM project_run WHERE run_id = ?", [run_id]).fetchall()
-    assignments = assignments_in(cursor, now=now, run_id=run_id) if holding else []
-    projects = {project_id: project_in(cursor, project_id) for (project_id,) in holding}
+    found = cursor.execute(
+        "SELECT settings FROM project JOIN project_run USING (project_id) WHERE run_id = ?", [run_id]
+    )
+    holding = {one.project_id: one for one in (Project.model_validate_json(text) for (text,) in found.fetchall())}
+    assignments = assignments_in(cursor, now=now, run_id=run_id, counted=False) if holding else []
     is_blind = any(
         blinds(
             project,
-            [one for one in assignments if one.project_id == project_id],
+            [one for one in assignments if one.project_id == project.project_id],
             run_id,
             annotator,
             labels=labels,
         )
-        for project_id, project in projects.items()
+        for project in holding.values()
     )
     own = [one for one in assignments if one.annotator == annotator and one.state != "skipped"]
-    shown_pass, next_pass = passes(own, _last_pass(cursor, run_id, annotator))
+    shown_pass, next_pass = passes(own, _labelled_passes(cursor, run_id, annotator))
     shown = {
         value.strip('"')
         for (value,) in cursor.execute(
@@ -395,7 +404,7 @@ def standing_of(
         ).fetchall()
     }
     exposure: Exposure = next((one for one in _EXPOSURES if one in shown), "none")
-    verdicts = offered_verdicts(projects[one.project_id] for one in own)
+    verdicts = offered_verdicts(holding[one.project_id] for one in own)
     return Standing(shown_pass, next_pass, exposure, is_blind, frozenset(shown), verdicts)
 
 
@@ -406,7 +415,7 @@ def blind_runs(cursor: duckdb.DuckDBPyConnection, annotator: str, *, labels: boo
         if not project.is_open:
             continue
         of_run: dict[str, list[Assignment]] = {}
-        for one in assignments_in(cursor, now=now, project_id=project.project_id):
+        for one in assignments_in(cursor, now=now, project_id=project.project_id, counted=False):
             of_run.setdefault(one.run_id, []).append(one)
         found |= {
             run_id
@@ -454,25 +463,26 @@ def _runs_shown_to(cursor: duckdb.DuckDBPyConnection, annotator: str) -> set[str
     return {run_id for (run_id,) in rows.fetchall()}
 
 
-def _last_pass(cursor: duckdb.DuckDBPyConnection, run_id: str, annotator: str) -> int:
-    """The last pass of this person's labels or assignments of the run; 0: there is none."""
-    return _last_passes(cursor, {annotator}, run_id).get((annotator, run_id), 0)
-
-
-def _last_passes(
-    cursor: duckdb.DuckDBPyConnection, annotators: Collection[str], run_id: str | None = None
-) -> dict[tuple[str, str], int]:
-    """By (annotator, run) the last pass of their labels or assignments, of one run or of all."""
+def _last_passes(cursor: duckdb.DuckDBPyConnection, annotator: str) -> dict[str, int]:
+    """By run the last pass of this person's labels or assignments."""
     rows = cursor.execute(
-        "SELECT annotator, run_id, max(pass_number) FROM ("
-        "SELECT annotator, run_id, pass_number FROM label_event "
-        f"WHERE source = 'human' AND field NOT IN {NO_JUDGEMENT} "
-        "UNION ALL SELECT annotator, run_id, pass_number FROM assignment) "
-        "WHERE annotator IN (SELECT unnest($annotators)) AND ($run_id::VARCHAR IS NULL OR run_id = $run_id::VARCHAR) "
-        "GROUP BY ALL",
-        {"annotators": list(annotators), "run_id": run_id},
+        "SELECT run_id, max(pass_number) FROM ("
+        "SELECT run_id, pass_number FROM label_event "
+        f"WHERE annotator = $annotator AND source = 'human' AND field NOT IN {NO_JUDGEMENT} "
+        "UNION ALL SELECT run_id, pass_number FROM assignment WHERE annotator = $annotator) GROUP BY ALL",
+        {"annotator": annotator},
     ).fetchall()
-    return {(annotator, run): last for annotator, run, last in rows}
+    return dict(rows)
+
+
+def _labelled_passes(cursor: duckdb.DuckDBPyConnection, run_id: str, annotator: str) -> list[int]:
+    """The passes in which this person has labelled the run."""
+    rows = cursor.execute(
+        "SELECT DISTINCT pass_number FROM label_event "
+        f"WHERE run_id = $run_id AND annotator = $annotator AND source = 'human' AND field NOT IN {NO_JUDGEMENT}",
+        {"run_id": run_id, "annotator": annotator},
+    ).fetchall()
+    return [pass_number for (pass_number,) in rows]
 
 
 def _naive(moment: datetime) -> datetime:

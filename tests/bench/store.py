@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from codetracer_core.models import LabelEvent, Outcome, RunRecord, SourceRef, Step, Trajectory
+from codetracer_core.project_work import project_status
+from codetracer_core.projects import Project
 from codetracer_core.stages import offline_stages
 from codetracer_core.store import Store
 from codetracer_core.tree import build_tree
@@ -42,7 +44,36 @@ def main() -> None:
         tree = build_tree(trajectory)
         _print("its offline stages", lambda: offline_stages(trajectory, tree))
         _print("one label, durable", lambda: store.add_label_events([_label(9_001, 1)]))
+        _projects(store)
     print(f"  peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def _projects(store: Store) -> None:
+    """3 projects of 1,000 runs, half of them submitted, with 100,000 label events."""
+    people = [f"person {n}" for n in range(10)]
+    for n in range(3):
+        runs = [f"run-{number}" for number in range(n * 1_000, (n + 1) * 1_000)]
+        store.create_project(Project(project_id=f"project-{n}", created_at=datetime.now(UTC)), runs)
+        started = time.perf_counter()
+        given = store.assign(f"project-{n}", people, each=100)
+        print(f"  {len(given)} runs assigned to 10 people in {time.perf_counter() - started:.2f} s")
+        store.add_label_events(
+            [
+                _label(int(one.run_id.removeprefix("run-")), step, one.annotator)
+                for one in given[: 100_000 // 3 // STEPS // 2 * 2]
+                for step in range(1, STEPS + 1)
+                for _ in range(3)
+            ]
+        )
+        for one in given[:100]:
+            store.submit(one.project_id, one.run_id, one.annotator)
+    mine = next(one for one in store.assignments("project-0", annotator="person 9") if one.state != "submitted")
+    number = int(mine.run_id.removeprefix("run-"))
+    _print("how a person stands to a run", lambda: store.standing(mine.run_id, "person 9"))
+    _print("one label in its pass, durable", lambda: store.add_human_labels([_label(number, 1, "person 9")]))
+    _print("take the next run", lambda: store.claim_next("project-0", "person 0"))
+    _print("all assignments of a project", lambda: store.assignments("project-0"))
+    _print("status of a project", lambda: project_status(store, "project-0"), repeats=5)
 
 
 def _run(number: int, steps: int, size: int) -> RunRecord:
@@ -76,12 +107,12 @@ def _run(number: int, steps: int, size: int) -> RunRecord:
 _SEQUENCE = iter(range(1, 1_000_000))
 
 
-def _label(run: int, step: int) -> LabelEvent:
+def _label(run: int, step: int, annotator: str = "bench") -> LabelEvent:
     return LabelEvent(
         run_id=f"run-{run}",
         step_id=step,
         value="correct",
-        annotator="bench",
+        annotator=annotator,
         client="bench",
         sequence=next(_SEQUENCE),
         occurred_at=datetime.now(UTC),

@@ -75,3 +75,21 @@ def leave_until_killed(workspace: Path, client: str, told: Connection) -> None:
         told.send(("run", record.run_id, 0))
         box.add_label_events([make_label(n, client=client, run_id=record.run_id)])
         told.send(("label", client, n))
+
+
+def work_until_killed(workspace: Path, who: str, told: Connection) -> None:
+    """Take runs of the project, label and submit them without end; says each act after it was acknowledged."""
+    with Store.open(workspace) as store:
+        told.send(("open", who, 0))
+        for n in itertools.count(1):
+            mine = [one for one in store.assignments("pilot", annotator=who) if one.submitted_at is None]
+            got = mine[0] if mine else store.claim_next("pilot", who)
+            if got is None:
+                told.send(("nothing", who, n))
+                continue
+            told.send(("claim", got.run_id, got.pass_number))
+            label = make_label(1, client=f"{who} {got.run_id}", run_id=got.run_id, annotator=who)
+            store.add_human_labels([label])
+            told.send(("label", got.run_id, 1))
+            store.submit("pilot", got.run_id, who, rest_is_correct=n % 2 == 0)
+            told.send(("submit", got.run_id, got.pass_number))

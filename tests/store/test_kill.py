@@ -3,12 +3,15 @@
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
+from codetracer_core.projects import Project
 from codetracer_core.store import Store
 from tests.store import children
 from tests.store.factory import decide, make_run
@@ -91,6 +94,35 @@ def test_killed_while_leaving_parcels(tmp_path: Path) -> None:
     check(tmp_path, labels, runs)
     assert not list(store.workspace.inbox.glob("*.zst"))
     assert not store.workspace.refused.exists()
+
+
+def test_killed_while_working_on_a_project(tmp_path: Path) -> None:
+    run_ids = [f"run-{n}" for n in range(300)]
+    with Store.open(tmp_path) as store:
+        records = [make_run(run_id, 3) for run_id in run_ids]
+        store.add_runs(records, decisions=[decide(record) for record in records])
+        project = Project(project_id="pilot", annotators_per_run=2, created_at=datetime.now(UTC))
+        store.create_project(project, run_ids)
+    moments = random.Random(23)
+    claimed: set[tuple[str, str]] = set()
+    labelled: set[tuple[str, str]] = set()
+    submitted: set[tuple[str, str]] = set()
+    acts = {"claim": claimed, "label": labelled, "submit": submitted}
+    for number in range(12):
+        who = ("ann", "bob", "cy")[number % 3]
+        for what, run_id, _ in kill_in_the_midst(children.work_until_killed, tmp_path, who, moments):
+            if what in acts:
+                acts[what].add((run_id, who))
+    assert len(submitted) > 12
+    with Store.open(tmp_path) as store:
+        rows = store.assignments("pilot")
+        stored = {(label.run_id, label.annotator) for label in store.labels(source="human")}
+    pairs = [(one.run_id, one.annotator) for one in rows]
+    assert len(set(pairs)) == len(pairs), "to nobody twice"
+    assert claimed <= set(pairs)
+    assert labelled <= stored
+    assert submitted <= {(one.run_id, one.annotator) for one in rows if one.state == "submitted"}
+    assert max(Counter(run_id for run_id, _ in pairs).values()) <= 2
 
 
 def test_killed_while_opening(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,28 @@ def test_many_at_once_get_each_run_as_often_as_wanted(store: Store) -> None:
     pairs = Counter((one.run_id, one.annotator) for one in store.assignments("pilot"))
     assert set(pairs.values()) == {1}
     assert Counter(run_id for run_id, _ in pairs) == dict.fromkeys(RUNS, 3)
+
+
+def test_many_at_once_lose_no_label(store: Store) -> None:
+    store.create_project(project(annotators_per_run=2), RUNS[:6])
+    people = [f"person {n}" for n in range(8)]
+
+    def work(who: str) -> list[tuple[str, str, int]]:
+        said = []
+        while (got := store.claim_next("pilot", who)) is not None:
+            for step in range(1, 5):
+                label(store, who, step, run_id=got.run_id, step_id=step)
+                said.append((got.run_id, who, step))
+            store.submit("pilot", got.run_id, who)
+        return said
+
+    with ThreadPoolExecutor(8) as threads:
+        said = [act for acts in threads.map(work, people) for act in acts]
+    labels = store.labels(source="human")
+    assert sorted((one.run_id, one.annotator, one.step_id) for one in labels) == sorted(said)
+    assert {(one.pass_number, one.exposure) for one in labels} == {(1, "none")}
+    assert len(said) == 6 * 2 * 4
+    assert [one.labelled for one in store.assignments("pilot")] == [4] * 12
 
 
 def test_an_expired_claim_goes_to_somebody_else_and_can_be_taken_up_again(store: Store) -> None:
@@ -211,6 +234,42 @@ def test_a_run_comes_back_blind_as_a_pass_of_its_own(store: Store) -> None:
     store.submit("pilot", "run-1", "ann")
     assert not store.standing("run-1", "ann").is_blind
     assert later(store, "pilot", "ann", 9) is None
+
+
+def test_an_expired_repetition_can_be_taken_again(store: Store) -> None:
+    store.create_project(project(annotators_per_run=1, repeat_share=1.0, repeat_after_hours=0, claim_hours=2), RUNS[:1])
+    store.claim_next("pilot", "ann")
+    store.submit("pilot", "run-1", "ann")
+    store.claim_next("pilot", "ann")
+    assert [one.pass_number for one in store.assignments()] == [1, 3]
+    assert later(store, "pilot", "ann", 1.9) is None
+    assert later(store, "pilot", "ann", 2.1) == "run-1"
+    assert [one.pass_number for one in store.assignments()] == [1, 3]
+
+
+def test_a_repetition_that_was_skipped_leaves_the_first_judgement_as_it_was(store: Store) -> None:
+    store.create_project(project(annotators_per_run=1, repeat_share=1.0, repeat_after_hours=0), RUNS[:1])
+    store.claim_next("pilot", "ann")
+    label(store, "ann", 1, step_id=1)
+    store.submit("pilot", "run-1", "ann")
+    store.claim_next("pilot", "ann")
+    label(store, "ann", 2, step_id=2)
+    store.skip("pilot", "run-1", "ann", reason="I know it by heart")
+    standing = store.standing("run-1", "ann")
+    assert (standing.shown_pass, standing.next_pass, standing.is_blind) == (1, 2, False)
+    label(store, "ann", 3, step_id=3)
+    assert verdicts(store, "ann", 1) == {1: "incorrect"}
+    assert verdicts(store, "ann", 2) == {1: "incorrect", 3: "incorrect"}
+
+
+def test_who_labelled_before_the_project_gets_repetitions_all_the_same(store: Store) -> None:
+    label(store, "ann", 1)
+    store.create_project(project(annotators_per_run=1, repeat_share=1.0, repeat_after_hours=1), RUNS[:1])
+    store.claim_next("pilot", "ann")
+    store.submit("pilot", "run-1", "ann")
+    assert [one.pass_number for one in store.assignments()] == [3]
+    assert store.standing("run-1", "ann").is_blind, "it will come back"
+    assert later(store, "pilot", "ann", 1.1) == "run-1"
 
 
 def test_blind_from_the_beginning_until_submission(store: Store) -> None:
