@@ -30,6 +30,8 @@ from codetracer_core.store.database import last_arrival, last_import, registered
 from codetracer_core.store.files import TEXTS, clean, file_name, is_text, to_json
 from codetracer_core.store.results import Decisions, Refused
 
+NO_JUDGEMENT = ("shown", "worked", "reply")
+"""Fields of acts that are no judgement: neither do they begin a revision, nor does it begin with a copy of them."""
 _LONGEST_TEXT = 10_000
 _LONGEST_STAGE_NAME = 120
 _MOST_TAGS, _LONGEST_TAG = 20, 60
@@ -190,7 +192,40 @@ def reasons_against(cursor: duckdb.DuckDBPyConnection, events: Sequence[LabelEve
     run_ids = list({event.run_id for event in events if is_text(event.run_id)})
     found = cursor.execute("SELECT run_id, step_count FROM run WHERE run_id IN (SELECT unnest(?))", [run_ids])
     step_counts = dict(found.fetchall())
-    return [_why_not(event, step_counts.get(event.run_id)) for event in events]
+    too_late = _too_late(cursor, events, run_ids)
+    return [
+        _why_not(event, step_counts.get(event.run_id))
+        or (f"{event.annotator!r} has submitted this pass, it stays as it is" if _act(event) in too_late else "")
+        for event in events
+    ]
+
+
+def _too_late(
+    cursor: duckdb.DuckDBPyConnection, events: Sequence[LabelEvent], run_ids: Sequence[str]
+) -> set[tuple[str, int]]:
+    """The acts among these that would change a pass after its submission (those that are stored change nothing)."""
+    rows = cursor.execute(
+        "SELECT run_id, annotator, pass_number FROM assignment "
+        "WHERE submitted_at IS NOT NULL AND run_id IN (SELECT unnest(?))",
+        [run_ids],
+    )
+    submitted = set(rows.fetchall())
+    late = {
+        _act(event)
+        for event in events
+        if event.source == "human"
+        and event.field not in NO_JUDGEMENT
+        and (event.run_id, event.annotator, event.pass_number) in submitted
+    }
+    if late:
+        clients = [client for client, _ in late]
+        known = "SELECT client, sequence FROM label_event WHERE client IN (SELECT unnest(?))"
+        late -= set(cursor.execute(known, [clients]).fetchall())
+    return late
+
+
+def _act(event: LabelEvent) -> tuple[str, int]:
+    return event.client, event.sequence
 
 
 def put_ground_truth(cursor: duckdb.DuckDBPyConnection, said: Mapping[str, GroundTruth]) -> list[Refused]:

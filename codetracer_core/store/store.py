@@ -33,7 +33,7 @@ from codetracer_core.store.files import file_name, names_in, storable, write_ste
 from codetracer_core.store.inbox import Inbox
 from codetracer_core.store.reader import Reader
 from codetracer_core.store.results import Added, Decisions, Refused, Stored, TakenIn, acknowledge, check_arguments
-from codetracer_core.store.rows import put_events, put_ground_truth, put_runs
+from codetracer_core.store.rows import NO_JUDGEMENT, put_events, put_ground_truth, put_runs
 from codetracer_core.store.schema import migrate
 from codetracer_core.store.workspace import PART, Workspace, announce, sync_folder, workspace_at
 
@@ -197,7 +197,7 @@ class Store(Reader):
                     offered = ", ".join(standing.verdicts)
                     refused.append(Refused(event, f"{str(event.value)[:40]!r} is no verdict here ({offered})"))
                     continue
-                begins = standing.next_pass != standing.shown_pass and event.field not in work.NO_JUDGEMENT
+                begins = standing.next_pass != standing.shown_pass and event.field not in NO_JUDGEMENT
                 if begins and not work.is_stored(cursor, event):
                     put_events(cursor, work.revision_of(cursor, *key, blind_pass=standing.shown_pass))
                     standings[key] = standing._replace(shown_pass=standing.next_pass)

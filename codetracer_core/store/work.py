@@ -26,6 +26,7 @@ from codetracer_core.projects import (
     takes_part,
 )
 from codetracer_core.store.database import last_change
+from codetracer_core.store.rows import NO_JUDGEMENT
 
 _SCORES = {
     "disagreement_first": """
@@ -41,8 +42,6 @@ _SCORES = {
 }
 _EXPOSURES: tuple[Exposure, ...] = ("ground_truth", "peers", "model", "none")
 """The strongest first."""
-NO_JUDGEMENT = ("shown", "worked", "reply")
-"""Fields of acts that are no judgement: neither do they begin a revision, nor does it begin with a copy of them."""
 
 
 def projects_in(cursor: duckdb.DuckDBPyConnection) -> list[Project]:

@@ -219,6 +219,21 @@ def test_what_is_revised_lies_beside_what_was_said_blind(store: Store) -> None:
     assert {one.step_id: one.exposure for one in revised if one.step_id} == {3: "none", 1: "peers"}
 
 
+def test_a_file_cannot_change_what_was_submitted(store: Store) -> None:
+    store.create_project(project(), RUNS[:1])
+    store.claim_next("pilot", "ann")
+    label(store, "ann", 1, step_id=2)
+    store.submit("pilot", "run-1", "ann")
+    known = make_label(1, run_id="run-1", annotator="ann", client="ann run-1", step_id=2)
+    late = make_label(1, "correct", run_id="run-1", annotator="ann", client="file", step_id=2)
+    stored = store.add_label_events([known, late])
+    assert [(one.event, one.reason) for one in stored.refused] == [
+        (late, "'ann' has submitted this pass, it stays as it is")
+    ]
+    assert verdicts(store, "ann", 1) == {2: "incorrect"}
+    assert store.add_label_events([late.model_copy(update={"pass_number": 2, "sequence": 2})]).refused == ()
+
+
 def test_a_run_comes_back_blind_as_a_pass_of_its_own(store: Store) -> None:
     store.create_project(project(annotators_per_run=1, repeat_share=1.0, repeat_after_hours=1), RUNS[:1])
     store.claim_next("pilot", "ann")
