@@ -188,7 +188,7 @@ def test_questions_on_the_whole_run() -> None:
 
 def test_the_most_valuable_run_comes_first() -> None:
     def submitted(run_id: str, annotator: str, state: State = "submitted") -> Assignment:
-        return Assignment("pilot", run_id, annotator, 1, state, NOON, None, None, NOON, "", 5, 0, 0)
+        return Assignment("pilot", run_id, annotator, 1, state, NOON, None, None, NOON, "", 5, 0, 0, 0)
 
     labels = [
         say("ann", "correct", run_id="run-1"),

@@ -37,7 +37,8 @@ const DEFAULTS = {
   guidelines: false,
 };
 
-const inQueue = (s) => s.queue.isThere;
+const isAdjudicated = (s) => Boolean(s.data?.adjudication);
+const inQueue = (s) => s.queue.isThere && !isAdjudicated(s);
 
 /**
  * Every key, in the order of the cheatsheet; `when` says where it works, without it everywhere. The help sheet and the
@@ -69,7 +70,15 @@ const KEYS = [
     keys: ["u"],
     group: "Move",
     title: "Next step without your verdict",
+    when: (s) => !isAdjudicated(s),
     run: (s) => s.seekUnlabelled(),
+  },
+  {
+    keys: ["u"],
+    group: "Move",
+    title: "Next step to decide: people differ",
+    when: isAdjudicated,
+    run: (s) => s.seek(1, (i) => s.isOpen(i + 1)),
   },
   { keys: ["g"], group: "Move", title: "Jump to a step number", run: (s) => s.focusInput(".jump") },
   { keys: ["Home"], group: "Move", title: "First step", run: (s) => s.show(0) },
@@ -105,6 +114,16 @@ const KEYS = [
   { keys: ["Z"], group: "Stages", title: "Draw anew: from the split or from nothing", run: (s) => s.stagesAnew() },
   { keys: ["Ctrl+z", ","], group: "Label", title: "Undo", run: (s) => s.undo() },
   { keys: ["Ctrl+y", "."], group: "Label", title: "Redo", run: (s) => s.redo() },
+  ...[
+    { keys: ["A"], title: "Take A's position on the step or range", run: (s) => s.take(0) },
+    { keys: ["B"], title: "Take B's position", run: (s) => s.take(1) },
+    { keys: ["Q"], title: "Take C's position", run: (s) => s.take(2) },
+    { keys: ["V"], title: "Names on or off", run: (s) => s.switchState("names") },
+    { keys: ["M"], title: "Model labels on or off", run: (s) => s.switchState("models") },
+    { keys: ["Ctrl+enter"], title: "Finish the run, go to the next one", run: (s) => s.finish() },
+    { keys: [">"], title: "Next run", run: (s) => s.otherRun("next") },
+    { keys: ["<"], title: "Previous run", run: (s) => s.otherRun("previous") },
+  ].map((entry) => ({ group: "Adjudicate", when: isAdjudicated, ...entry })),
   { keys: ["/"], group: "Read", title: "Find in this run", run: (s) => s.focusInput(".query") },
   { keys: ["n"], group: "Read", title: "Next match", run: (s) => s.nextHit(1) },
   { keys: ["N"], group: "Read", title: "Previous match", run: (s) => s.nextHit(-1) },

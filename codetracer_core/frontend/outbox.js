@@ -45,14 +45,14 @@ function newClientId() {
 // localStorage, so that neither a fast hand, a reload, a dropped connection nor a killed server loses one.
 
 function createOutbox(changed) {
-  const client = newClientId();
   const batches = new Map();
-  for (const name of kept.names("outbox.")) batches.set(name.slice(7), kept.read(name, []));
-  batches.set(client, []);
-  let sequence = 0,
+  let channel = "",
+    client = "",
+    sequence = 0,
     lastSent = 0,
     tries = 0,
     refused = [];
+  const keptAs = (id) => `${channel}.${id}`;
   // After a login a person sends what is theirs; what somebody else left in this browser waits for them.
   const mine = () =>
     [...batches].filter(
@@ -61,10 +61,23 @@ function createOutbox(changed) {
   const waiting = () => mine().flatMap(([, ops]) => ops);
   const isLabel = (op) => op.field !== "worked"; // time on task comes and goes without a word
   const store = (id, ops) => {
-    if (ops.length) kept.write(`outbox.${id}`, ops);
-    else kept.remove(`outbox.${id}`);
+    if (ops.length) kept.write(keptAs(id), ops);
+    else kept.remove(keptAs(id));
   };
   const outbox = {
+    get channel() {
+      return channel;
+    },
+    /** The channel names the pipe and what waits in this browser: own labels never mix with adjudicated ones. */
+    use(name) {
+      channel = name;
+      client = newClientId();
+      sequence = 0;
+      refused = [];
+      batches.clear();
+      for (const name of kept.names(keptAs(""))) batches.set(name.slice(keptAs("").length), kept.read(name, []));
+      batches.set(client, []);
+    },
     annotator: "",
     namedByLogin: false,
     run: "",
@@ -80,7 +93,7 @@ function createOutbox(changed) {
       outbox.send();
     },
     send() {
-      const pipe = window.codetracerPipes?.outbox;
+      const pipe = window.codetracerPipes?.[channel];
       lastSent = performance.now();
       pipe?.send?.({
         run: outbox.run,
@@ -97,7 +110,7 @@ function createOutbox(changed) {
         const left = (some) => some.filter((op) => op.sequence > upTo);
         batches.set(id, left(ops));
         // Another tab may have added to its own batch since it was read here: it is read anew, not written over.
-        store(id, left(id === client ? ops : kept.read(`outbox.${id}`, [])));
+        store(id, left(id === client ? ops : kept.read(keptAs(id), [])));
       }
       if (refusals?.length) refused = refusals;
       changed();
@@ -111,5 +124,6 @@ function createOutbox(changed) {
       if (waiting().length && performance.now() - lastSent > RESEND_AFTER) outbox.send();
     },
   };
+  outbox.use("outbox");
   return outbox;
 }

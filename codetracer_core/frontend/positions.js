@@ -17,6 +17,8 @@ const RUN_QUESTIONS = [
   },
 ];
 
+const TAKE_KEYS = ["A", "B", "Q"]; // of the first, second and third person on the adjudication page
+
 /** [3, 4, 5, 9] as "3–5, 9". */
 function stepRanges(steps) {
   const ranges = [];
@@ -62,6 +64,7 @@ function createPositions(s, frame) {
             ? "all agree"
             : "nobody labelled this step";
     head.append(element("b", "", said), element("span", "spring"));
+    if (s.data.adjudication) head.append(element("span", "before", placeInProject()));
     const open = runQuestions();
     if (open.length) {
       const place = question
@@ -69,7 +72,17 @@ function createPositions(s, frame) {
         : `Whole run: ${open.length}`;
       head.append(button(place, "wholerun", "Y", Boolean(question)));
     }
+    if (s.data.adjudication) {
+      const { models, hasModels, names } = s.data.adjudication;
+      if (hasModels) head.append(button("Models", "models", "M", models));
+      head.append(button("Names", "names", "V", names));
+    }
     return head;
+  }
+  function placeInProject() {
+    const { project, place } = s.data.adjudication,
+      open = s.openSteps().length;
+    return `${place} in ${project} · ${open ? `${open} to decide` : "every step decided"}`;
   }
   function button(title, action, key, pressed) {
     const node = element("button", "", title);
@@ -104,7 +117,17 @@ function createPositions(s, frame) {
     const node = element("div", `position ${voice.source}`);
     const who = element("b", "whose");
     appendVisible(who, voice.name ? `${voice.who} · ${voice.name}` : voice.who);
-    node.append(who, ...parts);
+    node.append(who);
+    const index = people().indexOf(voice);
+    if (s.data.adjudication && index >= 0) {
+      const take = element("button", "take");
+      take.type = "button";
+      take.dataset.do = "take";
+      take.dataset.index = index;
+      take.append(...(TAKE_KEYS[index] ? [element("kbd", "", TAKE_KEYS[index])] : []), "take");
+      node.append(take);
+    }
+    node.append(...parts);
     return node;
   }
   /** Somebody's words, with what they are in front. */
@@ -145,6 +168,10 @@ function createPositions(s, frame) {
     paint,
     people,
     differs,
+    at,
+    answer,
+    /** The question on the whole run that is shown; undefined while it is the step. */
+    question: () => RUN_QUESTIONS.find(({ name }) => name === asked),
     /** From the step through the questions on the whole run and back to the step. */
     nextQuestion() {
       const names = ["", ...runQuestions().map(({ name }) => name)];

@@ -138,6 +138,7 @@ function createTree(s, frame) {
       [s.marks.chain?.has(i + 1), "chained", "↳", "in the error chain"],
       [s.onset === i + 1, "onset", "⚑", "failure onset"],
       [s.onset && s.onset !== i + 1 && firstIncorrect === i + 1, "first", "1st", "first incorrect step"],
+      [s.isOpen(i + 1), "open", "≠", "people differ, to decide"],
     ])
       if (is) {
         const mark = element("span", name, glyph);

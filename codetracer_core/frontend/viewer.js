@@ -17,6 +17,7 @@ export default function ({ data, parentElement, setStateValue }) {
     instances.set(parentElement, viewer);
   }
   viewer.setReveal = (run) => setStateValue("reveal", run);
+  viewer.setState = setStateValue;
   viewer.receive(data);
   return () => {
     viewer.destroy();
@@ -85,8 +86,9 @@ function createViewer(root) {
     omission = createOmission(s, frame, act),
     runPanel = createRunPanel(s, frame, act),
     stages = createStages(s, frame, { act, withName, flash, refresh });
+  const adjudication = createAdjudication(s, frame, positions, { act, markOf, flash, whenSaved });
   const outbox = createOutbox(() => {
-    paintSaved();
+    sent();
     s.queue?.settle();
   });
   s.queue = createQueue(s, frame, outbox, flash, () => list.focus({ preventScroll: true }));
@@ -100,14 +102,20 @@ function createViewer(root) {
     findTimer = 0,
     flashTimer = 0,
     asking = 0,
-    afterName = null;
+    afterName = null,
+    afterSaved = null;
 
   // --- what the server says -----------------------------------------------------------------------------------
 
   s.receive = (data) => {
-    const fresh = data.run !== s.run;
     if (data === s.data) return;
+    const channel = data.adjudication ? "adjudicated" : "outbox";
+    const fresh = data.run !== s.run || channel !== outbox.channel;
     if (fresh) worked.leave();
+    if (channel !== outbox.channel) {
+      disconnect();
+      outbox.use(channel);
+    }
     s.data = data;
     s.run = data.run;
     s.outline = data.outline;
@@ -149,6 +157,7 @@ function createViewer(root) {
     fit();
     s.show(s.cur, { center: true });
     s.queue.opened();
+    adjudication.opened();
     outbox.send();
   };
 
@@ -195,16 +204,26 @@ function createViewer(root) {
     else paintHits();
   };
 
-  const channels = { text: receiveText, outbox: receiveOutbox, find: receiveFind, queue: s.queue.receive };
-
+  const listeners = () => ({
+    text: receiveText,
+    [outbox.channel]: receiveOutbox,
+    find: receiveFind,
+    queue: s.queue.receive,
+  });
   /** Listen on the pipes; whichever mounted first, the last message is not missed. */
   function connect() {
     const pipes = (window.codetracerPipes ??= {});
-    for (const [channel, receive] of Object.entries(channels)) {
+    for (const [channel, receive] of Object.entries(listeners())) {
       const pipe = (pipes[channel] ??= { receive: null, last: null, send: null });
       if (pipe.receive === receive) continue;
       pipe.receive = receive;
       if (pipe.last) receive(pipe.last);
+    }
+  }
+  function disconnect() {
+    for (const [channel, receive] of Object.entries(listeners())) {
+      const pipe = window.codetracerPipes?.[channel];
+      if (pipe?.receive === receive) pipe.receive = null;
     }
   }
 
@@ -330,7 +349,7 @@ function createViewer(root) {
     const places = Object.entries(kept.read("places", {})).filter(([run]) => run !== s.run);
     kept.write("places", Object.fromEntries([...places.slice(-PLACES_KEPT), [s.run, s.cur + 1]]));
     const url = new URL(location.href);
-    if (!/\/(trajectory|annotate)$/.test(url.pathname)) return; // the page was left in the meantime
+    if (!/\/(trajectory|annotate|adjudicate)$/.test(url.pathname)) return; // the page was left in the meantime
     if (s.queue.isThere) url.searchParams.set("project", s.queue.project);
     url.searchParams.set("traj", s.run);
     url.searchParams.set("step", s.cur + 1);
@@ -346,7 +365,7 @@ function createViewer(root) {
       flash(`this project does not use ${verdict}`);
       return;
     }
-    act(takeRange().map((step) => ({ step, field: "verdict", value: verdict })));
+    act(adjudication.withBasis(takeRange().map((step) => ({ step, field: "verdict", value: verdict }))));
     if (s.visible.advance && verdict && outbox.annotator) s.move(1);
   };
   /** A mark on this step, or on all steps of the range, in one act; where all have it, it is taken back. */
@@ -388,7 +407,7 @@ function createViewer(root) {
   }
   /** Do something in the name of an annotator: as soon as we have one. Tells if it is done. */
   function withName(run) {
-    const why = s.data.readOnly || s.queue.holds;
+    const why = s.data.readOnly || s.queue.holds || adjudication.holds();
     if (why) {
       flash(why);
       return false;
@@ -420,7 +439,8 @@ function createViewer(root) {
   function record(marks) {
     marks.forEach(setMark);
     const at = new Date().toISOString();
-    outbox.add(marks.map((mark) => ({ run: s.run, ...mark, annotator: outbox.annotator, at })));
+    const whose = { annotator: outbox.annotator, ...adjudication.whose() };
+    outbox.add(marks.map((mark) => ({ run: s.run, ...mark, ...whose, at })));
     marksChanged();
   }
   function marksChanged() {
@@ -431,7 +451,9 @@ function createViewer(root) {
   function marksOf(field) {
     return (s.marks[field] ??= new Map());
   }
-  const markOf = (step, field) => (step === null ? s.ofRun[field] : marksOf(field).get(step)) ?? null;
+  function markOf(step, field) {
+    return (step === null ? s.ofRun[field] : marksOf(field).get(step)) ?? null;
+  }
   function setMark({ step, field, value }) {
     if (step === null) s.ofRun[field] = value;
     else if (value) marksOf(field).set(step, value);
@@ -456,6 +478,24 @@ function createViewer(root) {
     const from = s.count ? why.copyPrevious() : 0;
     flash(from ? `reason of step ${from}` : "no reason before this step");
   };
+  s.isOpen = adjudication.isOpen;
+  s.openSteps = adjudication.openSteps;
+  s.take = adjudication.take;
+  s.finish = adjudication.finish;
+  s.otherRun = adjudication.request;
+  s.switchState = (name) => s.setState(name, s.data.adjudication[name] ? null : s.run);
+  /** Do something as soon as everything that was labelled is on disk. */
+  function whenSaved(run) {
+    afterSaved = run;
+    sent();
+  }
+  function sent() {
+    paintSaved();
+    if (!afterSaved || outbox.waiting) return;
+    const run = afterSaved;
+    afterSaved = null;
+    run();
+  }
   s.nextQuestion = () => {
     positions.nextQuestion();
     refresh();
@@ -684,6 +724,10 @@ function createViewer(root) {
     next: () => s.move(1),
     help: () => s.help(),
     wholerun: () => s.nextQuestion(),
+    names: () => s.switchState("names"),
+    models: () => s.switchState("models"),
+    take: (button) => s.take(Number(button.dataset.index)),
+    finish: () => s.finish(),
     name: askName,
     stages: () => s.stagesAnew(),
     run: () => s.toggleRun(),
@@ -702,7 +746,8 @@ function createViewer(root) {
     if (document.querySelector('[role="dialog"], [data-testid="stDialog"]')) return;
     const inside = event.composedPath().includes(frame);
     // Submitting from within a reason: leaving the field makes a label of it first.
-    if (typing(event) && inside && name === "Ctrl+enter" && s.queue.isThere) event.composedPath()[0].blur();
+    if (typing(event) && inside && name === "Ctrl+enter" && keyEntries(s).some(({ keys }) => keys.includes(name)))
+      event.composedPath()[0].blur();
     else if (typing(event)) {
       if (inside && event.key === "Escape") {
         s.closeSheets();
@@ -729,7 +774,7 @@ function createViewer(root) {
   frame.addEventListener("click", (event) => {
     const button = event.target.closest("button, [data-fold]");
     if (button?.dataset.do) {
-      BUTTONS[button.dataset.do]();
+      BUTTONS[button.dataset.do](button);
       return;
     }
     if (button?.dataset.toggle) {
@@ -830,10 +875,7 @@ function createViewer(root) {
     moved.disconnect();
     clearInterval(ticking);
     for (const timer of [urlTimer, findTimer, flashTimer, s.askTimer]) clearTimeout(timer);
-    for (const [channel, receive] of Object.entries(channels)) {
-      const pipe = window.codetracerPipes?.[channel];
-      if (pipe?.receive === receive) pipe.receive = null;
-    }
+    disconnect();
     CSS.highlights?.delete("codetracer-find");
   };
   return s;

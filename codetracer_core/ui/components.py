@@ -51,6 +51,17 @@ def cookie() -> Component:
 
 
 @cache
+def cases() -> Component:
+    """The list of runs to be adjudicated: opening."""
+    return st.components.v2.component(
+        "codetracer_cases",
+        html='<div class="cases"></div>',
+        css=frontend_text("cases.css"),
+        js=frontend_text("cases.js"),
+    )
+
+
+@cache
 def runs() -> Component:
     """The table of runs: filters, sorting, opening."""
     return st.components.v2.component(

@@ -6,6 +6,7 @@ browser asks for is answered by plain functions (``take_labels``, and those of `
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, cast, get_args
@@ -13,6 +14,7 @@ from uuid import uuid4
 
 import streamlit as st
 
+from codetracer_core.errors import CodeTracerError, NotAllowed
 from codetracer_core.models import (
     Exposure,
     LabelEvent,
@@ -22,7 +24,7 @@ from codetracer_core.models import (
     Verdict,
 )
 from codetracer_core.projects import Standing
-from codetracer_core.store import Store
+from codetracer_core.store import Store, Stored
 from codetracer_core.tree import TraceTree
 from codetracer_core.ui import components
 from codetracer_core.ui.identity import (
@@ -46,8 +48,10 @@ from codetracer_core.viewer_data import (
     whole_step,
 )
 
-_LABELLED = {field: field for field in (*STEP_FIELDS, *RUN_FIELDS, "worked")}
+_LABELLED = (*STEP_FIELDS, *RUN_FIELDS, "worked")
 """What a browser may label; anything else it sends is refused."""
+_STATES = ("reveal", "names", "models", "request")
+"""What the viewer asks of the page: each is the run for which it is wanted, a request more than that."""
 
 
 def step_viewer(
@@ -62,6 +66,7 @@ def step_viewer(
     start: int | None,
     goto: Mapping[str, int] | None = None,
     beside: Mapping[str, Any] | None = None,
+    ledger: "Ledger | None" = None,
 ) -> None:
     """Mount the viewer on one run.
 
@@ -70,8 +75,9 @@ def step_viewer(
     somebody who may see it. ``stages`` are shown to those who drew none of their own (``stages_from`` says in words
     what they are); ``split`` is where drawing may begin. ``annotator`` may be empty: the viewer asks for the name at
     the first label. Ground truth reaches the browser only after the person asked for it (``shown_truth``), and never
-    while they stand blind to the run.
+    while they stand blind to the run. Labels are entered in their own ``ledger`` unless another one is given.
     """
+    ledger = ledger or Ledger()
     run_id, trajectory = record.run_id, record.trajectory
     standing = standing_of(store, run_id, annotator)
     if _truth_is_shown(run_id, standing):
@@ -87,8 +93,8 @@ def step_viewer(
     )
     components.viewer()(
         key="viewer",
-        on_reveal_change=_nothing,
-        default={"reveal": None},
+        **{f"on_{name}_change": _nothing for name in _STATES},
+        default=dict.fromkeys(_STATES),
         data={
             **run,
             **(beside or {}),
@@ -100,11 +106,12 @@ def step_viewer(
             "readOnly": "" if may(*LABELLERS) or not annotator else "labelling takes the role of an annotator",
             "start": start,
             "goto": dict(goto) if goto else None,
+            **ledger.data,
         },
     )
     _text_pipe(run_id, trajectory)
     _find_pipe(run_id, trajectory)
-    _outbox_pipe(run_id, store, annotator)
+    _outbox_pipe(run_id, store, annotator, ledger)
 
 
 def start_step() -> int:
@@ -172,8 +179,9 @@ def _find_pipe(run_id: str, trajectory: Trajectory) -> None:
 
 
 @st.fragment
-def _outbox_pipe(run_id: str, store: Store, annotator: str) -> None:
-    message = _message("outbox_pipe", run_id)
+def _outbox_pipe(run_id: str, store: Store, annotator: str, ledger: "Ledger") -> None:
+    key = f"{ledger.channel}_pipe"
+    message = _message(key, run_id)
     acknowledged: dict[str, int] = {}
     refused: list[str] = []
     if message:
@@ -181,21 +189,21 @@ def _outbox_pipe(run_id: str, store: Store, annotator: str) -> None:
         standing = standing_of(store, run_id, annotator)
         if _truth_is_shown(run_id, standing):
             note_exposure(store, run_id, annotator, standing, "ground_truth")
-        acknowledged, refused = take_labels(store, message.get("batches", ()), why_not=why_no_label_by)
+        acknowledged, refused = ledger.take(store, message.get("batches", ()))
         if person() != before:
             st.rerun()  # what another person may see is decided anew
     standing = standing_of(store, run_id, annotator)
     pipe(
-        "outbox_pipe",
+        key,
         {
-            "channel": "outbox",
+            "channel": ledger.channel,
             "run": run_id,
             "annotator": annotator,
             "acknowledged": acknowledged,
             "refused": refused,
             "revises": standing.next_pass % 2 == 0,
             "notOffered": [verdict for verdict in get_args(Verdict) if verdict not in standing.verdicts],
-            **said_by(store, run_id, annotator, standing).as_json(),
+            **ledger.said(store, run_id, annotator, standing).as_json(),
         },
     )
 
@@ -216,52 +224,77 @@ def _message(key: str, run_id: str) -> dict[str, Any] | None:
     return dict(message) if message and message.get("run") == run_id else None
 
 
-def _no_reason(_: str) -> str:
-    return ""
-
-
-def take_labels(
-    store: Store, batches: Sequence[Mapping[str, Any]], *, why_not: Callable[[str], str] = _no_reason
-) -> tuple[dict[str, int], list[str]]:
-    """Store what the outbox sent; returns (client → highest sequence number that is settled, what was refused).
-
-    ``why_not`` says of an annotator why labels under that name are refused, "" if they are not. A number is settled
-    when its label is durable, or when it was refused for good: its reason is then among the refusals. Sent twice, a
-    label is stored once.
-    """
-    acknowledged: dict[str, int] = {}
-    refused: list[str] = []
-    against = cache(why_not)
-    for batch in batches:
-        client = str(batch["client"])
-        events, highest = [], 0
-        for op in batch["ops"]:
-            try:
-                highest = max(highest, int(op["sequence"]))
-                event = _label_event(client, op)
-                if reason := against(event.annotator):
-                    refused.append(f"label {event.sequence}: {reason}")
-                else:
-                    events.append(event)
-            except (ValueError, KeyError, TypeError, OverflowError) as error:
-                number = op.get("sequence") if isinstance(op, Mapping) else None
-                refused.append(f"label {number}: not understood ({type(error).__name__})")
-        refused += [refusal.reason for refusal in store.add_human_labels(events).refused]
-        acknowledged[client] = highest
-    return acknowledged, refused
-
-
-def _label_event(client: str, op: Mapping[str, Any]) -> LabelEvent:
+def label_event(client: str, op: Mapping[str, Any], *more_fields: str) -> LabelEvent:
+    """What the browser says as a label event; raises ValueError, KeyError or TypeError for what is none."""
     annotator = as_name(op["annotator"])
     if not annotator:
         raise ValueError("nobody's label")
+    if op["field"] not in (*_LABELLED, *more_fields):
+        raise ValueError("no field that a browser may label")
     return LabelEvent(
         run_id=op["run"],
         step_id=op["step"],
-        field=_LABELLED[op["field"]],
+        field=op["field"],
         value=op["value"],
         annotator=annotator,
         client=client,
         sequence=op["sequence"],
         occurred_at=datetime.fromisoformat(op["at"]).astimezone(UTC),
     )
+
+
+def take_labels(
+    store: Store,
+    batches: Sequence[Mapping[str, Any]],
+    *,
+    read: Callable[[str, Mapping[str, Any]], LabelEvent] = label_event,
+    put: Callable[[Sequence[LabelEvent]], Stored] | None = None,
+) -> tuple[dict[str, int], list[str]]:
+    """Store what the outbox sent; returns (client → highest sequence number that is settled, what was refused).
+
+    ``read`` makes a label event of a client's act, or raises CodeTracerError with the reason why it is refused; ``put``
+    stores them, as people's labels if it is not given. A number is settled when its label is durable, or when it was
+    refused for good: its reason is then among the refusals. Sent twice, a label is stored once.
+    """
+    acknowledged: dict[str, int] = {}
+    refused: list[str] = []
+    for batch in batches:
+        client = str(batch["client"])
+        events, highest = [], 0
+        for op in batch["ops"]:
+            try:
+                highest = max(highest, int(op["sequence"]))
+                events.append(read(client, op))
+            except CodeTracerError as error:
+                refused.append(f"label {op['sequence']}: {error.reason}")
+            except (ValueError, KeyError, TypeError, OverflowError) as error:
+                number = op.get("sequence") if isinstance(op, Mapping) else None
+                refused.append(f"label {number}: not understood ({type(error).__name__})")
+        refused += [refusal.reason for refusal in (put or store.add_human_labels)(events).refused]
+        acknowledged[client] = highest
+    return acknowledged, refused
+
+
+def take_own_labels(store: Store, batches: Sequence[Mapping[str, Any]]) -> tuple[dict[str, int], list[str]]:
+    """``take_labels`` of people who may label, under their own names."""
+    against = cache(why_no_label_by)
+
+    def read(client: str, op: Mapping[str, Any]) -> LabelEvent:
+        event = label_event(client, op)
+        if reason := against(event.annotator):
+            raise NotAllowed(reason)
+        return event
+
+    return take_labels(store, batches, read=read)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Where the labels of a viewer are entered, and what is in force there: a person's own ones if nothing is said."""
+
+    channel: str = "outbox"
+    """Of the pipe, and of what waits in the browser: acts meant for one ledger never reach another."""
+    take: Callable[[Store, Sequence[Mapping[str, Any]]], tuple[dict[str, int], list[str]]] = take_own_labels
+    said: Callable[[Store, str, str, Standing], Said] = said_by
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What the viewer is told besides."""
