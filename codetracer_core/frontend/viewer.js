@@ -700,7 +700,8 @@ function createViewer(root) {
     close.dataset.do = "close";
     sheet.replaceChildren(...columns, close);
     sheet.hidden = false;
-    close.focus();
+    close.focus({ preventScroll: true }); // it stands at the end, one reads from the beginning
+    sheet.scrollTop = 0;
   };
   s.closeSheets = () => {
     for (const sheet of root.querySelectorAll(".sheet")) sheet.hidden = true;

@@ -85,6 +85,38 @@ def test_the_viewer_fills_the_window_and_no_more(window: Page, dashboard: Dashbo
     settles(window, STICKS_OUT, [0, 0])
 
 
+TWICE = [(640, 360), (960, 540)]  # 1280 x 720 and 1920 x 1080 at 200 %
+
+
+@pytest.mark.parametrize("size", TWICE, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_viewer_can_be_used_at_200_percent(
+    browser: Browser, dashboard: Dashboard, scheme: str, size: tuple[int, int]
+) -> None:
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        device_scale_factor=2,
+        color_scheme=scheme,  # type: ignore[arg-type]
+    )
+    context.add_cookies([{"name": "codetracer_annotator", "value": "Twice", "url": dashboard.url}])
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    open_run(page, dashboard, dashboard.runs["huge"], step=2)
+    press(page, "2", "c")
+    settles(page, f"() => ({STICKS_OUT})()[0]", 0)
+    boxes = page.evaluate(f"""() => Object.fromEntries([".side", ".detail", ".title", ".body", "[name=reason]"].map(
+        (name) => [name, {SHADOW}.querySelector(name).getBoundingClientRect().toJSON()]))""")
+    assert boxes[".side"]["width"] >= 220
+    assert boxes[".detail"]["width"] >= 320
+    assert boxes[".title"]["height"] < 30, "one line"
+    assert boxes["[name=reason]"]["width"] >= 200
+    assert boxes[".body"]["height"] >= 150
+    press(page, "Escape", "Space")
+    settles(page, f"() => {SHADOW}.querySelector('.body').scrollTop > 0", True)
+    press(page, "?")
+    expect(page.get_by_role("heading", name="Move")).to_be_in_viewport()
+    context.close()
+
+
 # --- contrast -------------------------------------------------------------------------------------------------
 
 # WCAG 2.2: relative luminance and contrast ratio of the text's colour on all backgrounds below it, as painted.
@@ -228,8 +260,10 @@ FOCUSED = """
 () => {
   let node = document.activeElement;
   while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
-  const style = getComputedStyle(node);
-  const visible = (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== "none";
+  const outlined = ({ outlineStyle, outlineWidth, boxShadow }) =>
+    (outlineStyle !== "none" && parseFloat(outlineWidth) > 0) || boxShadow !== "none";
+  // The rows of the tree would lie over an outline of their list: the pane around it has it.
+  const visible = outlined(getComputedStyle(node.matches(".list") ? node.parentElement : node));
   return [node.className || node.tagName, node.getRootNode() instanceof ShadowRoot, visible];
 }
 """
