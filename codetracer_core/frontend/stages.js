@@ -237,8 +237,8 @@ function createStages(s, frame, { act, withName, flash, refresh }) {
     const { top, bottom } = list.getBoundingClientRect();
     if (event.clientY < top + ROW) list.scrollTop -= ROW;
     if (event.clientY > bottom - ROW) list.scrollTop += ROW;
-    const over = rowAt(event);
-    const to = over?.stage ? over.stage.start_step_id : over ? over.step + 1 : event.clientY < top ? 1 : s.count;
+    const { stage, step, omission } = rowAt(event) ?? { step: event.clientY < top ? 0 : s.count - 1 };
+    const to = stage?.start_step_id ?? (omission === undefined ? step + 1 : omission + 2);
     const stages = tidied(s.stages, s.count),
       at = stageAt(stages, drag.start);
     s.drop = (withStageMoved(stages, at, to) ?? stages)[at].start_step_id;

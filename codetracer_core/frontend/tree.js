@@ -8,14 +8,12 @@ function createTree(s, frame) {
   const list = $(".list"),
     rowsNode = $(".rows"),
     map = $(".map");
-  let laid = null; // the stages among which the rows stand
 
   /** The rows of the tree: a head per stage, then the steps that are not folded away. */
   function layout() {
     const rows = [],
       rowOfStep = [];
-    laid = s.stages;
-    const begins = new Map(laid.map((stage) => [stage.start_step_id, stage]));
+    const begins = new Map(s.stages.map((stage) => [stage.start_step_id, stage]));
     for (let i = 0; i < s.count; i++) {
       const stage = begins.get(i + 1);
       if (stage) rows.push({ stage });
@@ -30,7 +28,6 @@ function createTree(s, frame) {
   }
 
   function paint() {
-    if (s.stages !== laid) layout();
     if (s.count) {
       const top = s.rowOfStep[s.cur] * ROW;
       const outside = top < list.scrollTop + ROW || top > list.scrollTop + list.clientHeight - 2 * ROW;
