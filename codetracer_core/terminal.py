@@ -80,21 +80,7 @@ def print_label_report(report: "LabelReport", *, dry_run: bool) -> None:
     for note in report.notes:
         print_line(f"note: {note}")
     if dry_run and report.labels:
-        print_table(
-            [
-                {
-                    "run_id": label.run_id,
-                    "step": label.step_id,
-                    "field": label.field,
-                    "value": "taken back" if label.value is None else label.value,
-                    "source": label.source,
-                    "annotator": label.annotator,
-                    "pass": label.pass_number,
-                    "occurred_at": f"{label.occurred_at:%Y-%m-%d %H:%M:%S}",
-                }
-                for label in report.labels[:SHOWN]
-            ]
-        )
+        print_table(report.rows(SHOWN))
     if dry_run and len(report.labels) > SHOWN:
         print_line(f"… and {len(report.labels) - SHOWN} more")
     print_line(", ".join(f"{count} {word}" for word, count in report.counts.items()) + f" ({report.kind})")

@@ -29,6 +29,7 @@ from codetracer_core.parsers import read_run
 from codetracer_core.stages import offline_stages
 from codetracer_core.standalone import standalone_page
 from codetracer_core.store import Inbox, Reader, RunSummary, Store, StoredEvent, open_for_writing
+from codetracer_core.store.work import NO_JUDGEMENT
 from codetracer_core.tree import TraceTree, build_tree, render_text
 from codetracer_core.viewer_data import said
 
@@ -167,6 +168,22 @@ class LabelReport:
     def counts(self) -> dict[str, int]:
         return {"new": len(self.labels), "known": self.known, "refused": len(self.refused)}
 
+    def rows(self, shown: int) -> list[dict[str, Any]]:
+        """The first ``shown`` labels as rows of a table for people."""
+        return [
+            {
+                "run_id": label.run_id,
+                "step": label.step_id,
+                "field": label.field,
+                "value": "taken back" if label.value is None else label.value,
+                "source": label.source,
+                "annotator": label.annotator,
+                "pass": label.pass_number,
+                "occurred_at": f"{label.occurred_at:%Y-%m-%d %H:%M:%S}",
+            }
+            for label in self.labels[:shown]
+        ]
+
     def as_json(self, shown: int) -> dict[str, Any]:
         """The report as plain values, with the first ``shown`` labels."""
         return {
@@ -245,7 +262,8 @@ def _new_here(reader: Reader, labels: Sequence[LabelInFile]) -> tuple[list[Label
     new = []
     replaced = []
     for act, label in fresh.items():
-        other = in_force.get(_slot(label.event))
+        # What was shown and how long was worked adds up: nothing newer stands in its place.
+        other = None if label.event.field in NO_JUDGEMENT else in_force.get(_slot(label.event))
         if other is None:
             stays = False
         elif _act(other) in place_of:  # this file tells which came last

@@ -1,17 +1,30 @@
-"""All runs: import, search, filter, open."""
+"""All runs: import, search, filter, open; labels in and out."""
 
 import streamlit as st
 
 from codetracer_core.ui import shell
-from codetracer_core.ui.identity import may, person
+from codetracer_core.ui.exporting import export_panel
+from codetracer_core.ui.identity import EXPORTERS, may, person
 from codetracer_core.ui.importing import import_panel
-from codetracer_core.ui.library import runs_table
+from codetracer_core.ui.label_importing import label_import_panel
+from codetracer_core.ui.library import filtered_runs, runs_table
 from codetracer_core.ui.workspace import open_store
 
 store = open_store()
-if may("lead"):
-    with st.expander("Import runs", expanded=not store.runs()):
-        import_panel()
-opened = runs_table(store.runs(annotator=person()), store)
+offered = (["Import runs", "Import labels"] if may("lead") else []) + (["Export labels"] if may(*EXPORTERS) else [])
+exporting = False
+if offered:
+    with st.expander("Import and export", expanded=not store.runs()):
+        tabs = dict(zip(offered, st.tabs(offered, key="library_tab", on_change="rerun"), strict=True))
+    if "Import runs" in tabs:
+        with tabs["Import runs"]:
+            import_panel()
+        with tabs["Import labels"]:
+            label_import_panel(store, person())
+    exporting = "Export labels" in tabs and bool(tabs["Export labels"].open)
+    if exporting:
+        with tabs["Export labels"]:
+            export_panel(store, person(), filtered_runs(), labels=may("annotator"))
+opened = runs_table(store.runs(annotator=person()), store, tell_filtered=exporting)
 if opened:
     st.switch_page(shell.pages()["trajectory"], query_params={"traj": opened})

@@ -1,7 +1,9 @@
 // The table of runs: filtering, sorting and moving happen in the browser, over rows that were sent once. Only the search
-// in task and step text asks the server. A click or Enter on a row opens the run.
+// in task and step text asks the server, and it hears which runs pass the filters while it asks for that. A click or Enter
+// on a row opens the run.
 
 const ROW = 30;
+const QUIET = 300; // ms without a change of the filters before the server hears of it
 const instances = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
@@ -9,6 +11,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   if (!table) instances.set(parentElement, (table = createTable(parentElement)));
   table.open = (run) => setTriggerValue("open", run);
   table.searchText = (text) => setStateValue("deep", text);
+  table.tellPassing = (runs) => setStateValue("passing", runs);
   table.receive(data);
   return () => {
     table.destroy();
@@ -26,7 +29,7 @@ const element = (tag, className, text) => {
 function createTable(root) {
   const $ = (selector) => root.querySelector(selector);
   const list = $(".table");
-  const t = { columns: [], rows: [], shown: [], cur: 0, facets: new Map(), sort: null, hits: null };
+  const t = { columns: [], rows: [], shown: [], cur: 0, facets: new Map(), sort: null, hits: null, told: "null" };
   const remembered = recall();
 
   t.receive = (data) => {
@@ -37,6 +40,7 @@ function createTable(root) {
       words: `${data.runs[i]} ${cells.join(" ")}`.toLowerCase(),
     }));
     t.hits = data.hits;
+    t.tellFiltered = data.tellFiltered;
     t.deep = data.deep;
     if (root.activeElement !== $(".deep")) $(".deep").value = data.deep || "";
     paintFacets();
@@ -110,6 +114,20 @@ function createTable(root) {
     scrollToCurrent();
     paintRows();
     paintFacetCounts();
+    tellPassing();
+  }
+
+  /** The runs that pass, in any order; null: all. */
+  function tellPassing() {
+    clearTimeout(t.telling);
+    if (!t.tellFiltered) return;
+    const passing = t.shown.length === t.rows.length ? null : t.shown.map(({ run }) => run).sort();
+    t.telling = setTimeout(() => {
+      const told = JSON.stringify(passing);
+      if (told === t.told) return;
+      t.told = told;
+      t.tellPassing(passing);
+    }, QUIET);
   }
 
   function scrollToCurrent() {
@@ -334,6 +352,7 @@ function createTable(root) {
   window.addEventListener("keydown", onKey);
   window.addEventListener("pointerdown", onPointer);
   t.destroy = () => {
+    clearTimeout(t.telling);
     moved.disconnect();
     window.removeEventListener("resize", fit);
     window.removeEventListener("keydown", onKey);

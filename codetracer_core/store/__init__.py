@@ -17,6 +17,7 @@ from codetracer_core.store.reader import Reader
 from codetracer_core.store.results import (
     Added,
     Decisions,
+    Labeller,
     Mark,
     OutcomeWord,
     Refused,
@@ -35,6 +36,7 @@ __all__ = [
     "Added",
     "Decisions",
     "Inbox",
+    "Labeller",
     "Mark",
     "OutcomeWord",
     "Owner",

@@ -17,7 +17,7 @@ from codetracer_core.projects import Assignment, Project, Standing
 from codetracer_core.store import work
 from codetracer_core.store.database import in_words, state_of
 from codetracer_core.store.files import TEXTS, names_in, read_steps
-from codetracer_core.store.results import Mark, OutcomeWord, RunSummary, StepFacts, StepLabels, StoredEvent
+from codetracer_core.store.results import Labeller, Mark, OutcomeWord, RunSummary, StepFacts, StepLabels, StoredEvent
 from codetracer_core.store.rows import reasons_against
 from codetracer_core.store.workspace import Workspace
 
@@ -227,6 +227,16 @@ class Reader:
             ).fetchall()
         return [_event(dict(zip(StoredEvent.model_fields, row, strict=True))) for row in rows]
 
+    def labellers(self) -> list[Labeller]:
+        """Who has labels in force on which run, by run, source and name."""
+        with self._cursor() as cursor:
+            rows = cursor.execute(
+                "SELECT DISTINCT run_id, source, annotator FROM label "
+                "WHERE field NOT IN (SELECT unnest(?)) ORDER BY run_id, source, annotator",
+                [work.NO_JUDGEMENT],
+            ).fetchall()
+        return [Labeller._make(row) for row in rows]
+
     def label_history(self, run_id: str, step_id: int | None = None) -> list[StoredEvent]:
         """Every act of labelling on a run, or on one step of it, in order of arrival; nothing is ever left out."""
         events = self._events("label_event", run_id, None, None, "arrival")
@@ -293,6 +303,11 @@ class Reader:
             return work.assignments_in(
                 cursor, now=datetime.now(UTC), project_id=project_id, run_id=run_id, annotator=annotator
             )
+
+    def blind_runs(self, annotator: str, *, labels: bool = True) -> set[str]:
+        """Ids of the runs of which this person must not see what others say; see ``standing``."""
+        with self._cursor() as cursor:
+            return work.blind_runs(cursor, annotator, labels=labels, now=datetime.now(UTC))
 
     def standing(self, run_id: str, annotator: str, *, labels: bool = True) -> Standing:
         """How a person stands to a run: which pass, what they were shown, whether they must stay blind.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from codetracer_core.models import GroundTruth, Kind, LabelEvent, RunRecord, Verdict
+from codetracer_core.models import GroundTruth, Kind, LabelEvent, LabelSource, RunRecord, Verdict
 
 Decisions = Sequence[tuple[Kind, str]]
 """Kind and reason of every step of one run, in step order."""
@@ -65,6 +65,14 @@ class Mark(NamedTuple):
     annotator: str
     pass_number: int
     verdict: Verdict
+
+
+class Labeller(NamedTuple):
+    """Somebody (or a model, or a benchmark) with labels in force on a run."""
+
+    run_id: str
+    source: LabelSource
+    annotator: str
 
 
 class StepLabels(NamedTuple):

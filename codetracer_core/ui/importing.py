@@ -37,7 +37,7 @@ def import_panel() -> None:
         if st.form_submit_button("Import uploads") and files:
             with tempfile.TemporaryDirectory(prefix="codetracer-upload-") as folder:
                 uploads = Path(folder)
-                _import([_kept(uploads, i, file) for i, file in enumerate(files)], None, uploads=uploads)
+                _import([kept(uploads, i, file) for i, file in enumerate(files)], None, uploads=uploads)
     if report := st.session_state.get("import_report"):
         show_report(report)
 
@@ -46,7 +46,7 @@ def _as_path(text: str) -> Path:
     return Path(text.strip()).expanduser()
 
 
-def _kept(folder: Path, number: int, file: UploadedFile) -> Path:
+def kept(folder: Path, number: int, file: UploadedFile) -> Path:
     """The upload as a file. Its own name is kept, for formats are told by it, but never as a path."""
     place = folder / f"upload-{number + 1}"
     place.mkdir()

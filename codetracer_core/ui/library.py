@@ -26,10 +26,22 @@ _COLUMNS: tuple[tuple[str, str, str, str, bool], ...] = (
 )
 
 
-def runs_table(runs: Sequence[RunSummary], store: Reader) -> str | None:
-    """Show the runs; returns the id of the run that was just opened, by click or by Enter."""
-    state = cast(Mapping[str, Any], st.session_state.get("runs") or {})
-    query = str(state.get("deep") or "")
+def filtered_runs() -> Sequence[str] | None:
+    """Ids of the runs that pass the table's filters, as it told last; None: all. See ``runs_table``."""
+    passing = _state().get("passing")
+    return None if passing is None else tuple(map(str, passing))
+
+
+def _state() -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], st.session_state.get("runs") or {})
+
+
+def runs_table(runs: Sequence[RunSummary], store: Reader, *, tell_filtered: bool) -> str | None:
+    """Show the runs; returns the id of the run that was just opened, by click or by Enter.
+
+    Filters live in the browser; only with ``tell_filtered`` does it say which runs pass them.
+    """
+    query = str(_state().get("deep") or "")
     result = components.runs()(
         key="runs",
         data={
@@ -41,9 +53,11 @@ def runs_table(runs: Sequence[RunSummary], store: Reader) -> str | None:
             "rows": [run_cells(run) for run in runs],
             "deep": query,
             "hits": text_hits(store, query) if query else None,
+            "tellFiltered": tell_filtered,
         },
-        default={"deep": ""},
+        default={"deep": "", "passing": None},
         on_deep_change=_nothing,
+        on_passing_change=_nothing,
         on_open_change=_nothing,
     )
     return cast("str | None", result.open)

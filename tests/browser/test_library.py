@@ -62,7 +62,7 @@ def test_a_folder_is_imported_by_path_with_its_failures(page: Page, dashboard: D
     (tmp_path / "runs" / "broken").mkdir()
     (tmp_path / "runs" / "broken" / "steps.json").write_text('[{"step_id": 1, "action": "ls"')
     page.goto(dashboard.url)
-    page.get_by_text("Import runs").click()
+    page.get_by_text("Import and export").click()
     page.get_by_label("Folder, file or archive on this machine").fill(str(tmp_path / "runs"))
     page.get_by_role("button", name="Import from path").click()
     expect(page.get_by_text("1 imported · 0 skipped · 0 misaligned · 1 failed")).to_be_visible()
@@ -82,9 +82,9 @@ def test_an_uploaded_archive_is_imported(page: Page, dashboard: Dashboard, tmp_p
         for file in sorted((tmp_path / "uploaded").iterdir()):
             archive.write(file, f"uploaded/{file.name}")
     page.goto(dashboard.url)
-    page.get_by_text("Import runs").click()
+    page.get_by_text("Import and export").click()
     upload = {"name": "runs.zip", "mimeType": "application/zip", "buffer": packed.getvalue()}
-    page.locator("input[type=file]").set_input_files(upload)  # type: ignore[arg-type]
+    page.locator("input[type=file]").first.set_input_files(upload)  # type: ignore[arg-type]
     page.get_by_role("button", name="Import uploads").click()
     expect(page.get_by_text("1 imported · 0 skipped · 0 misaligned · 0 failed")).to_be_visible()
     page.locator(".query").fill("uploaded")

@@ -129,7 +129,7 @@ def test_nothing_of_one_run_shows_up_in_the_next(
         steps.write_text(steps.read_text().replace("observation of step", f"{name} observation of step"))
     page = context.new_page()
     page.goto(dashboard.url)
-    page.get_by_text("Import runs").click()
+    page.get_by_text("Import and export").click()
     page.get_by_label("Folder, file or archive on this machine").fill(str(tmp_path / who))
     page.get_by_role("button", name="Import from path").click()
     expect(page.get_by_text("2 imported")).to_be_visible()

@@ -9,7 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRe
 
 from codetracer_core.models import Outcome, Usage
 from codetracer_core.store import Store
-from codetracer_core.ui.importing import _kept
+from codetracer_core.ui.importing import kept
 from codetracer_core.ui.library import _COLUMNS, run_cells, text_hits
 from tests.store.factory import decide, make_label, make_run, make_step
 
@@ -100,7 +100,7 @@ def upload(name: str, data: bytes = b"[]") -> UploadedFile:
 def test_an_upload_keeps_its_name_but_never_as_a_path(tmp_path: Path, name: str, kept_as: str | None) -> None:
     uploads = tmp_path / "uploads"
     uploads.mkdir()
-    path = _kept(uploads, 0, upload(name, b"content"))
+    path = kept(uploads, 0, upload(name, b"content"))
     assert path.read_bytes() == b"content"
     assert path.parent == uploads / "upload-1"
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
@@ -112,5 +112,5 @@ def test_an_upload_keeps_its_name_but_never_as_a_path(tmp_path: Path, name: str,
 
 
 def test_uploads_of_one_name_stand_side_by_side(tmp_path: Path) -> None:
-    paths = [_kept(tmp_path, i, upload("steps.json", str(i).encode())) for i in range(3)]
+    paths = [kept(tmp_path, i, upload("steps.json", str(i).encode())) for i in range(3)]
     assert [path.read_bytes() for path in paths] == [b"0", b"1", b"2"]

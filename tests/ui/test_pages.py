@@ -82,7 +82,7 @@ def test_the_library_of_an_empty_workspace_shows_the_samples(workspace: Path) ->
     assert len(runs["rows"]) == len(runs["runs"]) > 20
     collection = [column["name"] for column in runs["columns"]].index("collection")
     assert {row[collection] for row in runs["rows"]} == {"sample_data"}
-    assert [expander.label for expander in app.expander] == ["Import runs"]
+    assert [expander.label for expander in app.expander] == ["Import and export"]
     assert texts(app) == ""
 
 
