@@ -93,6 +93,19 @@ def verdicts(workspace: Path, annotator: str, source: Any = "human") -> dict[tup
     return {(label.run_id, label.step_id): label.value for label in labels if label.field == "verdict"}
 
 
+@pytest.mark.parametrize(
+    ("role", "offered"),
+    [
+        ("lead", ["Import runs", "Import labels", "Export labels"]),
+        ("reader", ["Export labels"]),
+        ("annotator", []),
+    ],
+)
+def test_panels_are_offered_by_role(workspace: Path, role: str, offered: list[str]) -> None:
+    (workspace / "people.toml").write_text(f'others = ["{role}"]')
+    assert [tab.label for tab in library("Export labels").tabs] == offered
+
+
 # --- in -------------------------------------------------------------------------------------------------------
 
 
