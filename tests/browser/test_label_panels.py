@@ -21,9 +21,7 @@ def open_tab(page: Page, dashboard: Dashboard, tab: str) -> None:
     page.get_by_role("tab", name=tab).click()
 
 
-def test_an_uploaded_table_is_mapped_previewed_imported_and_seen(
-    page: Page, dashboard: Dashboard, tmp_path: Path
-) -> None:
+def test_a_sheet_is_mapped_previewed_imported_and_seen(page: Page, dashboard: Dashboard, tmp_path: Path) -> None:
     write_run(tmp_path / "sheet-labelled", 5, 50, name="labelled in a sheet")
     imported = cli("import", str(tmp_path), "--json", workspace=dashboard.workspace)
     run = str(json.loads(imported.stdout)["items"][0]["run_id"])
@@ -46,7 +44,7 @@ def test_an_uploaded_table_is_mapped_previewed_imported_and_seen(
         page.wait_for_timeout(200)
         page.goto(dashboard.url)
     open_tab(page, dashboard, "Import labels")
-    page.locator("input[type=file]").last.set_input_files(sheet)
+    page.get_by_label("Manifest rows").locator("input[type=file]").set_input_files(sheet)
     page.get_by_text("Still to say: verdict, annotator.").wait_for()
     page.get_by_role("combobox", name="Verdict").click()
     page.get_by_role("option", name="opinion").click()
