@@ -24,7 +24,7 @@ if offered:
     exporting = "Export labels" in tabs and bool(tabs["Export labels"].open)
     if exporting:
         with tabs["Export labels"]:
-            export_panel(store, person(), filtered_runs(), labels=may("annotator"))
+            export_panel(store, person(), filtered_runs())
 opened = runs_table(store.runs(annotator=person()), store, tell_filtered=exporting)
 if opened:
     st.switch_page(shell.pages()["trajectory"], query_params={"traj": opened})

@@ -304,11 +304,6 @@ class Reader:
                 cursor, now=datetime.now(UTC), project_id=project_id, run_id=run_id, annotator=annotator
             )
 
-    def blind_runs(self, annotator: str, *, labels: bool = True) -> set[str]:
-        """Ids of the runs of which this person must not see what others say; see ``standing``."""
-        with self._cursor() as cursor:
-            return work.blind_runs(cursor, annotator, labels=labels, now=datetime.now(UTC))
-
     def standing(self, run_id: str, annotator: str, *, labels: bool = True) -> Standing:
         """How a person stands to a run: which pass, what they were shown, whether they must stay blind.
 

@@ -424,20 +424,6 @@ def blind_runs(cursor: duckdb.DuckDBPyConnection, annotator: str, *, labels: boo
     return found
 
 
-def blind_runs(cursor: duckdb.DuckDBPyConnection, annotator: str, *, labels: bool, now: datetime) -> set[str]:
-    """The runs to which this person stands blind; see ``standing_of``."""
-    held: dict[tuple[str, str], list[Assignment]] = {}
-    for one in assignments_in(cursor, now=now):
-        held.setdefault((one.project_id, one.run_id), []).append(one)
-    return {
-        run_id
-        for project in projects_in(cursor)
-        if project.is_open
-        for run_id in runs_of_project(cursor, project.project_id)
-        if blinds(project, held.get((project.project_id, run_id), ()), run_id, annotator, labels=labels)
-    }
-
-
 def is_stored(cursor: duckdb.DuckDBPyConnection, event: LabelEvent) -> bool:
     known = "SELECT count(*) FROM label_event WHERE client = ? AND sequence = ?"
     return bool(cursor.execute(known, [event.client, event.sequence]).fetchall()[0][0])

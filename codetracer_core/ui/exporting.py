@@ -14,7 +14,7 @@ from codetracer_core.errors import CodeTracerError, in_words
 from codetracer_core.export import LABELS_FILE, folder_name
 from codetracer_core.models import Exposure, LabelEvent, LabelSource
 from codetracer_core.store import Labeller, Reader, Store
-from codetracer_core.ui.identity import EXPORTERS, require
+from codetracer_core.ui.identity import EXPORTERS, blind_runs, require
 from codetracer_core.workflow import export_events, export_labels, export_stage_labels
 
 Target = Literal["codetracebench", "labels", "csv", "jsonl", "parquet"]
@@ -84,18 +84,18 @@ def _is_own(labeller: Labeller, person: str) -> bool:
     return (labeller.source, labeller.annotator) == ("human", person)
 
 
-def export_panel(store: Store, person: str, runs: Sequence[str] | None, *, labels: bool) -> None:
+def export_panel(store: Store, person: str, runs: Sequence[str] | None) -> None:
     """Choose form, source and annotator, then download; ``runs`` are those that pass the filters, None: all.
 
-    Of a run that this person labels blind (``labels``: they have the role of an annotator) nothing is offered but their
-    own labels. That they see what others say goes on record before they do.
+    Of a run to which this person stands blind nothing is offered but their own labels. That they see what others say
+    goes on record before they do.
     """
     require(*EXPORTERS)
     left, middle, right = st.columns(3)
     target = left.selectbox("Write", list(_TARGETS), format_func=_TARGETS.__getitem__)
     sources = [source for source in _SOURCES if source or target not in _OF_ONE]
     by = middle.selectbox("Labels by", sources, format_func=_SOURCES.__getitem__, key=f"export_source {target}")
-    blind = store.blind_runs(person, labels=labels)
+    blind = blind_runs(store)
     passing = None if runs is None else set(runs)
     offered = [
         one
