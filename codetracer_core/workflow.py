@@ -29,7 +29,7 @@ from codetracer_core.parsers import read_run
 from codetracer_core.stages import offline_stages
 from codetracer_core.standalone import standalone_page
 from codetracer_core.store import Inbox, Reader, RunSummary, Store, StoredEvent, open_for_writing
-from codetracer_core.store.work import NO_JUDGEMENT
+from codetracer_core.store.rows import NO_JUDGEMENT
 from codetracer_core.tree import TraceTree, build_tree, render_text
 from codetracer_core.viewer_data import said
 

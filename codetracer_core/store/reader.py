@@ -18,7 +18,7 @@ from codetracer_core.store import work
 from codetracer_core.store.database import in_words, state_of
 from codetracer_core.store.files import TEXTS, names_in, read_steps
 from codetracer_core.store.results import Labeller, Mark, OutcomeWord, RunSummary, StepFacts, StepLabels, StoredEvent
-from codetracer_core.store.rows import reasons_against
+from codetracer_core.store.rows import NO_JUDGEMENT, reasons_against
 from codetracer_core.store.workspace import Workspace
 
 _STAGES = TypeAdapter(tuple[Stage, ...])
@@ -233,7 +233,7 @@ class Reader:
             rows = cursor.execute(
                 "SELECT DISTINCT run_id, source, annotator FROM label "
                 "WHERE field NOT IN (SELECT unnest(?)) ORDER BY run_id, source, annotator",
-                [work.NO_JUDGEMENT],
+                [NO_JUDGEMENT],
             ).fetchall()
         return [Labeller._make(row) for row in rows]
 
