@@ -102,7 +102,12 @@ def test_only_those_who_may_get_the_means_to_import_and_export(
     named: Path, who: str, may_import: bool, may_export: bool
 ) -> None:
     library = open_page("library", who)
-    assert ("Import runs" in [one.label for one in library.expander]) == may_import
+    offered = [one.label for one in library.tabs]
+    assert ("Import runs" in offered, "Import labels" in offered, "Export labels" in offered) == (
+        may_import,
+        may_import,
+        may_export,
+    )
     run = open_page("trajectory", who, traj="run-1")
     run.session_state["view"] = "Overview"
     run.run()
