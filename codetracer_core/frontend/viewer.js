@@ -6,7 +6,7 @@ const AHEAD = 24; // steps of text that are fetched before they are needed
 const BEHIND = 8;
 const PLACES_KEPT = 200; // runs whose last step is remembered
 const TEXTS_KEPT = 400; // steps whose text stays in memory
-const ANSWER_WITHIN = 8000; // ms after which a question for text is asked again
+const ANSWER_WITHIN = 1000; // ms after which a question for text is asked again; twice as long each time, up to 8 s
 
 const instances = new WeakMap();
 
@@ -102,6 +102,7 @@ function createViewer(root) {
     findTimer = 0,
     flashTimer = 0,
     asking = 0,
+    unanswered = 0, // questions in a row; labels that are sent meanwhile can keep the server from answering
     afterName = null,
     afterSaved = null;
 
@@ -163,7 +164,10 @@ function createViewer(root) {
 
   const receiveText = (message) => {
     if (message.run !== s.run) return;
-    if (message.request === s.asked?.request) s.asked = null;
+    if (message.request === s.asked?.request) {
+      s.asked = null;
+      unanswered = 0;
+    }
     for (const [step, text] of Object.entries(message.steps || {})) {
       const i = Number(step) - 1;
       s.texts.set(i, text);
@@ -233,12 +237,15 @@ function createViewer(root) {
    */
   function askForText() {
     if (!s.count) return;
-    if (!window.codetracerPipes?.text?.send) {
+    const pipe = window.codetracerPipes?.text;
+    // What is asked through a pipe that still belongs to the run before would be answered by nobody.
+    if (!pipe?.send || (pipe.last && pipe.last.run !== s.run)) {
       clearTimeout(s.askTimer);
       s.askTimer = setTimeout(askForText, 60);
       return;
     }
-    if (s.asked && performance.now() - s.asked.at < ANSWER_WITHIN) return;
+    if (s.asked && performance.now() - s.asked.at < ANSWER_WITHIN * 2 ** unanswered) return;
+    if (s.asked) unanswered = Math.min(3, unanswered + 1);
     if (s.whole !== null) {
       ask({ full: s.whole + 1 });
       return;
