@@ -19,7 +19,7 @@ TAGS = frozenset(
         *("em", "strong", "s", "a", "table", "thead", "tbody", "tr", "th", "td"),
     ]
 )
-"""What the browser puts on the page (``frontend/queue.js`` has the same list); of anything else only the text."""
+"""What the browser puts on the page (``frontend/guidelines.js`` has the same list); of anything else only the text."""
 
 
 def guidelines_tree(markdown: str) -> list[Node]:

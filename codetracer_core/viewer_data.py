@@ -17,7 +17,7 @@ from codetracer_core.tree import TraceTree
 VIEWER_SCRIPTS = (
     *("vendor/prism.min.js", "text.js", "keys.js", "outbox.js"),
     *("tree.js", "detail.js", "why.js", "drafts.js", "omission.js", "run_panel.js", "stages.js"),
-    *("worked.js", "positions.js", "adjudicate.js", "queue.js", "viewer.js"),
+    *("worked.js", "positions.js", "adjudicate.js", "guidelines.js", "queue.js", "viewer.js"),
 )
 STEP_FIELDS = ("verdict", "details", "chain", "omission", "flag", "reply")
 RUN_FIELDS = ("onset", "run_verdict", "note", "tags", "flag", "stages")

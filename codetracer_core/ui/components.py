@@ -45,6 +45,16 @@ def page_style() -> Component:
 
 
 @cache
+def guidelines() -> Component:
+    """Guidelines of a project, from ``guidelines.guidelines_tree``."""
+    return st.components.v2.component(
+        "codetracer_guidelines",
+        css=frontend_text("guidelines_preview.css"),
+        js=frontend_text("text.js", "guidelines.js", "guidelines_preview.js"),
+    )
+
+
+@cache
 def cookie() -> Component:
     """Sets one cookie of this browser, or deletes it; nothing to see."""
     return st.components.v2.component("codetracer_cookie", js=frontend_text("cookie.js"))

@@ -4,17 +4,20 @@ The verbs are those of ``project_work``, which the command line has as well. Eve
 of a lead itself.
 """
 
+from collections.abc import Collection
 from typing import Any, cast, get_args
 
 import pandas as pd
 import streamlit as st
 
 from codetracer_core import project_work
+from codetracer_core.guidelines import guidelines_tree
 from codetracer_core.models import Verdict
 from codetracer_core.project_work import ProjectStatus
 from codetracer_core.projects import OPEN, Order, Project, State
 from codetracer_core.store import RunSummary, Store
-from codetracer_core.ui.identity import people, person, require
+from codetracer_core.ui import components
+from codetracer_core.ui.identity import blind_runs, people, person, require
 from codetracer_core.ui.settings import changing
 
 _NEW = "a new project"
@@ -195,7 +198,7 @@ def _guidelines(store: Store, project: Project) -> None:
                 project_work.change_project(store, project.project_id, guidelines=text)
     with shown:
         st.caption("Preview")
-        st.markdown(text)
+        components.guidelines()(key="guidelines_preview", data=guidelines_tree(text))
 
 
 def _runs(store: Store, status: ProjectStatus) -> None:
@@ -225,7 +228,7 @@ def _summary(status: ProjectStatus) -> None:
 
 def _work(store: Store, status: ProjectStatus) -> None:
     st.dataframe(_table_of_people(status), hide_index=True)
-    st.dataframe(_table_of_runs(status), hide_index=True)
+    st.dataframe(_table_of_runs(status, blind_runs(store)), hide_index=True)
     give, take = st.columns(2, gap="large")
     with give:
         _share_out(store, status.project)
@@ -274,7 +277,8 @@ def _table_of_people(status: ProjectStatus) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["Person", *map(_title, _STATES), "Steps labelled", "Flagged", "Time"])
 
 
-def _table_of_runs(status: ProjectStatus) -> pd.DataFrame:
+def _table_of_runs(status: ProjectStatus, blind: Collection[str]) -> pd.DataFrame:
+    """Who has what; what others flagged is left out of runs to which whoever looks stands ``blind``."""
     rows = [
         {
             "Run": run.run_id,
@@ -282,7 +286,8 @@ def _table_of_runs(status: ProjectStatus) -> pd.DataFrame:
             "State": _title(run.state) if run.state else "Nobody has it",
             "Submitted": f"{run.submissions} of {run.wanted}",
             "Who": ", ".join(
-                f"{one.annotator} ({one.state.replace('_', ' ')}, {one.labelled} labelled, {one.flagged} flagged)"
+                f"{one.annotator} ({one.state.replace('_', ' ')}, {one.labelled} labelled"
+                + (")" if run.run_id in blind else f", {one.flagged} flagged)")
                 for one in run.work
             ),
         }

@@ -1,5 +1,6 @@
 """Roles on every page, and the settings page, drawn by Streamlit's own test runner on a real workspace."""
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,6 +69,10 @@ def texts(app: AppTest) -> str:
 def field(fields: Sequence[Any], label: str) -> Any:
     """The first of the fields with this label."""
     return next(one for one in fields if one.label == label)
+
+
+def component(app: AppTest, key: str) -> Any:
+    return next(one for one in app.main if one.type == "bidi_component" and one.proto.id.endswith(f"-{key}"))
 
 
 def components_of(app: AppTest) -> set[str]:
@@ -268,6 +273,7 @@ def test_settings_and_guidelines_of_a_project_are_changed(named: Path) -> None:
     assert (changed.order, changed.repeat_share, changed.is_open) == ("shuffled", 0.2, False)
     assert changed.verdicts == ("correct", "incorrect")
     app.text_area[0].set_value("# Read the tests first").run()
+    assert json.loads(component(app, "guidelines_preview").proto.json) == [["h1", "Read the tests first"]]
     save(app, "Save the guidelines")
     assert open_store().project("pilot").guidelines == "# Read the tests first"
     assert open_store().project("pilot").order == "shuffled"
