@@ -335,6 +335,8 @@ def export_page(run: str, workspace: Path, *, annotator: str | None = None, grou
     did not. Ground truth is in the page only if it is asked for.
     """
     view = open_run(run, workspace)
+    if not ground_truth:
+        view = without_ground_truth(view)
     events: list[StoredEvent] = []
     if view.run_id is not None:
         with Store.open_for_reading(workspace) as reader:

@@ -254,6 +254,25 @@ def test_reasons_of_stages_are_kept(fresh: Path, tmp_path: Path) -> None:
         take_in(path, fresh)
 
 
+def test_drawn_stages_come_back(tmp_path: Path) -> None:
+    """With their names, and with the steps that are in none of them: as rows of the benchmark and as events."""
+    drawn = [
+        {"stage_id": 1, "start_step_id": 1, "end_step_id": 2, "name": 'look, "née"'},
+        {"stage_id": 2, "start_step_id": 4, "end_step_id": 4, "name": ""},
+    ]
+    acts = [act(1, None, drawn, field="stages"), act(2, 4, "incorrect"), act(3, 5, "unuseful")]
+    origin = workspace(tmp_path / "origin", acts)
+    for name, form in (("rows.jsonl", "codetracebench"), ("events.jsonl", "jsonl")):
+        fresh = workspace(tmp_path / form)
+        path = written(tmp_path / name, labels_of(origin, form, source="human"))
+        imported(path, fresh, annotator="ana" if form == "codetracebench" else None)
+        said = [
+            {(label["step_id"], label["field"]): label["value"] for label in in_force(place)}
+            for place in (origin, fresh)
+        ]
+        assert said[0] == said[1] == {(None, "stages"): drawn, (4, "verdict"): "incorrect", (5, "verdict"): "unuseful"}
+
+
 def test_rows_of_the_benchmark_come_back(tmp_path: Path) -> None:
     """Ground truth of the samples, taken in as a person's labels, goes out again as it came."""
     place = tmp_path / "samples"

@@ -85,12 +85,14 @@ def test_it_holds_one_person_s_labels_and_ground_truth_only_on_demand(workspace:
         "ofRun": marks,
     }
     assert '"truth": {}' in json.dumps(alone)
+    assert "ground truth" not in str(alone), "nor its stages"
     label(workspace, "Ben", 5, "unuseful")
     with pytest.raises(NotFound, match="Ana, Ben"):
         export_page(LABELLED, workspace)
     told = data_of(export_page(LABELLED, workspace, annotator="Ben", ground_truth=True))
     assert told["said"] == {"ofSteps": {"verdict": {"5": "unuseful"}}, "ofRun": {}}
     assert '"truth": {"4": "incorrect", "6": "unuseful"}' in json.dumps(told)
+    assert '"stagesFrom": "ground truth"' in json.dumps(told)
     with pytest.raises(NotFound, match="has not labelled this run"):
         export_page(LABELLED, workspace, annotator="Cem")
 

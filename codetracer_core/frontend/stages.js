@@ -99,7 +99,22 @@ function createStages(s, frame, { act, withName, flash, refresh }) {
     });
   }
   const stageOf = (stages, step) => stages[stageAt(stages, step)];
-  const beginsAt = (step) => (stages) => `stage ${stageOf(stages, step).stage_id} begins at step ${step}`;
+  /** A change of the stage that holds a step; nothing where none does, in the stages of another time. */
+  const ofStage = (step, change) => (stages) => {
+    const at = stageAt(stages, step);
+    return at < 0 ? null : change(stages, at);
+  };
+  /** The stage in which a step is seen, if one can do something with it; else it is said why not. */
+  function stageFor(step) {
+    const stage = stageOf(s.stages, step);
+    if (stage && !s.data.readOnly) return stage;
+    flash(s.data.readOnly || "this step is in no stage (T begins one)");
+    return null;
+  }
+  const beginsAt = (step) => (stages) => {
+    const stage = stageOf(stages, step);
+    return stage ? `stage ${stage.stage_id} begins at step ${stage.start_step_id}` : "drawn";
+  };
 
   s.toggleStage = (step = s.cur + 1) => {
     if (!s.count) return;
@@ -113,11 +128,8 @@ function createStages(s, frame, { act, withName, flash, refresh }) {
   };
   s.moveStage = (by) => {
     const step = s.cur + 1,
-      stage = stageOf(s.stages, step);
-    if (!stage) {
-      flash("this step is in no stage (T begins one)");
-      return;
-    }
+      stage = stageFor(step);
+    if (!stage) return;
     const start = stage.start_step_id + by;
     const otherwise = stage.start_step_id === 1 ? "the run begins with this stage" : "a stage keeps one step at least";
     const told = (stages) => {
@@ -125,27 +137,28 @@ function createStages(s, frame, { act, withName, flash, refresh }) {
       if (stage.start_step_id === step) s.show(start - 1);
       return beginsAt(start)(stages);
     };
-    draw((stages) => withStageMoved(stages, stageAt(stages, step), start), told, otherwise);
+    draw(
+      ofStage(step, (stages, at) => withStageMoved(stages, at, start)),
+      told,
+      otherwise,
+    );
   };
   s.removeStage = () => {
     const step = s.cur + 1,
-      stage = stageOf(s.stages, step);
-    if (!stage) flash("this step is in no stage");
-    else
-      draw(
-        (stages) => withoutStage(stages, stageAt(stages, step)),
-        () => `steps ${stage.start_step_id}–${stage.end_step_id} are in no stage now`,
-      );
+      stage = stageFor(step);
+    if (!stage) return;
+    draw(
+      ofStage(step, withoutStage),
+      () => `steps ${stage.start_step_id}–${stage.end_step_id} are in no stage now`,
+      "this step is in no stage",
+    );
   };
 
   // --- a name for the stage -----------------------------------------------------------------------------------
 
   s.nameStage = (step = s.cur + 1) => {
-    const stage = stageOf(s.stages, step);
-    if (!stage || s.data.readOnly) {
-      flash(s.data.readOnly || "this step is in no stage (T begins one)");
-      return;
-    }
+    const stage = stageFor(step);
+    if (!stage) return;
     named = step;
     naming.hidden = false;
     naming.elements.name.value = stage.name;
@@ -167,7 +180,7 @@ function createStages(s, frame, { act, withName, flash, refresh }) {
     const name = stageName(text);
     if (name !== stageOf(s.stages, step)?.name)
       draw(
-        (stages) => withStageNamed(stages, stageAt(stages, step), text),
+        ofStage(step, (stages, at) => withStageNamed(stages, at, text)),
         (stages) => `stage ${stageOf(stages, step).stage_id}: ${name || "no name"}`,
         "it is called so already",
       );
@@ -241,7 +254,7 @@ function createStages(s, frame, { act, withName, flash, refresh }) {
     const to = stage?.start_step_id ?? (omission === undefined ? step + 1 : omission + 2);
     const stages = tidied(s.stages, s.count),
       at = stageAt(stages, drag.start);
-    s.drop = (withStageMoved(stages, at, to) ?? stages)[at].start_step_id;
+    s.drop = at < 0 ? null : (withStageMoved(stages, at, to) ?? stages)[at].start_step_id;
     refresh();
   });
   const drop = () => {
@@ -249,7 +262,11 @@ function createStages(s, frame, { act, withName, flash, refresh }) {
       to = s.drop;
     letGo();
     if (to !== null && to !== start)
-      draw((stages) => withStageMoved(stages, stageAt(stages, start), to), beginsAt(to), "it begins there already");
+      draw(
+        ofStage(start, (stages, at) => withStageMoved(stages, at, to)),
+        beginsAt(to),
+        "it begins there already",
+      );
   };
   function letGo() {
     drag = null;

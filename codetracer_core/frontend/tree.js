@@ -156,7 +156,7 @@ function createTree(s, frame) {
     }
     row.setAttribute(
       "aria-label",
-      `Step ${i + 1}, ${KINDS[kind[i]]}, ${label[i]}${verdict ? `, your verdict ${verdict}` : ""}${truth ? `, ground truth ${truth}` : ""}${begins ? `, stage ${stage.stage_id} begins: ${stage.name}` : ""}${said.join("")}`,
+      `Step ${i + 1}, ${KINDS[kind[i]]}, ${label[i]}${verdict ? `, your verdict ${verdict}` : ""}${truth ? `, ground truth ${truth}` : ""}${begins ? `, stage ${stage.stage_id} begins${stage.name && `: ${stage.name}`}` : ""}${said.join("")}`,
     );
     return row;
   }

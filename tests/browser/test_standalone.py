@@ -5,6 +5,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from codetracer_core.discovery import locate
+from codetracer_core.parsers import read_run
+from codetracer_core.standalone import standalone_page
+from codetracer_core.tree import build_tree
+from codetracer_core.viewer_data import Said
 from codetracer_core.workflow import export_page
 from tests.browser.steps import press, see_step
 from tests.conftest import SAMPLE_DATA
@@ -35,3 +40,31 @@ def test_a_page_is_read_offline_with_the_same_keys_and_its_text_is_inert(page: P
     expect(page.locator(".body")).to_contain_text("<script>")
     assert requests == [file.as_uri()]
     assert complaints == []
+
+
+def test_a_page_shows_the_stages_that_its_annotator_drew_and_lets_nobody_draw(page: Page, tmp_path: Path) -> None:
+    run = read_run(locate(SAMPLE_DATA / "mini-swe-agent" / "hostile-text")).trajectory
+    drawn = [
+        {"stage_id": 1, "start_step_id": 1, "end_step_id": 2, "name": "<img src=x onerror=alert(1)>"},
+        {"stage_id": 2, "start_step_id": 4, "end_step_id": 5, "name": ""},
+    ]
+    file = tmp_path / "run.html"
+    own = Said(of_run={"stages": drawn})
+    file.write_text(standalone_page(run, build_tree(run), (), name="run", said=own), encoding="utf-8")
+    page.goto(file.as_uri())
+    see_step(page, 1)
+    heads = page.locator(".row.stage")
+    expect(heads).to_have_text(["Stage 1 · <img src=x onerror=alert(1)>1–2", "Stage 24–5"])
+    expect(page.locator(".stagesfrom")).to_have_text("Stages: the annotator's")
+    expect(page.locator(".stagesfrom")).to_be_disabled()
+    for key in ("T", "(", "W", "H", "Z"):
+        press(page, "j", key)
+        expect(page.locator(".saved")).to_have_text("this copy is for reading")
+    expect(page.locator(".begin, .sheet:not([hidden])")).to_have_count(0)
+    heads.first.dblclick()
+    heads.last.hover()
+    page.mouse.down()
+    page.mouse.move(100, 500, steps=3)
+    page.mouse.up()
+    expect(page.locator(".sheet:not([hidden])")).to_have_count(0)
+    expect(heads).to_have_count(2)
