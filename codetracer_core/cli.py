@@ -166,9 +166,9 @@ def list_(workspace: Workspace = None, as_json: AsJson = False) -> None:
     for run in runs:
         labels = {
             "human": run.human_labels,
-            "model": run.model_labels,
-            "ground_truth": run.ground_truth_labels,
-            "adjudicated": run.adjudicated_labels,
+            "model": run.model_labels or 0,
+            "ground_truth": run.ground_truth_labels or 0,
+            "adjudicated": run.adjudicated_labels or 0,
         }
         rows.append(
             {

@@ -74,7 +74,8 @@ def _contents(place: Workspace) -> str:
     except CodeTracerError as error:
         return str(error)
     labelled = sum(run.human_labels for run in runs)
-    return f"{len(runs)} runs, {sum(run.has_ground_truth for run in runs)} with ground truth, {labelled} labelled steps"
+    with_truth = sum(bool(run.has_ground_truth) for run in runs)
+    return f"{len(runs)} runs, {with_truth} with ground truth, {labelled} labelled steps"
 
 
 def _size(files: Sequence[Path]) -> str:

@@ -5,6 +5,7 @@ import streamlit as st
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.ui.annotate import ask_name, choose_project, desk, projects_for, queue_pipe
 from codetracer_core.ui.identity import person
+from codetracer_core.ui.others import beside
 from codetracer_core.ui.viewer import start_step, step_viewer
 from codetracer_core.ui.workspace import open_run, open_store
 
@@ -42,5 +43,6 @@ step_viewer(
     store=store,
     annotator=who,
     start=start_step() if at.run_id == wanted else None,
+    beside=beside(store, at.run_id, who),
 )
 queue_pipe(store, at, who)

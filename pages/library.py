@@ -4,7 +4,7 @@ import streamlit as st
 
 from codetracer_core.ui import shell
 from codetracer_core.ui.exporting import export_panel
-from codetracer_core.ui.identity import EXPORTERS, may, person
+from codetracer_core.ui.identity import EXPORTERS, blind_runs, may, person
 from codetracer_core.ui.importing import import_panel
 from codetracer_core.ui.label_importing import label_import_panel
 from codetracer_core.ui.library import filtered_runs, runs_table
@@ -25,6 +25,6 @@ if offered:
     if exporting:
         with tabs["Export labels"]:
             export_panel(store, person(), filtered_runs())
-opened = runs_table(store.runs(annotator=person()), store, tell_filtered=exporting)
+opened = runs_table(store.runs(annotator=person(), blind=blind_runs(store)), store, tell_filtered=exporting)
 if opened:
     st.switch_page(shell.pages()["trajectory"], query_params={"traj": opened})

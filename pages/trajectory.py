@@ -10,6 +10,7 @@ from codetracer_core.errors import CodeTracerError
 from codetracer_core.standalone import standalone_page
 from codetracer_core.ui import components, shell
 from codetracer_core.ui.identity import EXPORTERS, may, person
+from codetracer_core.ui.others import beside
 from codetracer_core.ui.overview import run_facts, tree_figure
 from codetracer_core.ui.viewer import said_by, shown_truth, start_step, step_viewer
 from codetracer_core.ui.workspace import open_run, open_store
@@ -105,6 +106,7 @@ with steps_tab:
         annotator=person(),
         start=start_step(),
         goto=st.session_state.get("goto"),
+        beside=beside(open_store(), run.record.run_id, person()),
     )
 if overview_tab.open:
     with overview_tab:

@@ -1,17 +1,18 @@
-// What should have been done after a step and was not: one line, in the head of the step and as a row of the tree.
+// One line of text on a step, in its head: what should have been done after it and was not (which is a row of the tree,
+// too), or a reply to its adjudicated outcome. The name of the form's first class is the field of the label.
 
-function createOmission(s, frame, act) {
-  const form = frame.querySelector("form.omission");
-  const drafted = createDrafted(s, form, ["omission"], {
+function createLine(s, form, act, isOffered = () => true) {
+  const name = form.classList[0];
+  const drafted = createDrafted(s, form, [name], {
     about: () => s.cur + 1,
-    said: (step) => ({ omission: s.marks.omission?.get(step) }),
-    keep: (step, { omission }) => act([{ step, field: "omission", value: omission || null }]),
+    said: (step) => ({ [name]: s.marks[name]?.get(step) }),
+    keep: (step, written) => act([{ step, field: name, value: written[name] || null }]),
   });
 
   function paint() {
     const hasText = drafted.fill();
-    form.hidden = !s.count || (!hasText && !drafted.isFocused);
-    form.elements.omission.readOnly = Boolean(s.data.readOnly);
+    form.hidden = !s.count || (!drafted.isFocused && !(hasText && isOffered()));
+    form.elements[name].readOnly = Boolean(s.data.readOnly);
     if (!drafted.isFocused) form.querySelector(".at").textContent = s.cur + 1;
   }
   return {
@@ -19,7 +20,7 @@ function createOmission(s, frame, act) {
     focus() {
       paint();
       form.hidden = false;
-      form.elements.omission.focus();
+      form.elements[name].focus();
     },
   };
 }

@@ -188,7 +188,7 @@ function createTable(root) {
         name === "task" ? (value ?? row.run) : formatted(value, type),
       );
       cell.setAttribute("role", "gridcell");
-      if (type === "flag") cell.setAttribute("aria-label", value ? "yes" : "no");
+      if (type === "flag" && value !== null) cell.setAttribute("aria-label", value ? "yes" : "no");
       if (name === "outcome") cell.dataset.outcome = value;
       if (value === null) cell.classList.add("unknown");
       if (name === "task" && t.hits) cell.append(element("span", "hits", hitsOf(row.run)));
@@ -237,7 +237,7 @@ function createTable(root) {
             apply();
             remember();
           };
-          const name = type === "flag" ? (value ? "yes" : "no") : (value ?? "unknown");
+          const name = value === null ? "unknown" : type === "flag" ? (value ? "yes" : "no") : value;
           label.append(tick, element("span", "", name), element("span", "n"));
           label.facetValue = value;
           box.lastChild.append(label);

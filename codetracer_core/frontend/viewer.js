@@ -5,6 +5,7 @@
 const AHEAD = 24; // steps of text that are fetched before they are needed
 const BEHIND = 8;
 const PLACES_KEPT = 200; // runs whose last step is remembered
+const HIDDEN = "hidden from you until you have submitted this run";
 const TEXTS_KEPT = 400; // steps whose text stays in memory
 const ANSWER_WITHIN = 1000; // ms after which a question for text is asked again; twice as long each time, up to 8 s
 
@@ -83,7 +84,8 @@ function createViewer(root) {
     detail = createDetail(s, frame);
   const positions = createPositions(s, frame);
   const why = createWhy(s, frame, act),
-    omission = createOmission(s, frame, act),
+    omission = createLine(s, frame.querySelector("form.omission"), act),
+    reply = createLine(s, frame.querySelector("form.reply"), act, () => Boolean(outcome())),
     runPanel = createRunPanel(s, frame, act),
     stages = createStages(s, frame, { act, withName, flash, refresh });
   const adjudication = createAdjudication(s, frame, positions, { act, markOf, flash, whenSaved });
@@ -603,6 +605,7 @@ function createViewer(root) {
     detail.paint();
     why.paint();
     omission.paint();
+    reply.paint();
     runPanel.paint();
     positions.paint();
     stages.paint();
@@ -620,7 +623,8 @@ function createViewer(root) {
       flagged = marksOf("flag").size,
       chain = marksOf("chain").size,
       first = s.firstIncorrect();
-    const parts = [`${labelled} of ${s.count} labelled${flagged ? `, ${flagged} flagged` : ""}`];
+    // The queue has a line of its own for how far the run is.
+    const parts = s.queue.isThere ? [] : [`${labelled} of ${s.count} labelled${flagged ? `, ${flagged} flagged` : ""}`];
     if (s.onset && first && first !== s.onset) parts.push(`onset ${s.onset}, first incorrect ${first}`);
     else if (s.onset) parts.push(`onset ${s.onset}`);
     if (chain) parts.push(`chain of ${chain}`);
@@ -674,9 +678,22 @@ function createViewer(root) {
     );
   }
   s.reveal = () => {
-    if (s.data.isBlind) flash("hidden from you until you have submitted this run");
+    if (s.data.isBlind) flash(`ground truth is ${HIDDEN}`);
     else if (!s.data.hasTruth) flash("this run has no ground truth");
     else s.setReveal(s.data.truthShown ? null : s.run);
+  };
+  s.showOthers = () => {
+    if (s.data.isBlind) flash(`what others say is ${HIDDEN}`);
+    else if (!s.data.hasOthers) flash("nobody else says anything of this run");
+    else s.setState("others", s.data.othersShown ? null : s.run);
+  };
+  /** The adjudicated verdict of the step, if it is shown. */
+  function outcome() {
+    return s.data.positions?.[s.cur + 1]?.find(({ source }) => source === "adjudicated");
+  }
+  s.reply = () => {
+    if (outcome()) reply.focus();
+    else flash("there is no adjudicated outcome of this step to reply to");
   };
   s.focusInput = (selector) => {
     const input = $(selector);

@@ -2,7 +2,7 @@
 # ruff: noqa: S608 - SQL is put together from this code's own names of columns; values are always parameters
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,11 +95,13 @@ class Reader:
         has_ground_truth: bool | None = None,
         text: str = "",
         annotator: str | None = None,
+        blind: Collection[str] = (),
     ) -> list[RunSummary]:
         """Runs that pass every filter, by collection, task, agent, model and run id; None asks for nothing.
 
         ``text`` is looked for in run id, task, trial and task text (literally, whatever the case). With
-        ``annotator`` only this person's labels count as human ones, so that nobody sees what others chose.
+        ``annotator`` only this person's labels count as human ones, so that nobody sees what others chose. Of runs
+        in ``blind`` nothing is told of ground truth, models and adjudication: they pass no filter on it either.
         """
         listed = {
             "run_id": ids,
@@ -124,7 +126,10 @@ class Reader:
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         with self._cursor() as cursor:
             rows = cursor.execute(f"{_RUNS} {where} {_RUN_ORDER}", {"annotator": annotator, **values}).fetchall()
-        return [RunSummary._make(row) for row in rows]
+        found = [RunSummary._make(row) for row in rows]
+        if has_ground_truth is not None:
+            found = [run for run in found if run.run_id not in blind]
+        return [run.blinded() if run.run_id in blind else run for run in found]
 
     def find_run(self, name: str) -> str:
         """The id of the run that is called so, here or by the benchmark (``traj_id``). Raises NotFound."""

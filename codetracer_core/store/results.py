@@ -108,7 +108,8 @@ class RunSummary(NamedTuple):
     """One run in a list. ``pandas.DataFrame(summaries)`` makes the table.
 
     Labels are counted in steps: ``human_labels`` is the number of steps with a verdict in force from a person,
-    ``correct`` … ``uncertain`` say which (a step on which people differ counts under each). Times are UTC.
+    ``correct`` … ``uncertain`` say which (a step on which people differ counts under each). Times are UTC. What others
+    say is None where it is hidden (``blinded``).
     """
 
     run_id: str
@@ -137,20 +138,32 @@ class RunSummary(NamedTuple):
     imported_at: datetime
     traj_id: str | None
     """The benchmark's name for the run; None: it has no row of it."""
-    has_ground_truth: bool
+    has_ground_truth: bool | None
     """The benchmark says something of this run: stages or labels (a clean run has stages only)."""
     human_labels: int
-    model_labels: int
-    ground_truth_labels: int
-    adjudicated_labels: int
+    model_labels: int | None
+    ground_truth_labels: int | None
+    adjudicated_labels: int | None
     correct: int
     incorrect: int
     unuseful: int
     uncertain: int
-    ground_truth_incorrect: int
-    ground_truth_unuseful: int
-    stray_labels: int
+    ground_truth_incorrect: int | None
+    ground_truth_unuseful: int | None
+    stray_labels: int | None
     """Labelled steps beyond the last one: the evidence was replaced by a shorter reading."""
+
+    def blinded(self) -> "RunSummary":
+        """As somebody sees it who stands blind to the run: what others say of it is None."""
+        return self._replace(
+            has_ground_truth=None,
+            model_labels=None,
+            ground_truth_labels=None,
+            adjudicated_labels=None,
+            ground_truth_incorrect=None,
+            ground_truth_unuseful=None,
+            stray_labels=None,
+        )
 
 
 def acknowledge(events: Iterable[LabelEvent]) -> dict[str, int]:

@@ -50,7 +50,7 @@ from codetracer_core.viewer_data import (
 
 _LABELLED = (*STEP_FIELDS, *RUN_FIELDS, "worked")
 """What a browser may label; anything else it sends is refused."""
-_STATES = ("reveal", "names", "models", "request")
+_STATES = ("reveal", "others", "names", "models", "request")
 """What the viewer asks of the page: each is the run for which it is wanted, a request more than that."""
 
 
