@@ -631,7 +631,7 @@ function createViewer(root) {
     const { title } = RUN_VERDICTS.find(({ verdict }) => verdict === (s.ofRun.run_verdict ?? ""));
     if (s.ofRun.run_verdict) parts.push(`run: ${title}`);
     if (s.ofRun.flag) parts.push("run flagged");
-    $(".standing").textContent = parts.join(" · ");
+    $(".standing").textContent = parts.join(" · ") || "whole run";
   }
 
   function paintSaved() {

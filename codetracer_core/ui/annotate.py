@@ -11,7 +11,7 @@ from codetracer_core.guidelines import guidelines_tree
 from codetracer_core.people import LONGEST_NAME
 from codetracer_core.projects import OPEN, Assignment, Project, takes_part
 from codetracer_core.store import Store
-from codetracer_core.ui.identity import introduce
+from codetracer_core.ui.identity import introduce, require
 from codetracer_core.ui.viewer import pipe
 
 
@@ -87,7 +87,11 @@ def carry_out(store: Store, project: Project, who: str, act: Mapping[str, Any]) 
 
 
 def desk(store: Store, project: Project, who: str, wanted: str) -> Desk:
-    """Where they are in the project, after what the browser last asked for. ``wanted``: the run in the address."""
+    """Where they are in the project, after what the browser last asked for. ``wanted``: the run in the address.
+
+    Raises NotAllowed for somebody without the role of an annotator.
+    """
+    require("annotator")
     before = st.session_state.get("desk")
     state = cast(Mapping[str, Any], st.session_state.get("queue_pipe") or {})
     if before is None or before.project.project_id != project.project_id or "queue_pipe" not in st.session_state:

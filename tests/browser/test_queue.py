@@ -122,6 +122,17 @@ def test_a_queue_is_worked_through_without_the_mouse(browser: Browser, office: D
     context.close()
 
 
+def test_without_a_name_there_is_no_queue(page: Page, office: Dashboard) -> None:
+    page.goto(f"{office.url}/annotate")
+    page.get_by_text("Who is labelling?").wait_for()
+    page.get_by_label("Your name").fill("Nell")
+    press(page, "Enter")
+    see_opened(page, "queued-1")
+    page.reload()
+    see_opened(page, "queued-1")
+    assert [one.state for one in wait_for(page, office, "Nell", "assigned")] == ["assigned"]
+
+
 def test_labels_pressed_while_a_run_is_on_its_way_land_on_none(browser: Browser, office: Dashboard) -> None:
     context = person(browser, office, "Fast")
     page = context.new_page()
