@@ -85,21 +85,19 @@ async def _measure(dashboard: Dashboard, ids: dict[str, str]) -> None:
             page, seconds = await _open(browser, dashboard, run_id)
             times = await _press(page, "j", "step", min(PRESSES, RUNS[title][0] - 1))
             warm = await _see_first_step(page, dashboard, run_id)
-            print(f"  {title}: opens in {seconds:.2f} s in a new browser, {warm:.2f} s warm; step {_summary(times)}")
+            print(f"  {title}: opens in {seconds:.2f} s in a new browser, {warm:.2f} s warm; step {summary(times)}")
             await page.close()
         page, _ = await _open(browser, dashboard, ids["300 × 20 kB"])
-        print(f"  one label, unhurried: {_summary(await _press(page, '1', 'label', LABELS, alternate='2'))}")
+        print(f"  one label, unhurried: {summary(await _press(page, '1', 'label', LABELS, alternate='2'))}")
         await page.close()
         opened = await asyncio.gather(*(_open(browser, dashboard, ids["300 × 20 kB"]) for _ in range(PEOPLE)))
         gathered = await asyncio.gather(*(_press(page, "j", "step", PRESSES, pace=PACE) for page, _ in opened))
-        print(
-            f"  {PEOPLE} people at once, 300 × 20 kB: step {_summary([time for times in gathered for time in times])}"
-        )
+        print(f"  {PEOPLE} people at once, 300 × 20 kB: step {summary([time for times in gathered for time in times])}")
         gathered = await asyncio.gather(
             *(_press(page, "1", "label", 10, alternate="2", pace=PACE) for page, _ in opened)
         )
-        print(f"  {PEOPLE} people at once: label {_summary([time for times in gathered for time in times])}")
-        print(f"  memory of the server: {_memory(dashboard):.0f} MB")
+        print(f"  {PEOPLE} people at once: label {summary([time for times in gathered for time in times])}")
+        print(f"  memory of the server: {memory(dashboard):.0f} MB")
         await browser.close()
 
 
@@ -133,13 +131,13 @@ async def _press(page: Page, key: str, what: str, count: int, *, alternate: str 
     return times
 
 
-def _summary(times: list[float]) -> str:
+def summary(times: list[float]) -> str:
     ordered = sorted(times)
     p90 = ordered[int(0.9 * (len(ordered) - 1))]
     return f"median {statistics.median(ordered):.0f} ms, p90 {p90:.0f} ms, max {ordered[-1]:.0f} ms (n={len(ordered)})"
 
 
-def _memory(dashboard: Dashboard) -> float:
+def memory(dashboard: Dashboard) -> float:
     """Resident memory of the server's process group, in MB."""
     assert dashboard.process is not None
     group = str(os.getpgid(dashboard.process.pid))
