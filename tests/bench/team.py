@@ -45,7 +45,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         for number in range(RUNS):
-            write_run(Path(folder) / "runs" / f"run-{number}", STEPS, SIZE, name=f"run {number}")
+            write_run(Path(folder) / "runs" / f"run-{number}", STEPS, SIZE + 100 * number, name=f"run {number}")
         workspace = Path(folder) / "workspace"
         imported = cli("import", str(Path(folder) / "runs"), workspace=workspace)
         if imported.returncode:
