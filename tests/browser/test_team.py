@@ -102,7 +102,7 @@ def wait_for_states(page: Page, office: Dashboard, states: dict[tuple[str, str],
 
 
 def labels_of(workspace: Path, *fields: str) -> dict[tuple[Any, ...], Any]:
-    """What people say and decided, without what they were shown: an adjudicator's reading is no label of the project."""
+    """What people say and decided, without what they were shown: reading is no labelling."""
     with Store.open_for_reading(workspace) as store:
         labels = [one for one in store.labels() if one.source in ("human", "adjudicated") and one.field != "shown"]
     return {
