@@ -4,6 +4,7 @@ Step numbers (``step_id``) are 1-based and consecutive within one run; ranges ar
 ends. ``None`` always means "not known from the evidence", never zero, false or empty.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -201,6 +202,33 @@ ImpactSeverity = Literal["critical", "moderate", "minor"]
 Confidence = Literal["high", "medium", "low"]
 
 
+class EvidenceQuote(Frozen):
+    """Text of a step that speaks for a label. ``quotes.holds`` tells whether a run still says it there."""
+
+    step_id: int = Field(ge=1, strict=True)
+    field: Literal["action", "observation", "thought"]
+    start: int = Field(ge=0, strict=True)
+    """Offset into the stored text, in characters as Python counts them, 0-based."""
+    end: int = Field(strict=True)
+    """Exclusive."""
+    text: str = Field(min_length=1, max_length=2_000)
+    """As stored: escape sequences and what carriage returns overwrote are in it."""
+    sha256: str
+    """Of the text as UTF-8, hex."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.end - self.start != len(self.text):
+            raise ValueError("the quoted text is not as long as its place")
+        if self.sha256 != hash_of_quote(self.text):
+            raise ValueError("the quoted text has another hash")
+        return self
+
+
+def hash_of_quote(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class LabelDetails(Frozen):
     """Why a step got its verdict. Everything is optional: the verdict counts without it."""
 
@@ -211,6 +239,8 @@ class LabelDetails(Frozen):
     """What should have been done instead."""
     confidence: Confidence | None = None
     """How sure the annotator is of the verdict."""
+    quotes: tuple[EvidenceQuote, ...] = Field(default=(), max_length=20)
+    """What in the run shows it: text of this step or of any other."""
 
 
 class StageReason(Frozen):

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from codetracer_core.models import Stage, Trajectory
+from codetracer_core.quotes import adrift
 from codetracer_core.tree import TraceTree
 from codetracer_core.viewer_data import VIEWER_SCRIPTS, Said, frontend_text, viewer_data, whole_step
 
@@ -61,6 +62,7 @@ def standalone_page(
     steps: dict[str, object] = {}
     for step in trajectory.steps:
         steps |= whole_step(trajectory, step.step_id)
+    own = said or Said()
     page = {
         "data": {
             **data,
@@ -71,7 +73,8 @@ def standalone_page(
             "readOnly": "this copy is for reading",
         },
         "steps": steps,
-        "said": (said or Said()).as_json(),
+        "said": own.as_json(),
+        "adrift": adrift(own.details.values(), trajectory),
     }
     scripts = frontend_text(*VIEWER_SCRIPTS).replace("export default function", "function mountViewer")
     script = f"{scripts}\n{frontend_text('standalone.js')}"

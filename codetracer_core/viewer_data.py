@@ -16,7 +16,7 @@ from codetracer_core.tree import TraceTree
 
 VIEWER_SCRIPTS = (
     *("vendor/prism.min.js", "text.js", "keys.js", "outbox.js"),
-    *("tree.js", "detail.js", "why.js", "drafts.js", "omission.js", "run_panel.js", "stages.js"),
+    *("tree.js", "detail.js", "quotes.js", "why.js", "drafts.js", "omission.js", "run_panel.js", "stages.js"),
     *("worked.js", "positions.js", "adjudicate.js", "guidelines.js", "queue.js", "viewer.js"),
 )
 STEP_FIELDS = ("verdict", "details", "chain", "omission", "flag", "reply")
@@ -43,6 +43,10 @@ class Said:
     @property
     def verdicts(self) -> Mapping[int, str]:
         return self.of_steps.get("verdict", {})
+
+    @property
+    def details(self) -> Mapping[int, Mapping[str, Any]]:
+        return self.of_steps.get("details", {})
 
     @property
     def stages(self) -> tuple[Stage, ...] | None:

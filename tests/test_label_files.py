@@ -18,7 +18,7 @@ from codetracer_core.errors import CodeTracerError
 from codetracer_core.export import LABELS_FILE, folder_name, plain_cell, verdicts_as_csv
 from codetracer_core.importing import import_runs
 from codetracer_core.label_files import LabelFile, Unsaid, read_labels
-from codetracer_core.models import LabelEvent, LabelSource
+from codetracer_core.models import LabelEvent, LabelSource, hash_of_quote
 from codetracer_core.store import Store
 from codetracer_core.workflow import (
     LabelReport,
@@ -48,6 +48,14 @@ def act(sequence: int, step_id: int | None, value: Any, **fields: Any) -> LabelE
     return LabelEvent(step_id=step_id, value=value, sequence=sequence, **(given | fields))
 
 
+QUOTE = {
+    "step_id": 3,
+    "field": "observation",
+    "start": 4,
+    "end": 8,
+    "text": 'é"\n\x1b',
+    "sha256": hash_of_quote('é"\n\x1b'),
+}
 ACTS = [
     act(1, 1, "incorrect"),
     act(2, 2, "unuseful", exposure="ground_truth"),
@@ -56,7 +64,7 @@ ACTS = [
     act(5, 4, None),
     act(6, None, 3, field="onset"),
     act(7, None, "ground_truth", field="shown"),
-    act(10, 2, {"reason": "read twice", "confidence": "low"}, field="details"),
+    act(10, 2, {"reason": "read twice", "confidence": "low", "quotes": [QUOTE]}, field="details"),
     act(11, 4, True, field="chain"),
     act(12, 4, True, field="flag"),
     act(13, None, True, field="flag"),

@@ -12,7 +12,7 @@ import pytest
 from codetracer_core.discovery import locate
 from codetracer_core.errors import NotFound
 from codetracer_core.importing import import_runs
-from codetracer_core.models import LabelEvent
+from codetracer_core.models import LabelEvent, hash_of_quote
 from codetracer_core.parsers import read_run
 from codetracer_core.standalone import standalone_page
 from codetracer_core.store import Store
@@ -95,6 +95,26 @@ def test_it_holds_one_person_s_labels_and_ground_truth_only_on_demand(workspace:
     assert '"stagesFrom": "ground truth"' in json.dumps(told)
     with pytest.raises(NotFound, match="has not labelled this run"):
         export_page(LABELLED, workspace, annotator="Cem")
+
+
+def test_quotes_go_with_it_and_those_that_hold_no_more_are_named(workspace: Path) -> None:
+    with Store.open_for_reading(workspace) as reader:
+        text = reader.load_run(LABELLED).trajectory.steps[2].action
+    taken, gone = (
+        {
+            "step_id": 3,
+            "field": "action",
+            "start": 0,
+            "end": len(quoted),
+            "text": quoted,
+            "sha256": hash_of_quote(quoted),
+        }
+        for quoted in (text[:5], "never said </script>")
+    )
+    label(workspace, "Ana", 4, {"quotes": [taken, gone]}, "details")
+    data = data_of(export_page(LABELLED, workspace))
+    assert data["said"] == {"ofSteps": {"details": {"4": {"quotes": [taken, gone]}}}, "ofRun": {}}
+    assert data["adrift"] == [gone]
 
 
 def test_a_run_that_was_never_imported_can_be_sent_too(tmp_path: Path) -> None:

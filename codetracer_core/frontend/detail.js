@@ -86,6 +86,7 @@ function createDetail(s, frame) {
     if (!sameStep) body.scrollTop = 0;
     frame.dataset.shown = String(i + 1);
     markMatches();
+    s.quotes.paint();
   }
 
   function heading(name, title, length) {
@@ -105,6 +106,7 @@ function createDetail(s, frame) {
     const pre = element("div", "pre");
     if (field.text === "") pre.append(element("span", "none", "(empty)"));
     else pre.append(render(field.text, { raw: s.visible.raw }));
+    pre.quotable = { field: name, text: field.text };
     part.append(pre);
     if (field.cut) {
       const open = element(
@@ -135,7 +137,7 @@ function createDetail(s, frame) {
     part.querySelector("span").firstChild.remove();
     if (!s.visible.action) return part;
     const path = text.arguments.find(({ name }) => /^(file_?path|path|notebook_path|filename)$/.test(name))?.text;
-    for (const { name, text: value, length, cut } of text.arguments) {
+    for (const [argument, { name, text: value, length, cut }] of text.arguments.entries()) {
       const line = element("div", value.includes("\n") || value.length > 80 ? "argument long" : "argument");
       const label = element("span", "argname");
       appendVisible(label, name);
@@ -150,6 +152,7 @@ function createDetail(s, frame) {
             ? languageOf(path)
             : undefined;
       shown.append(renderCode(value, language, { raw: s.visible.raw }));
+      shown.quotable = { field: "action", text: value, argument };
       line.append(label, shown);
       if (cut)
         line.append(

@@ -31,7 +31,7 @@ window.codetracerPipes = {
   outbox: {
     receive: null,
     last: null,
-    send: ({ annotator }) => answer("outbox", { annotator, ...page.said }),
+    send: ({ annotator }) => answer("outbox", { annotator, ...page.said, adrift: page.adrift }),
   },
 };
 

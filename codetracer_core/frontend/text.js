@@ -114,11 +114,11 @@ function appendStyled(parent, text, style) {
 }
 
 /**
- * What a terminal shows of a line at the end: the version after the last carriage return that wrote anything, the style
- * it begins with, and how many versions it overwrote.
+ * What a terminal shows of a line at the end: the version after the last carriage return that wrote anything, where it
+ * begins in the line, the style it begins with, and how many versions it overwrote.
  */
 function lastVersion(line, style) {
-  if (!line.includes("\r")) return { line, style, overwritten: 0 };
+  if (!line.includes("\r")) return { line, from: 0, style, overwritten: 0 };
   const versions = line.split("\r");
   const blank = (version) => !version.replace(ESCAPE, "").trim();
   let last = versions.length - 1;
@@ -126,7 +126,12 @@ function lastVersion(line, style) {
   const earlier = versions.slice(0, last);
   for (const version of earlier)
     for (const match of version.matchAll(ESCAPE)) if (match[1] !== undefined) style = applySgr(style, match[1]);
-  return { line: versions[last], style, overwritten: earlier.filter((version) => !blank(version)).length };
+  return {
+    line: versions[last],
+    from: earlier.reduce((sum, version) => sum + version.length + 1, 0),
+    style,
+    overwritten: earlier.filter((version) => !blank(version)).length,
+  };
 }
 
 /** Text with its colours; returns the style at its end. Sequences that are no colours are dropped. */

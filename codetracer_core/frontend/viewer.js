@@ -45,6 +45,7 @@ function createViewer(root) {
     folded: new Set(),
     marks: {}, // what this person says of steps: field → step number → value
     ofRun: {}, // and of the whole run: field → value
+    adrift: [], // quotes among them that the run's text does not hold (any more)
     get annotator() {
       return outbox.annotator;
     },
@@ -93,6 +94,7 @@ function createViewer(root) {
     sent();
     s.queue?.settle();
   });
+  s.quotes = createQuotes(s, frame, { act, flash });
   s.queue = createQueue(s, frame, outbox, flash, () => list.focus({ preventScroll: true }));
   const worked = createWorked(
     () => (s.run && outbox.annotator && !s.data.readOnly ? { run: s.run, annotator: outbox.annotator } : null),
@@ -195,6 +197,7 @@ function createViewer(root) {
       s.ofRun = { ...message.ofRun };
       s.revises = Boolean(message.revises);
       s.notOffered = message.notOffered ?? [];
+      s.adrift = message.adrift ?? [];
       outbox.pending().forEach(setMark);
       stages.heard(true);
       marksChanged();
@@ -604,6 +607,7 @@ function createViewer(root) {
     tree.paint();
     detail.paint();
     why.paint();
+    s.quotes.paint();
     omission.paint();
     reply.paint();
     runPanel.paint();
@@ -757,6 +761,7 @@ function createViewer(root) {
     stages: () => s.stagesAnew(),
     run: () => s.toggleRun(),
     close: s.closeSheets,
+    quote: () => s.quotes.take(),
     openall: () => s.openAll(),
   };
   const typing = (event) => {
@@ -786,6 +791,11 @@ function createViewer(root) {
     if ((name === " " || name === "Enter") && target?.tagName === "BUTTON") return;
     if (!inside && target !== document.body && /^(Arrow|Page|Home|End| )/.test(event.key)) return;
     if (target?.classList?.contains("splitter")) return;
+    if (s.quotes.choose(event)) {
+      event.preventDefault();
+      event.stopPropagation();
+      return;
+    }
     const entry = keyEntries(s).find(({ keys }) => keys.includes(name));
     if (!entry) return;
     if (s.queue.isAsking && !/^(Ctrl\+enter|Escape|u)$/.test(name)) return;
@@ -895,6 +905,7 @@ function createViewer(root) {
 
   s.destroy = () => {
     worked.destroy();
+    s.quotes.destroy();
     window.removeEventListener("keydown", onKey, true);
     window.removeEventListener("resize", fit);
     moved.disconnect();

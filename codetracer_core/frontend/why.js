@@ -11,6 +11,10 @@ function createWhy(s, frame, act) {
 
   const written = () =>
     Object.fromEntries(WHY_FIELDS.map((name) => [name, field(name).value.trim()]).filter(([, text]) => text));
+  const withQuotes = (details) => {
+    const quotes = s.details.get(step)?.quotes;
+    return quotes ? { ...details, quotes } : details;
+  };
   const fill = (details) => {
     for (const name of WHY_FIELDS) field(name).value = details?.[name] ?? "";
   };
@@ -19,7 +23,7 @@ function createWhy(s, frame, act) {
   /** What was typed becomes a label of the step for which it was typed. */
   function keep() {
     if (!step) return;
-    const details = written();
+    const details = withQuotes(written());
     const value = Object.keys(details).length ? details : null;
     kept.remove(draftName(step));
     if (JSON.stringify(value) !== JSON.stringify(s.details.get(step) ?? null)) act([{ step, field: "details", value }]);

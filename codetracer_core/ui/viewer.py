@@ -24,6 +24,7 @@ from codetracer_core.models import (
     Verdict,
 )
 from codetracer_core.projects import Standing
+from codetracer_core.quotes import adrift, verified
 from codetracer_core.store import Store, Stored
 from codetracer_core.tree import TraceTree
 from codetracer_core.ui import components
@@ -111,7 +112,7 @@ def step_viewer(
     )
     _text_pipe(run_id, trajectory)
     _find_pipe(run_id, trajectory)
-    _outbox_pipe(run_id, store, annotator, ledger)
+    _outbox_pipe(run_id, store, annotator, trajectory, ledger)
 
 
 def start_step() -> int:
@@ -179,7 +180,7 @@ def _find_pipe(run_id: str, trajectory: Trajectory) -> None:
 
 
 @st.fragment
-def _outbox_pipe(run_id: str, store: Store, annotator: str, ledger: "Ledger") -> None:
+def _outbox_pipe(run_id: str, store: Store, annotator: str, trajectory: Trajectory, ledger: "Ledger") -> None:
     key = f"{ledger.channel}_pipe"
     message = _message(key, run_id)
     acknowledged: dict[str, int] = {}
@@ -193,6 +194,7 @@ def _outbox_pipe(run_id: str, store: Store, annotator: str, ledger: "Ledger") ->
         if person() != before:
             st.rerun()  # what another person may see is decided anew
     standing = standing_of(store, run_id, annotator)
+    own = ledger.said(store, run_id, annotator, standing)
     pipe(
         key,
         {
@@ -203,7 +205,8 @@ def _outbox_pipe(run_id: str, store: Store, annotator: str, ledger: "Ledger") ->
             "refused": refused,
             "revises": standing.next_pass % 2 == 0,
             "notOffered": [verdict for verdict in get_args(Verdict) if verdict not in standing.verdicts],
-            **ledger.said(store, run_id, annotator, standing).as_json(),
+            **own.as_json(),
+            "adrift": adrift(own.details.values(), trajectory),
         },
     )
 
@@ -264,7 +267,9 @@ def take_labels(
         for op in batch["ops"]:
             try:
                 highest = max(highest, int(op["sequence"]))
-                events.append(read(client, op))
+                event, left_out = with_verified_quotes(store, read(client, op))
+                events.append(event)
+                refused += left_out
             except CodeTracerError as error:
                 refused.append(f"label {op['sequence']}: {error.reason}")
             except (ValueError, KeyError, TypeError, OverflowError) as error:
@@ -273,6 +278,19 @@ def take_labels(
         refused += [refusal.reason for refusal in (put or store.add_human_labels)(events).refused]
         acknowledged[client] = highest
     return acknowledged, refused
+
+
+def with_verified_quotes(store: Store, event: LabelEvent) -> tuple[LabelEvent, list[str]]:
+    """The label with no evidence quote that the run does not hold; and in words which were left out."""
+    if event.field != "details" or not isinstance(event.value, Mapping) or not event.value.get("quotes"):
+        return event, []
+    history = store.label_history(event.run_id)
+    own = (act for act in history if act.field == "details" and act.annotator == event.annotator)
+    stored = [quote for act in own for quote in (act.value or {}).get("quotes", ())]
+    if all(quote in stored for quote in event.value["quotes"]):
+        return event, []
+    details, left_out = verified(event.value, store.load_run(event.run_id).trajectory, stored=stored)
+    return event.model_copy(update={"value": details or None}), left_out
 
 
 def take_own_labels(store: Store, batches: Sequence[Mapping[str, Any]]) -> tuple[dict[str, int], list[str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codetracer_core.models import Branch, LabelEvent, Stage, Step, ToolCall, Trajectory
+from codetracer_core.models import Branch, LabelEvent, Stage, Step, ToolCall, Trajectory, hash_of_quote
 from codetracer_core.people import LONGEST_NAME
 from codetracer_core.store import Store
 from codetracer_core.tree import build_tree
@@ -302,6 +302,41 @@ def test_an_onset_is_one_mark_of_the_run(store: Store) -> None:
     assert said_by(store, "run-1", "Ben").of_run == {}
     take_labels(store, [batch(op(3, None, None, field="onset"))])
     assert said_by(store, "run-1", "Ana").of_run == {}
+
+
+QUOTE = {"step_id": 2, "field": "action", "start": 4, "end": 10, "text": "file_2"}
+
+
+def test_quotes_are_stored_as_the_run_has_them(store: Store) -> None:
+    lie = QUOTE | {"text": "file_9"}
+    sent = batch(
+        op(1, 1, {"reason": "x", "quotes": [QUOTE]}, field="details"),
+        op(2, 2, {"reason": "y", "quotes": [lie]}, field="details"),
+        op(3, 3, {"quotes": [lie]}, field="details"),
+        op(4, 4, {"quotes": [QUOTE] * 21}, field="details"),
+        op(5, 5, {"quotes": 5}, field="details"),
+        op(6, 5, {"quotes": [QUOTE]}, field="details", run="no such run"),
+    )
+    acknowledged, refused = take_labels(store, [sent])
+    assert acknowledged == {"tab-1": 6}
+    assert ["file_9" in reason for reason in refused] == [True, True, False, False, False]
+    assert "not understood" in refused[2]
+    assert "no run 'no such run'" in refused[4] + refused[3]
+    whole = QUOTE | {"sha256": hash_of_quote("file_2")}
+    assert said_by(store, "run-1", "Ana").details == {1: {"reason": "x", "quotes": [whole]}, 2: {"reason": "y"}}
+
+
+def test_a_quote_whose_evidence_changed_is_kept_by_who_took_it(store: Store) -> None:
+    take_labels(store, [batch(op(1, 1, {"quotes": [QUOTE]}, field="details"))])
+    stored = said_by(store, "run-1", "Ana").details[1]["quotes"]
+    run = make_run("run-1", [make_step(n, action=f"less file_{n}.py") for n in range(1, 6)])
+    store.add_runs([run], decisions=[decide(run)])
+    changed = {"reason": "said later", "quotes": stored}
+    assert take_labels(store, [batch(op(2, 1, changed, field="details"))])[1] == []
+    assert said_by(store, "run-1", "Ana").details == {1: changed}
+    refused = take_labels(store, [batch(op(1, 1, changed, field="details", annotator="Ben"), client="tab-2")])[1]
+    assert "does not stand in the action of step 2" in refused[0]
+    assert said_by(store, "run-1", "Ben").details == {1: {"reason": "said later"}}
 
 
 def test_a_label_carries_what_its_author_had_been_shown(store: Store) -> None:
