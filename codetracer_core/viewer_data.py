@@ -15,7 +15,7 @@ from codetracer_core.parsers import strip_ansi
 from codetracer_core.tree import TraceTree
 
 VIEWER_SCRIPTS = (
-    *("vendor/prism.min.js", "text.js", "keys.js", "outbox.js"),
+    *("vendor/prism.min.js", "text.js", "keys.js", "outbox.js", "place.js"),
     *("tree.js", "detail.js", "quotes.js", "why.js", "drafts.js", "omission.js", "run_panel.js", "stages.js"),
     *("worked.js", "positions.js", "adjudicate.js", "guidelines.js", "queue.js", "viewer.js"),
 )

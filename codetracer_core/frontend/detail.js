@@ -84,6 +84,7 @@ function createDetail(s, frame) {
     const sameStep = frame.dataset.shown === String(i + 1);
     body.replaceChildren(...sections);
     if (!sameStep) body.scrollTop = 0;
+    s.place.restore();
     frame.dataset.shown = String(i + 1);
     markMatches();
     s.quotes.paint();

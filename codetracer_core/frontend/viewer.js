@@ -4,7 +4,6 @@
 
 const AHEAD = 24; // steps of text that are fetched before they are needed
 const BEHIND = 8;
-const PLACES_KEPT = 200; // runs whose last step is remembered
 const HIDDEN = "hidden from you until you have submitted this run";
 const TEXTS_KEPT = 400; // steps whose text stays in memory
 const ANSWER_WITHIN = 1000; // ms after which a question for text is asked again; twice as long each time, up to 8 s
@@ -94,6 +93,7 @@ function createViewer(root) {
     sent();
     s.queue?.settle();
   });
+  s.place = createPlace(s, body);
   s.quotes = createQuotes(s, frame, { act, flash });
   s.queue = createQueue(s, frame, outbox, flash, () => list.focus({ preventScroll: true }));
   const worked = createWorked(
@@ -148,7 +148,7 @@ function createViewer(root) {
       outbox.annotator = data.annotator || "";
       outbox.namedByLogin = Boolean(data.namedByLogin);
       if (data.annotator && !data.namedByLogin) rememberName(data.annotator);
-      const step = data.start ?? kept.read("places", {})[s.run] ?? 1;
+      const step = s.place.open(data.start);
       s.cur = Math.max(0, Math.min(s.count - 1, step - 1));
       s.goto = data.goto?.nonce;
     } else if (data.goto && data.goto.nonce !== s.goto) {
@@ -358,8 +358,7 @@ function createViewer(root) {
   };
   /** Where we are: in the address, and for the day on which the run is opened again. */
   function rememberPlace() {
-    const places = Object.entries(kept.read("places", {})).filter(([run]) => run !== s.run);
-    kept.write("places", Object.fromEntries([...places.slice(-PLACES_KEPT), [s.run, s.cur + 1]]));
+    s.place.remember();
     const url = new URL(location.href);
     if (!/\/(trajectory|annotate|adjudicate)$/.test(url.pathname)) return; // the page was left in the meantime
     if (s.queue.isThere) url.searchParams.set("project", s.queue.project);
@@ -906,6 +905,7 @@ function createViewer(root) {
   s.destroy = () => {
     worked.destroy();
     s.quotes.destroy();
+    s.place.destroy();
     window.removeEventListener("keydown", onKey, true);
     window.removeEventListener("resize", fit);
     moved.disconnect();

@@ -189,7 +189,7 @@ def show_run(store: Store, project_id: str, run_id: str) -> None:
         split=run.split,
         store=store,
         annotator=who,
-        start=start_step() if "step" in st.query_params else first,
+        start=start_step() or first,
         beside=positions([*voices, *(models if shows_models else [])], names=names),
         ledger=Ledger(
             channel="adjudicated",

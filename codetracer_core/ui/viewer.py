@@ -115,10 +115,10 @@ def step_viewer(
     _outbox_pipe(run_id, store, annotator, trajectory, ledger)
 
 
-def start_step() -> int:
-    """The step in the address, 1 if there is none."""
-    text = st.query_params.get("step", "1")
-    return int(text) if text.isdecimal() and len(text) < 10 else 1
+def start_step() -> int | None:
+    """The step in the address; None if there is none."""
+    text = st.query_params.get("step", "")
+    return int(text) if text.isdecimal() and len(text) < 10 else None
 
 
 def said_by(store: Store, run_id: str, annotator: str, standing: Standing | None = None) -> Said:

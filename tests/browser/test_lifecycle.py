@@ -139,7 +139,7 @@ def test_nothing_of_one_run_shows_up_in_the_next(
             expect(page.locator(".row")).to_have_count(1)
             page.locator(".row").click()
             page.wait_for_selector(".viewer")
-            press(page, *["j"] * 4)  # long before the text is there
+            press(page, "Home", *["j"] * 4)  # long before the text is there
             see_step(page, 5)
             expect(page.locator(".part.observation")).to_contain_text(f"{name} observation of step 5")
             assert other not in page.locator(".viewer").inner_text()

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from codetracer_core.discovery import locate
+from codetracer_core.models import hash_of_quote
 from codetracer_core.parsers import read_run
 from codetracer_core.standalone import standalone_page
 from codetracer_core.tree import build_tree
@@ -68,3 +69,31 @@ def test_a_page_shows_the_stages_that_its_annotator_drew_and_lets_nobody_draw(pa
     page.mouse.up()
     expect(page.locator(".sheet:not([hidden])")).to_have_count(0)
     expect(heads).to_have_count(2)
+
+
+def test_a_page_shows_reasons_and_the_evidence_for_them(page: Page, tmp_path: Path) -> None:
+    run = read_run(locate(SAMPLE_DATA / "mini-swe-agent" / "hostile-text")).trajectory
+    action = run.steps[1].action
+    taken, gone = (
+        {"step_id": 2, "field": "action", "start": 0, "end": len(text), "text": text, "sha256": hash_of_quote(text)}
+        for text in (action[:6], "<b>never said</b>")
+    )
+    details = {"reason": "<i>it</i> says so", "impact_severity": "minor", "quotes": [taken, gone]}
+    file = tmp_path / "run.html"
+    own = Said(of_steps={"details": {1: details}})
+    file.write_text(standalone_page(run, build_tree(run), (), name="run", said=own), encoding="utf-8")
+    page.goto(file.as_uri())
+    see_step(page, 1)
+    reason = page.get_by_role("form", name="Why this verdict").get_by_label("Reason")
+    expect(reason).to_have_value("<i>it</i> says so")
+    expect(reason).not_to_be_editable()
+    evidence = page.get_by_role("region", name="Evidence")
+    expect(evidence.locator("q")).to_have_text([action[:6], "<b>never said</b>"])
+    expect(evidence.locator("li.lost q")).to_have_text("<b>never said</b>")
+    expect(evidence.locator(".drop")).to_have_count(0)
+    evidence.locator(".go").first.click()
+    see_step(page, 2)
+    assert page.evaluate("[...CSS.highlights.get('codetracer-quote-now')].map(String)") == [action[:6]]
+    expect(reason).to_be_hidden()
+    press(page, '"')
+    expect(page.locator(".saved")).to_have_text("this copy is for reading")

@@ -136,7 +136,7 @@ def test_a_reason_is_offered_kept_as_a_draft_saved_copied_and_undone(page: Page,
     name_annotator(page, "Explainer")
     see_saved(page)
     press(page, "c")
-    reason = page.get_by_label("Reason", exact=True)
+    reason = page.get_by_role("form", name="Why this verdict").get_by_label("Reason")
     expect(reason).to_be_focused()
     page.keyboard.type("edits the wrong module")
     page.reload()  # typed, not left: a draft
