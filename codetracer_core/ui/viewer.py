@@ -118,7 +118,7 @@ def step_viewer(
 def start_step() -> int | None:
     """The step in the address; None if there is none."""
     text = st.query_params.get("step", "")
-    return int(text) if text.isdecimal() and len(text) < 10 else None
+    return (int(text) or None) if text.isdecimal() and len(text) < 10 else None
 
 
 def said_by(store: Store, run_id: str, annotator: str, standing: Standing | None = None) -> Said:

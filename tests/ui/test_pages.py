@@ -166,7 +166,6 @@ def test_a_step_that_is_none_does_not_keep_the_run_shut(seeded: Path, step: str)
     app = trajectory_page(traj=RUN, step=step)
     assert not app.exception
     assert sent(app)["viewer"]["start"] is None  # the browser begins where the run was left
-    assert sent(app)["viewer"]["start"] < 2**53
 
 
 def test_a_run_without_steps_can_be_opened(seeded: Path) -> None:
