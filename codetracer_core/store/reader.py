@@ -305,9 +305,8 @@ class Reader:
     ) -> list[Assignment]:
         """Who works on what, in the order in which it was assigned; None asks for nothing."""
         with self._cursor() as cursor:
-            return work.assignments_in(
-                cursor, now=datetime.now(UTC), project_id=project_id, run_id=run_id, annotator=annotator
-            )
+            projects = [one for one in work.projects_in(cursor) if project_id in (None, one.project_id)]
+            return work.assignments_in(cursor, projects, now=datetime.now(UTC), run_id=run_id, annotator=annotator)
 
     def standing(self, run_id: str, annotator: str, *, labels: bool = True) -> Standing:
         """How a person stands to a run: which pass, what they were shown, whether they must stay blind.
@@ -345,14 +344,14 @@ class Reader:
     ) -> list[StoredEvent]:
         wanted = {"run_id": run_id, "source": source, "annotator": annotator}
         values = {column: value for column, value in wanted.items() if value is not None}
-        if run_id is not None:
-            self._run_row(run_id)
         where = " AND ".join(f"{column} = ${column}" for column in values) or "true"
         columns = tuple(StoredEvent.model_fields)
         with self._cursor() as cursor:
             rows = cursor.execute(
                 f"SELECT {', '.join(columns)} FROM {table} WHERE {where} ORDER BY {order}", values
             ).fetchall()
+        if run_id is not None and not rows:
+            self._run_row(run_id)  # nothing is said of a run that is there; of one that is not, that
         return [_event(dict(zip(columns, row, strict=True))) for row in rows]
 
 

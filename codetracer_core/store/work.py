@@ -94,50 +94,51 @@ def add_project_runs(cursor: duckdb.DuckDBPyConnection, project_id: str, run_ids
 
 def assignments_in(
     cursor: duckdb.DuckDBPyConnection,
+    projects: Iterable[Project],
     *,
     now: datetime,
-    project_id: str | None = None,
     run_id: str | None = None,
     annotator: str | None = None,
     counted: bool = True,
 ) -> list[Assignment]:
-    """Assignments with their state at ``now``, in the order in which they were given.
+    """Assignments of these projects with their state at ``now``, in the order in which they were given.
 
     Without ``counted`` labelled and flagged steps are not counted (0), which spares a look at every label.
     """
-    hours = {project.project_id: project.claim_hours for project in projects_in(cursor)}
-    asked = {"project_id": project_id, "run_id": run_id, "annotator": annotator}
+    hours = {project.project_id: project.claim_hours for project in projects}
+    if not hours:
+        return []
+    asked = {"run_id": run_id, "annotator": annotator}
     values = {name: value for name, value in asked.items() if value is not None}
-    where = _where(values)
-    of_these = _where([name for name in values if name != "project_id"])  # where labels do not know of projects
+    of_these = " AND ".join(f"{column} = ${column}" for column in values) or "true"
+    mark, labelled, flagged = "", "0", "0"
+    if counted:
+        labelled, flagged = "coalesce(labelled, 0)", "coalesce(flagged, 0)"
+        mark = f"""
+        LEFT JOIN (
+            SELECT run_id, annotator, pass_number,
+                count(DISTINCT step_id) FILTER (field = 'verdict') AS labelled,
+                count(*) FILTER (field = 'flag') AS flagged
+            FROM label WHERE source = 'human' AND {of_these} GROUP BY ALL)
+        USING (run_id, annotator, pass_number)"""
     rows = cursor.execute(
         f"""
         WITH act AS (
             SELECT run_id, annotator, pass_number, max(arrived_at) AS last_act_at,
                 sum(CASE WHEN field = 'worked' THEN CAST(value AS BIGINT) END) AS seconds
             FROM label_event WHERE source = 'human' AND field <> 'shown' AND {of_these} GROUP BY ALL),
-        mark AS (
-            SELECT run_id, annotator, pass_number,
-                count(DISTINCT step_id) FILTER (field = 'verdict') AS labelled,
-                count(*) FILTER (field = 'flag') AS flagged
-            FROM label WHERE {counted} AND source = 'human' AND {of_these} GROUP BY ALL),
         decided AS (SELECT project_id, run_id, max(decided_at) AS decided_at FROM adjudication GROUP BY ALL)
         SELECT project_id, run_id, annotator, pass_number, assigned_at, last_act_at, submitted_at, skipped_at,
-            decided_at, released_at, coalesce(skip_reason, ''), step_count, coalesce(labelled, 0),
-            coalesce(flagged, 0), coalesce(seconds, 0), coalesce(task, run_id)
-        FROM (SELECT * FROM assignment WHERE {where}) JOIN run USING (run_id)
-        LEFT JOIN act USING (run_id, annotator, pass_number)
-        LEFT JOIN mark USING (run_id, annotator, pass_number)
+            decided_at, released_at, coalesce(skip_reason, ''), step_count, {labelled},
+            {flagged}, coalesce(seconds, 0), coalesce(task, run_id)
+        FROM (SELECT * FROM assignment WHERE list_contains($projects, project_id) AND {of_these})
+        JOIN run USING (run_id)
+        LEFT JOIN act USING (run_id, annotator, pass_number) {mark}
         LEFT JOIN decided USING (project_id, run_id)
         ORDER BY assigned_at, project_id, run_id, annotator, pass_number""",
-        values,
+        values | {"projects": list(hours)},
     ).fetchall()
     return [_assignment(row, hours[row[0]], now) for row in rows]
-
-
-def _where(columns: Iterable[str]) -> str:
-    """A condition on what is asked for, and only that: the database then looks at nothing else."""
-    return " AND ".join(f"{column} = ${column}" for column in columns) or "true"
 
 
 def _assignment(row: Sequence[Any], claim_hours: float, now: datetime) -> Assignment:
@@ -182,7 +183,7 @@ def claim_next(
 ) -> Assignment | None:
     """Give this person their next run of the project; None if there is none for them."""
     project = _project_that_gives(cursor, project_id, [annotator])
-    assignments = assignments_in(cursor, now=now, project_id=project_id, counted=False)
+    assignments = assignments_in(cursor, [project], now=now, counted=False)
     found = next_run(
         project,
         runs_of_project(cursor, project_id),
@@ -208,7 +209,7 @@ def assign(
 ) -> list[Assignment]:
     """Share out all that these people can get, see ``projects.distribute``; returns what is new."""
     project = _project_that_gives(cursor, project_id, annotators)
-    assignments = assignments_in(cursor, now=now, project_id=project_id, counted=False)
+    assignments = assignments_in(cursor, [project], now=now, counted=False)
     pairs = distribute(
         project,
         runs_of_project(cursor, project_id),
@@ -281,7 +282,7 @@ def _give(
     )
     runs = {run_id for _, run_id in pairs}
     only = pairs[0][1] if len(runs) == 1 else None
-    now_there = assignments_in(cursor, now=now, project_id=project.project_id, run_id=only)
+    now_there = assignments_in(cursor, [project], now=now, run_id=only)
     places = places_left(project, runs, now_there)
     submitted = {(one.annotator, one.run_id) for one in now_there if one.submitted_at is not None}
     for (annotator, run_id), one in expired.items():
@@ -314,7 +315,8 @@ def open_assignment(
     cursor: duckdb.DuckDBPyConnection, project_id: str, run_id: str, annotator: str, *, now: datetime
 ) -> Assignment:
     """The assignment that this person has not submitted or skipped, expired or not. Raises NotFound."""
-    own = assignments_in(cursor, now=now, project_id=project_id, run_id=run_id, annotator=annotator)
+    project = project_in(cursor, project_id)
+    own = assignments_in(cursor, [project], now=now, run_id=run_id, annotator=annotator)
     for one in own:
         if one.submitted_at is None and one.state != "skipped":
             return one
@@ -381,30 +383,32 @@ def standing_of(
         "SELECT settings FROM project JOIN project_run USING (project_id) WHERE run_id = ?", [run_id]
     )
     holding = {one.project_id: one for one in (Project.model_validate_json(text) for (text,) in found.fetchall())}
-    assignments = assignments_in(cursor, now=now, run_id=run_id, counted=False) if holding else []
+    assignments = assignments_in(cursor, holding.values(), now=now, run_id=run_id, counted=False)
+    of_project: dict[str, list[Assignment]] = {project_id: [] for project_id in holding}
+    for one in assignments:
+        of_project[one.project_id].append(one)
     is_blind = any(
-        blinds(
-            project,
-            [one for one in assignments if one.project_id == project.project_id],
-            run_id,
-            annotator,
-            labels=labels,
-        )
-        for project in holding.values()
+        blinds(project, of_project[project_id], run_id, annotator, labels=labels)
+        for project_id, project in holding.items()
     )
     own = [one for one in assignments if one.annotator == annotator and one.state != "skipped"]
-    shown_pass, next_pass = passes(own, _labelled_passes(cursor, run_id, annotator))
-    shown = {
-        value.strip('"')
-        for (value,) in cursor.execute(
-            "SELECT DISTINCT value FROM label_event WHERE run_id = ? AND annotator = ? AND field = 'shown' "
-            "AND value IS NOT NULL",
-            [run_id, annotator],
-        ).fetchall()
-    }
+    labelled_passes, shown = _acts_of(cursor, run_id, annotator)
+    shown_pass, next_pass = passes(own, labelled_passes)
     exposure: Exposure = next((one for one in _EXPOSURES if one in shown), "none")
     verdicts = offered_verdicts(holding[one.project_id] for one in own)
-    return Standing(shown_pass, next_pass, exposure, is_blind, frozenset(shown), verdicts)
+    return Standing(shown_pass, next_pass, exposure, is_blind, shown, verdicts)
+
+
+def _acts_of(cursor: duckdb.DuckDBPyConnection, run_id: str, annotator: str) -> tuple[set[int], frozenset[str]]:
+    """The passes in which this person has labelled the run, and what they were shown of it."""
+    rows = cursor.execute(
+        "SELECT DISTINCT pass_number, CASE field WHEN 'shown' THEN value END FROM label_event "
+        "WHERE run_id = $run_id AND annotator = $annotator "
+        f"AND (source = 'human' AND field NOT IN {NO_JUDGEMENT} OR field = 'shown' AND value IS NOT NULL)",
+        {"run_id": run_id, "annotator": annotator},
+    ).fetchall()
+    labelled = {pass_number for pass_number, shown in rows if shown is None}
+    return labelled, frozenset(str(json.loads(shown)) for _, shown in rows if shown is not None)
 
 
 def blind_runs(cursor: duckdb.DuckDBPyConnection, annotator: str, *, labels: bool, now: datetime) -> set[str]:
@@ -414,7 +418,7 @@ def blind_runs(cursor: duckdb.DuckDBPyConnection, annotator: str, *, labels: boo
         if not project.is_open:
             continue
         of_run: dict[str, list[Assignment]] = {}
-        for one in assignments_in(cursor, now=now, project_id=project.project_id, counted=False):
+        for one in assignments_in(cursor, [project], now=now, counted=False):
             of_run.setdefault(one.run_id, []).append(one)
         found |= {
             run_id
@@ -472,16 +476,6 @@ def _last_passes(cursor: duckdb.DuckDBPyConnection, annotator: str) -> dict[str,
         {"annotator": annotator},
     ).fetchall()
     return dict(rows)
-
-
-def _labelled_passes(cursor: duckdb.DuckDBPyConnection, run_id: str, annotator: str) -> list[int]:
-    """The passes in which this person has labelled the run."""
-    rows = cursor.execute(
-        "SELECT DISTINCT pass_number FROM label_event "
-        f"WHERE run_id = $run_id AND annotator = $annotator AND source = 'human' AND field NOT IN {NO_JUDGEMENT}",
-        {"run_id": run_id, "annotator": annotator},
-    ).fetchall()
-    return [pass_number for (pass_number,) in rows]
 
 
 def _naive(moment: datetime) -> datetime:

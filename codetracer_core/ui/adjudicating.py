@@ -7,7 +7,7 @@ said of it. Whether somebody may adjudicate a run is asked whenever something of
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import streamlit as st
 
@@ -30,7 +30,16 @@ from codetracer_core.models import Exposure, LabelEvent
 from codetracer_core.projects import Standing
 from codetracer_core.store import Reader, RunSummary, Store
 from codetracer_core.ui import components, identity
-from codetracer_core.ui.viewer import Ledger, label_event, note_exposure, start_step, step_viewer, take_labels
+from codetracer_core.ui.viewer import (
+    Ledger,
+    is_asked,
+    label_event,
+    note_exposure,
+    start_step,
+    step_viewer,
+    take_labels,
+    viewer_state,
+)
 from codetracer_core.ui.workspace import open_run
 from codetracer_core.viewer_data import Said, said
 from codetracer_core.workflow import without_ground_truth
@@ -83,16 +92,12 @@ def _neighbour(order: Sequence[str], run_id: str, *, forth: bool) -> str | None:
 
 def _request(run_id: str) -> str | None:
     """What the viewer asks for now: each request is answered once, and only for the run it was made from."""
-    asked = _state().get("request")
+    asked = viewer_state().get("request")
     if not asked or st.session_state.get("adjudication_answered") == asked["name"]:
         return None
     st.session_state["adjudication_answered"] = asked["name"]
     st.session_state["adjudication_words"] = ""
     return str(asked["do"]) if asked["run"] == run_id else None
-
-
-def _state() -> Mapping[str, Any]:
-    return cast(Mapping[str, Any], st.session_state.get("viewer") or {})
 
 
 def _open(run_id: str | None) -> str | None:
@@ -171,14 +176,14 @@ def show_run(store: Store, project_id: str, run_id: str) -> None:
     standing = identity.standing_of(store, run_id, who)
     note_exposure(store, run_id, who, standing, "peers")
     models = others(run_id, store.labels(run_id, source="model"), "model")
-    shows_models = _is_on("models", run_id) and bool(models)
+    shows_models = is_asked("models", run_id) and bool(models)
     if shows_models:
         note_exposure(store, run_id, who, standing, "model")
     begin(store, run_id, who, voices)
-    run = open_run(run_id) if _is_on("reveal", run_id) else without_ground_truth(open_run(run_id))
+    run = open_run(run_id) if is_asked("reveal", run_id) else without_ground_truth(open_run(run_id))
     assert run.record is not None, "it lies in the store"
     order = [case.run_id for case in _to_decide(_cases(store, project_id), identity.blind_runs(store))]
-    names = _is_on("names", run_id)
+    names = is_asked("names", run_id)
     differing = difference(voices)
     first = differing.steps[0] if differing.steps else 1
     step_viewer(
@@ -210,10 +215,6 @@ def show_run(store: Store, project_id: str, run_id: str) -> None:
             },
         ),
     )
-
-
-def _is_on(name: str, run_id: str) -> bool:
-    return _state().get(name) == run_id
 
 
 def _voices(store: Reader, project_id: str, run_id: str, who: str) -> list[Voice]:

@@ -1,15 +1,13 @@
 """What others say of a run: for people who have submitted it or never label it, when they ask, and on record."""
 
 from collections.abc import Mapping
-from typing import Any, cast
-
-import streamlit as st
+from typing import Any
 
 from codetracer_core.adjudication import Voice, blind_passes, others, people, positions
 from codetracer_core.models import Exposure, LabelSource
 from codetracer_core.store import Store
 from codetracer_core.ui.identity import standing_of
-from codetracer_core.ui.viewer import note_exposure
+from codetracer_core.ui.viewer import is_asked, note_exposure
 
 _EXPOSES: Mapping[LabelSource, Exposure] = {"human": "peers", "adjudicated": "peers", "model": "model"}
 
@@ -25,8 +23,7 @@ def beside(store: Store, run_id: str, who: str) -> dict[str, Any]:
         return {}
     voices = _voices(store, run_id, who)
     told = [voice for voice in voices if not _is_own(voice, who)]
-    state = cast(Mapping[str, Any], st.session_state.get("viewer") or {})
-    if state.get("others") != run_id or not told:
+    if not told or not is_asked("others", run_id):
         return {"hasOthers": bool(told), "othersShown": False}
     for what in sorted({_EXPOSES[voice.source] for voice in told}):
         note_exposure(store, run_id, who, standing, what)

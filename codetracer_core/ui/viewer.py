@@ -81,7 +81,8 @@ def step_viewer(
     ledger = ledger or Ledger()
     run_id, trajectory = record.run_id, record.trajectory
     standing = standing_of(store, run_id, annotator)
-    if _truth_is_shown(run_id, standing):
+    truth = shown_truth(store, run_id, annotator, standing)
+    if truth is not None:
         note_exposure(store, run_id, annotator, standing, "ground_truth")
     run = viewer_data(
         trajectory,
@@ -90,7 +91,7 @@ def step_viewer(
         stages_from=stages_from,
         name=run_id,
         declared_step_count=record.declared_step_count,
-        truth=shown_truth(store, run_id, annotator, standing),
+        truth=truth,
     )
     components.viewer()(
         key="viewer",
@@ -134,14 +135,19 @@ def shown_truth(
     store: Store, run_id: str, annotator: str, standing: Standing | None = None
 ) -> Mapping[int, str] | None:
     """The ground truth's verdicts if the person in front of this browser asked for them and may see them, else None."""
-    if not _truth_is_shown(run_id, standing or standing_of(store, run_id, annotator)):
+    if not is_asked("reveal", run_id) or (standing or standing_of(store, run_id, annotator)).is_blind:
         return None
     return said(store.labels(run_id, source="ground_truth")).verdicts
 
 
-def _truth_is_shown(run_id: str, standing: Standing) -> bool:
-    state = cast(Mapping[str, Any], st.session_state.get("viewer") or {})
-    return state.get("reveal") == run_id and not standing.is_blind
+def is_asked(what: str, run_id: str) -> bool:
+    """Whether the viewer asks for this, one of ``_STATES``, on this run."""
+    return viewer_state().get(what) == run_id
+
+
+def viewer_state() -> Mapping[str, Any]:
+    """What the viewer asks of the page, by name (``_STATES``)."""
+    return cast(Mapping[str, Any], st.session_state.get("viewer") or {})
 
 
 def note_exposure(store: Store, run_id: str, annotator: str, standing: Standing, what: Exposure) -> None:
@@ -187,9 +193,8 @@ def _outbox_pipe(run_id: str, store: Store, annotator: str, trajectory: Trajecto
     refused: list[str] = []
     if message:
         before, annotator = annotator, introduce(message.get("annotator", ""))
-        standing = standing_of(store, run_id, annotator)
-        if _truth_is_shown(run_id, standing):
-            note_exposure(store, run_id, annotator, standing, "ground_truth")
+        if is_asked("reveal", run_id) and not (now := standing_of(store, run_id, annotator)).is_blind:
+            note_exposure(store, run_id, annotator, now, "ground_truth")  # they have said who they are since
         acknowledged, refused = ledger.take(store, message.get("batches", ()))
         if person() != before:
             st.rerun()  # what another person may see is decided anew
