@@ -9,12 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any, NamedTuple
 
-from codetracer_core.models import LabelEvent, LabelSource
+from codetracer_core.models import RUN_FIELDS, STEP_FIELDS, LabelEvent, LabelSource
 from codetracer_core.projects import DONE, Assignment
-
-STEP_FIELDS = ("verdict", "details", "chain", "omission", "flag", "reply")
-RUN_FIELDS = ("onset", "run_verdict", "stages", "note", "tags", "flag")
-"""What is shown of a voice, of steps and of the whole run; see ``LabelEvent``."""
 
 
 class Voice(NamedTuple):

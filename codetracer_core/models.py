@@ -309,6 +309,12 @@ class LabelEvent(Frozen):
     """When the person acted, UTC; the store adds when it arrived."""
 
 
+STEP_FIELDS = ("verdict", "details", "chain", "omission", "flag", "reply")
+"""Fields of label events that say something of a step …"""
+RUN_FIELDS = ("onset", "run_verdict", "stages", "note", "tags", "flag")
+"""… and of the whole run, in the order in which they are shown."""
+
+
 class GroundTruth(Frozen):
     """All that a benchmark says of one run. What it does not say (any more) is not in force."""
 

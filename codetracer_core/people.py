@@ -25,6 +25,8 @@ from codetracer_core.projects import ROLES, Role
 PEOPLE_FILE = "people.toml"
 LONGEST_NAME = 80
 """Characters."""
+LABELLERS: tuple[Role, ...] = ("annotator", "lead")
+"""Who may label."""
 
 
 class People(Frozen):

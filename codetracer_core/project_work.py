@@ -12,7 +12,7 @@ from codetracer_core.benchmark import validation_in_words
 from codetracer_core.errors import CodeTracerError, NotFound
 from codetracer_core.export import LABELS_FILE, events_as_jsonl, events_as_parquet, folder_name, verdicts_as_csv
 from codetracer_core.models import LabelEvent
-from codetracer_core.people import read_people
+from codetracer_core.people import LABELLERS, read_people
 from codetracer_core.projects import DONE, OPEN, Assignment, Project, State
 from codetracer_core.store import Reader, Store, StoredEvent
 from codetracer_core.workflow import POSITIVE, manifest_line, stage_labels_file
@@ -73,12 +73,11 @@ def assign(
     """
     people = read_people(store.workspace.folder)
     project = store.project(project_id)
-    named = sorted(name for name, roles in people.people.items() if "annotator" in roles)
-    chosen = list(annotators) or list(project.annotators) or named
+    chosen = list(annotators) or list(project.annotators) or people.with_role("annotator")
     if not chosen:
         raise CodeTracerError(f"nobody is named who takes part in {project_id!r}", remedy="Name them with --to.")
     for who in chosen:
-        if not {"annotator", "lead"} & people.roles_of(who):
+        if people.roles_of(who).isdisjoint(LABELLERS):
             raise CodeTracerError(f"{who!r} may not label in this workspace", remedy="people.toml gives the roles.")
     return store.assign(project_id, chosen, each=each)
 

@@ -10,18 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codetracer_core.models import LabelEvent, SourceRef, Stage, Step, Trajectory
+from codetracer_core.models import RUN_FIELDS, STEP_FIELDS, LabelEvent, SourceRef, Stage, Step, Trajectory
 from codetracer_core.parsers import strip_ansi
 from codetracer_core.tree import TraceTree
 
 VIEWER_SCRIPTS = (
     *("vendor/prism.min.js", "text.js", "keys.js", "outbox.js", "place.js"),
-    *("tree.js", "detail.js", "quotes.js", "why.js", "drafts.js", "omission.js", "run_panel.js", "stages.js"),
+    *("tree.js", "detail.js", "quotes.js", "drafts.js", "why.js", "omission.js", "run_panel.js", "stages.js"),
     *("worked.js", "positions.js", "adjudicate.js", "guidelines.js", "queue.js", "viewer.js"),
 )
-STEP_FIELDS = ("verdict", "details", "chain", "omission", "flag", "reply")
-RUN_FIELDS = ("onset", "run_verdict", "note", "tags", "flag", "stages")
-"""What the viewer shows of a person's labels, of steps and of the whole run; see ``LabelEvent``."""
 WINDOW_CHARACTERS = 400_000
 """How much step text one answer holds at most; the step asked for first is always in it."""
 FIELD_CHARACTERS = 40_000

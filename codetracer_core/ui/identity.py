@@ -13,12 +13,11 @@ from urllib.parse import unquote
 import streamlit as st
 
 from codetracer_core.errors import CodeTracerError, NotAllowed
-from codetracer_core.people import EVERYBODY_EVERYTHING, LONGEST_NAME, People, read_people
+from codetracer_core.people import EVERYBODY_EVERYTHING, LABELLERS, LONGEST_NAME, People, read_people
 from codetracer_core.projects import Role, Standing
 from codetracer_core.store import Reader, default_workspace
 
 NAME_COOKIE = "codetracer_annotator"
-LABELLERS: tuple[Role, ...] = ("annotator", "lead")
 EXPORTERS: tuple[Role, ...] = ("lead", "adjudicator", "reader")
 
 

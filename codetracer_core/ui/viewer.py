@@ -16,6 +16,8 @@ import streamlit as st
 
 from codetracer_core.errors import CodeTracerError, NotAllowed
 from codetracer_core.models import (
+    RUN_FIELDS,
+    STEP_FIELDS,
     Exposure,
     LabelEvent,
     RunRecord,
@@ -23,13 +25,13 @@ from codetracer_core.models import (
     Trajectory,
     Verdict,
 )
+from codetracer_core.people import LABELLERS
 from codetracer_core.projects import Standing
 from codetracer_core.quotes import adrift, verified
 from codetracer_core.store import Store, Stored
 from codetracer_core.tree import TraceTree
 from codetracer_core.ui import components
 from codetracer_core.ui.identity import (
-    LABELLERS,
     as_name,
     has_login,
     introduce,
@@ -39,8 +41,6 @@ from codetracer_core.ui.identity import (
     why_no_label_by,
 )
 from codetracer_core.viewer_data import (
-    RUN_FIELDS,
-    STEP_FIELDS,
     Said,
     find_steps,
     said,

@@ -163,6 +163,29 @@ def test_a_reason_is_offered_kept_as_a_draft_saved_copied_and_undone(page: Page,
     expect(page.get_by_label("Deviation type")).to_have_value("wrong_target")
 
 
+def test_a_reason_that_was_never_left_is_a_draft_of_its_author(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["long"], step=210)
+    press(page, "2")
+    name_annotator(page, "First")
+    see_saved(page)
+    reason = page.get_by_label("Reason", exact=True)
+    press(page, "c")
+    page.keyboard.type("half a thou")
+    page.reload()
+    see_step(page, 210)
+    expect(reason).to_have_value("half a thou")
+    page.get_by_role("button", name="Annotator").click()
+    page.get_by_label("Your name").locator("input").fill("Second")
+    press(page, "Enter")
+    expect(reason).to_have_value("")
+    see_saved(page)
+    page.get_by_role("button", name="Annotator").click()
+    page.get_by_label("Your name").locator("input").fill("First")
+    press(page, "Enter")
+    expect(reason).to_have_value("half a thou")
+    expect(page.locator("#step-210 .noted")).to_have_count(0)
+
+
 def test_people_see_only_their_own_labels(page: Page, dashboard: Dashboard) -> None:
     open_run(page, dashboard, dashboard.runs["long"], step=60)
     press(page, "2")
