@@ -242,6 +242,14 @@ def ground_truth_verdicts(row: BenchmarkRow) -> tuple[dict[int, Verdict], list[s
     return verdicts, oddities
 
 
+STAGES_NOTE = "Stages in the manifest: "
+
+
+def tells_of_truth(note: str) -> bool:
+    """Whether a note on a trajectory says what is odd about its ground truth, and so something of it."""
+    return note.startswith(("Ground truth ", STAGES_NOTE))
+
+
 def verdicts_of(stages: Iterable[ErrorStage]) -> tuple[dict[int, Verdict], set[int]]:
     """The verdict of every step that is named, whatever its number, and the steps that are named as both.
 
@@ -280,6 +288,11 @@ def generated_at(row: BenchmarkRow) -> datetime | None:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def without_excerpts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row says of its run, without the excerpts, which tell which steps it labels."""
+    return {name: value for name, value in facts.items() if name != _EXCERPTS}
+
+
 def row_of(record: RunRecord, verdicts: Mapping[int, str], stages: Sequence[Stage]) -> BenchmarkRow:
     """A run with labels as a manifest row: the columns that it came with, or what the run tells of itself.
 
@@ -307,7 +320,7 @@ def row_of(record: RunRecord, verdicts: Mapping[int, str], stages: Sequence[Stag
     labelled = error_stages(verdicts, stages, excerpts)
     return BenchmarkRow.model_validate(
         {
-            **{name: value for name, value in known.items() if name != _EXCERPTS},
+            **without_excerpts(known),
             "stages": [stage.model_dump() for stage in stages],
             "stage_count": len(stages),
             "incorrect_stages": [stage.model_dump() for stage in labelled],

@@ -67,8 +67,9 @@ class Assignment(NamedTuple):
     state: State
     assigned_at: datetime
     last_act_at: datetime | None
-    """When the last label of this pass arrived."""
+    """When the last label of this pass arrived; time on task is no label."""
     expires_at: datetime | None
+    """When the claim ends: so many hours after the last label, or after the last time on task."""
     submitted_at: datetime | None
     skip_reason: str
     step_count: int

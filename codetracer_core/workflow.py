@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -11,7 +11,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from codetracer_core.archives import is_archive
-from codetracer_core.benchmark import error_stages, row_of, to_row
+from codetracer_core.benchmark import error_stages, row_of, tells_of_truth, to_row, without_excerpts
 from codetracer_core.discovery import locate
 from codetracer_core.errors import CodeTracerError, NotFound, UnknownFormat
 from codetracer_core.export import (
@@ -99,9 +99,12 @@ def stored_run(reader: Reader, name: str) -> RunView:
 
 
 def without_ground_truth(view: RunView) -> RunView:
-    """The run as somebody sees it who must not know what the benchmark says of it."""
+    """The run as somebody sees it who does not know, or must not know, what the benchmark says of it."""
     stages, origin = stages_of(view.trajectory, view.tree)
-    return replace(view, stages=stages, stages_from=origin)
+    notes = tuple(note for note in view.trajectory.notes if not tells_of_truth(note))
+    trajectory = view.trajectory.model_copy(update={"notes": notes})
+    record = view.record and view.record.model_copy(update={"trajectory": trajectory})
+    return replace(view, trajectory=trajectory, record=record, stages=stages, stages_from=origin)
 
 
 def stages_of(
@@ -389,17 +392,19 @@ def export_labels(
     *,
     source: LabelSource | None = None,
     annotator: str | None = None,
+    hidden: Collection[str] = (),
 ) -> Exported:
     """Labels of these runs (by any of their names), or of all, as text.
 
     "jsonl": every act of labelling, in order of arrival within a run. "csv": the verdicts in force. "codetracebench":
     manifest rows with the labels of one source (ground truth if none is named) and, for people, one annotator.
-    The benchmark's form holds incorrect and unuseful steps only; runs without labels of the source are left out.
+    The benchmark's form holds incorrect and unuseful steps only; runs without labels of the source are left out. What
+    the benchmark itself says of runs in ``hidden`` is not in it: their stages are drawn ones, or split offline.
     Raises NotFound if a run that is named is not there, or none of those named has such labels.
     """
     found = _runs_called(reader, runs)
     if form == "codetracebench":
-        return _export_rows(reader, found, source or "ground_truth", annotator, named=runs is not None)
+        return _export_rows(reader, found, source or "ground_truth", annotator, hidden, named=runs is not None)
     if form == "jsonl":
         return Exported(events_as_jsonl(_history(reader, found, source, annotator)))
     facts = {run.run_id: (run.agent, run.model, run.task) for run in found}
@@ -443,11 +448,12 @@ def export_stage_labels(
     *,
     source: LabelSource | None = None,
     annotator: str | None = None,
+    hidden: Collection[str] = (),
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """``codetracer_labels.json`` by run id, and in words what is not in them.
 
     They hold the incorrect and unuseful steps by stage, as one source (ground truth if none is named) and one annotator
-    see them. Runs without labels of the source are left out. Raises NotFound as ``export_labels`` does.
+    see them. Runs without labels of the source are left out. ``hidden``, and what is raised, as in ``export_labels``.
     """
     source = source or "ground_truth"
     files = {}
@@ -458,7 +464,7 @@ def export_stage_labels(
         if not labels:
             without.append(run.run_id)
             continue
-        files[run.run_id] = stage_labels_file(reader, run.run_id, labels)
+        files[run.run_id] = stage_labels_file(reader, run.run_id, labels, hides_truth=run.run_id in hidden)
         others = sum(label.field == "verdict" and label.value not in POSITIVE for label in labels)
         if others:
             left_out.append(f"left out of {run.run_id}: {others} steps neither incorrect nor unuseful")
@@ -467,7 +473,13 @@ def export_stage_labels(
 
 
 def _export_rows(
-    reader: Reader, runs: Sequence[RunSummary], source: LabelSource, annotator: str | None, *, named: bool
+    reader: Reader,
+    runs: Sequence[RunSummary],
+    source: LabelSource,
+    annotator: str | None,
+    hidden: Collection[str],
+    *,
+    named: bool,
 ) -> Exported:
     lines = []
     without = []
@@ -476,7 +488,7 @@ def _export_rows(
         if not labels:
             without.append(run.run_id)
             continue
-        lines.append(manifest_line(reader, run.run_id, labels))
+        lines.append(manifest_line(reader, run.run_id, labels, hides_truth=run.run_id in hidden))
     return Exported("".join(lines), tuple(_without(without, source, nothing=named and not lines)))
 
 
@@ -508,28 +520,34 @@ POSITIVE = ("incorrect", "unuseful")
 """The verdicts that the benchmark's forms hold."""
 
 
-def manifest_line(reader: Reader, run_id: str, labels: Sequence[LabelEvent]) -> str:
+def manifest_line(reader: Reader, run_id: str, labels: Sequence[LabelEvent], *, hides_truth: bool = False) -> str:
     """A run with these labels as a line of a manifest; of several in one place the last counts."""
-    record, verdicts, stages = _labelled(reader, run_id, labels)
+    record, verdicts, stages = _labelled(reader, run_id, labels, hides_truth=hides_truth)
     return json.dumps(to_row(row_of(record, verdicts, stages)), ensure_ascii=False) + "\n"
 
 
-def stage_labels_file(reader: Reader, run_id: str, labels: Sequence[LabelEvent]) -> str:
+def stage_labels_file(reader: Reader, run_id: str, labels: Sequence[LabelEvent], *, hides_truth: bool = False) -> str:
     """``codetracer_labels.json`` of a run with these labels; of several in one place the last counts."""
-    _, verdicts, stages = _labelled(reader, run_id, labels)
+    _, verdicts, stages = _labelled(reader, run_id, labels, hides_truth=hides_truth)
     given = [label.value for label in labels if label.field == "stage_reasons"]
     reasons = {item["stage_id"]: item["reasoning"] for item in (given[-1] if given else [])}
     return stage_labels(error_stages(verdicts, stages, {}), reasons)
 
 
 def _labelled(
-    reader: Reader, run_id: str, labels: Sequence[LabelEvent]
+    reader: Reader, run_id: str, labels: Sequence[LabelEvent], *, hides_truth: bool
 ) -> tuple[RunRecord, dict[int, str], tuple[Stage, ...]]:
-    """The run with its verdicts and stages; stages that these labels do not give are the benchmark's, or split."""
+    """The run with its verdicts and stages; stages that these labels do not give are the benchmark's, or split.
+
+    With ``hides_truth`` they are split, and the run has no excerpts of the steps that the benchmark labels.
+    """
     record = reader.load_run(run_id)
+    if hides_truth and record.benchmark is not None:
+        record = record.model_copy(update={"benchmark": without_excerpts(record.benchmark)})
     verdicts = {event.step_id: str(event.value) for event in labels if event.field == "verdict" and event.step_id}
     drawn = [event.value for event in labels if event.field == "stages"]
-    annotated = tuple(Stage.model_validate(stage) for stage in drawn[-1]) if drawn else reader.stages(run_id)
+    told = None if hides_truth else reader.stages(run_id)
+    annotated = tuple(Stage.model_validate(stage) for stage in drawn[-1]) if drawn else told
     stages, _ = stages_of(record.trajectory, build_tree(record.trajectory), annotated)
     return record, verdicts, stages
 

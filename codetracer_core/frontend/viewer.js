@@ -423,13 +423,16 @@ function createViewer(root) {
       flash(why);
       return false;
     }
-    if (!outbox.annotator) {
+    return asSomebody(run);
+  }
+  /** Do something that goes on record under a name: as soon as we have one. Tells if it is done. */
+  function asSomebody(run) {
+    if (outbox.annotator) run();
+    else {
       afterName = run;
       askName();
-      return false;
     }
-    run();
-    return true;
+    return Boolean(outbox.annotator);
   }
   /** Undo and redo: the act moves from one stack to the other, its marks are recorded as new labels. */
   function repeat(from, onto, side, word) {
@@ -683,12 +686,12 @@ function createViewer(root) {
   s.reveal = () => {
     if (s.data.isBlind) flash(`ground truth is ${HIDDEN}`);
     else if (!s.data.hasTruth) flash("this run has no ground truth");
-    else s.setReveal(s.data.truthShown ? null : s.run);
+    else asSomebody(() => s.setReveal(s.data.truthShown ? null : s.run));
   };
   s.showOthers = () => {
     if (s.data.isBlind) flash(`what others say is ${HIDDEN}`);
     else if (!s.data.hasOthers) flash("nobody else says anything of this run");
-    else s.setState("others", s.data.othersShown ? null : s.run);
+    else asSomebody(() => s.setState("others", s.data.othersShown ? null : s.run));
   };
   /** The adjudicated verdict of the step, if it is shown. */
   function outcome() {

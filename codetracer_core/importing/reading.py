@@ -9,7 +9,7 @@ from typing import Any
 
 from codetracer_core.actions import classify
 from codetracer_core.archives import safe_extract
-from codetracer_core.benchmark import BenchmarkRow, ground_truth_verdicts
+from codetracer_core.benchmark import STAGES_NOTE, BenchmarkRow, ground_truth_verdicts
 from codetracer_core.importing.plan import Task, plan_import, run_of_row
 from codetracer_core.importing.report import ImportItem
 from codetracer_core.models import Kind, Outcome, RunRecord, Trajectory
@@ -101,7 +101,7 @@ def _with_row(trajectory: Trajectory, row: BenchmarkRow, manifest: str) -> Traje
     """The trajectory with what only the manifest knows, and notes on where the two disagree."""
     notes = list(trajectory.notes) + ground_truth_verdicts(row)[1]
     if row.stages:
-        notes += [f"Stages in the manifest: {problem}" for problem in validate_stages(row.stages, row.step_count)]
+        notes += [f"{STAGES_NOTE}{problem}" for problem in validate_stages(row.stages, row.step_count)]
     known = {"agent": row.agent, "model": row.model, "task": row.task_name, "trial": row.trial_name}
     updates: dict[str, Any] = {
         name: value for name, value in known.items() if value is not None and getattr(trajectory, name) is None

@@ -12,6 +12,7 @@ The dashboard opens the store once, runs ``keep(store, stop)`` in a daemon threa
 """
 
 from codetracer_core.store.database import lock_holder
+from codetracer_core.store.files import is_text
 from codetracer_core.store.inbox import Inbox
 from codetracer_core.store.reader import Reader
 from codetracer_core.store.results import (
@@ -52,6 +53,7 @@ __all__ = [
     "TakenIn",
     "Workspace",
     "default_workspace",
+    "is_text",
     "keep",
     "lock_holder",
     "open_for_writing",

@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_args
@@ -276,9 +277,11 @@ def _why_not(event: LabelEvent, step_count: int | None) -> str:
     if event.value is None:
         return ""
     try:
-        json.dumps(event.value, allow_nan=False)
+        written = json.dumps(event.value, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
         return f"its value is not JSON ({error})"
+    if event.field in _VALUES and not is_text(written):
+        return "it holds text that is not valid Unicode"
     if event.step_id is None and event.field in _OF_A_STEP:
         return _OF_A_STEP[event.field]
     if event.step_id is not None and event.field in _OF_THE_RUN:
@@ -288,9 +291,14 @@ def _why_not(event: LabelEvent, step_count: int | None) -> str:
     return why_no(event.value, step_count) if why_no else ""
 
 
+def in_short(value: object) -> str:
+    """A value that is refused, as it is told: at most 40 characters of it, however deep it is."""
+    return repr((value if isinstance(value, str) else reprlib.repr(value))[:40])
+
+
 def _why_no_word(words: Sequence[str], named: str) -> Callable[[Any, int], str]:
     def why_no(value: Any, _: int) -> str:
-        return "" if value in words else f"{str(value)[:40]!r} is no {named} ({', '.join(words)})"
+        return "" if value in words else f"{in_short(value)} is no {named} ({', '.join(words)})"
 
     return why_no
 
@@ -314,12 +322,12 @@ def _why_no_basis(value: Any, _: int) -> str:
 
 def _why_no_onset(value: Any, step_count: int) -> str:
     if type(value) is not int or not 1 <= value <= step_count:
-        return f"a failure onset is a step from 1 to {step_count}, not {str(value)[:40]!r}"
+        return f"a failure onset is a step from 1 to {step_count}, not {in_short(value)}"
     return ""
 
 
 def _why_no_mark(value: Any, _: int) -> str:
-    return "" if value is True else f"a mark is set (true) or taken back (null), not {str(value)[:40]!r}"
+    return "" if value is True else f"a mark is set (true) or taken back (null), not {in_short(value)}"
 
 
 def _why_no_text(value: Any, _: int) -> str:
@@ -342,7 +350,7 @@ def _why_no_tags(value: Any, _: int) -> str:
 
 def _why_no_work(value: Any, _: int) -> str:
     if type(value) is not int or not 1 <= value <= MOST_WORKED:
-        return f"time on task is told in whole seconds from 1 to {MOST_WORKED}, not {str(value)[:40]!r}"
+        return f"time on task is told in whole seconds from 1 to {MOST_WORKED}, not {in_short(value)}"
     return ""
 
 

@@ -29,11 +29,11 @@ from codetracer_core.store.database import (
     state_of,
     transaction,
 )
-from codetracer_core.store.files import file_name, names_in, storable, write_steps
+from codetracer_core.store.files import file_name, is_text, names_in, storable, write_steps
 from codetracer_core.store.inbox import Inbox
 from codetracer_core.store.reader import Reader
 from codetracer_core.store.results import Added, Decisions, Refused, Stored, TakenIn, acknowledge, check_arguments
-from codetracer_core.store.rows import NO_JUDGEMENT, put_events, put_ground_truth, put_runs
+from codetracer_core.store.rows import NO_JUDGEMENT, in_short, put_events, put_ground_truth, put_runs
 from codetracer_core.store.schema import migrate
 from codetracer_core.store.workspace import PART, Workspace, announce, sync_folder, workspace_at
 
@@ -189,13 +189,16 @@ class Store(Reader):
             refused: list[Refused] = []
             standings: dict[tuple[str, str], Standing] = {}
             for event in events:
+                if not all(map(is_text, (event.run_id, event.annotator, event.client))):
+                    decided.append(event)  # refused below, in words: the database takes no such text
+                    continue
                 key = (event.run_id, event.annotator)
                 if key not in standings:
                     standings[key] = work.standing_of(cursor, *key, labels=labels, now=now)
                 standing = standings[key]
                 if event.field == "verdict" and event.value is not None and event.value not in standing.verdicts:
                     offered = ", ".join(standing.verdicts)
-                    refused.append(Refused(event, f"{str(event.value)[:40]!r} is no verdict here ({offered})"))
+                    refused.append(Refused(event, f"{in_short(event.value)} is no verdict here ({offered})"))
                     continue
                 begins = standing.next_pass != standing.shown_pass and event.field not in NO_JUDGEMENT
                 if begins and not work.is_stored(cursor, event):
@@ -252,9 +255,13 @@ class Store(Reader):
         """Hand a run in; with ``rest_is_correct`` its unlabelled steps get the verdict *correct* first.
 
         Returns the assignment as it was, and how many steps were declared correct. Raises NotFound if it was not
-        theirs to submit."""
+        theirs to submit, CodeTracerError if the rest is to be *correct* and the project does not offer that verdict."""
         with self._transaction() as cursor:
             now = datetime.now(UTC)
+            project = work.project_in(cursor, project_id)
+            if rest_is_correct and "correct" not in project.verdicts:
+                offered = ", ".join(project.verdicts)
+                raise CodeTracerError(f"the project {project_id!r} does not offer the verdict correct ({offered})")
             assignment = work.open_assignment(cursor, project_id, run_id, annotator, now=now)
             rest: list[LabelEvent] = []
             if rest_is_correct:

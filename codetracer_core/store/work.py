@@ -124,12 +124,13 @@ def assignments_in(
     rows = cursor.execute(
         f"""
         WITH act AS (
-            SELECT run_id, annotator, pass_number, max(arrived_at) AS last_act_at,
+            SELECT run_id, annotator, pass_number, max(arrived_at) AS last_sign_at,
+                max(arrived_at) FILTER (field NOT IN {NO_JUDGEMENT}) AS last_act_at,
                 sum(CASE WHEN field = 'worked' THEN CAST(value AS BIGINT) END) AS seconds
             FROM label_event WHERE source = 'human' AND field <> 'shown' AND {of_these} GROUP BY ALL),
         decided AS (SELECT project_id, run_id, max(decided_at) AS decided_at FROM adjudication GROUP BY ALL)
-        SELECT project_id, run_id, annotator, pass_number, assigned_at, last_act_at, submitted_at, skipped_at,
-            decided_at, released_at, coalesce(skip_reason, ''), step_count, {labelled},
+        SELECT project_id, run_id, annotator, pass_number, assigned_at, last_sign_at, last_act_at, submitted_at,
+            skipped_at, decided_at, released_at, coalesce(skip_reason, ''), step_count, {labelled},
             {flagged}, coalesce(seconds, 0), coalesce(task, run_id)
         FROM (SELECT * FROM assignment WHERE list_contains($projects, project_id) AND {of_these})
         JOIN run USING (run_id)
@@ -143,13 +144,13 @@ def assignments_in(
 
 def _assignment(row: Sequence[Any], claim_hours: float, now: datetime) -> Assignment:
     project_id, run_id, annotator, pass_number, *times, skip_reason, step_count, labelled, flagged, seconds, task = row
-    assigned_at, last_act_at, submitted_at, skipped_at, decided_at, released_at = (
+    assigned_at, last_sign_at, last_act_at, submitted_at, skipped_at, decided_at, released_at = (
         None if moment is None else moment.replace(tzinfo=UTC) for moment in times
     )
     assert assigned_at is not None
     expires_at = None
     if claim_hours and submitted_at is None and skipped_at is None:
-        expires_at = max(assigned_at, last_act_at or assigned_at) + timedelta(hours=claim_hours)
+        expires_at = max(assigned_at, last_sign_at or assigned_at) + timedelta(hours=claim_hours)
     state = state_of(
         now=now,
         expires_at=expires_at,

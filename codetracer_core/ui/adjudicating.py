@@ -42,7 +42,6 @@ from codetracer_core.ui.viewer import (
 )
 from codetracer_core.ui.workspace import open_run
 from codetracer_core.viewer_data import Said, said
-from codetracer_core.workflow import without_ground_truth
 
 _PREFILLED = ("verdict", "basis", "chain", "onset", "run_verdict", "stages")
 
@@ -93,11 +92,11 @@ def _neighbour(order: Sequence[str], run_id: str, *, forth: bool) -> str | None:
 def _request(run_id: str) -> str | None:
     """What the viewer asks for now: each request is answered once, and only for the run it was made from."""
     asked = viewer_state().get("request")
-    if not asked or st.session_state.get("adjudication_answered") == asked["name"]:
+    if not isinstance(asked, Mapping) or st.session_state.get("adjudication_answered") == asked.get("name"):
         return None
-    st.session_state["adjudication_answered"] = asked["name"]
+    st.session_state["adjudication_answered"] = asked.get("name")
     st.session_state["adjudication_words"] = ""
-    return str(asked["do"]) if asked["run"] == run_id else None
+    return str(asked.get("do")) if asked.get("run") == run_id else None
 
 
 def _open(run_id: str | None) -> str | None:
@@ -120,7 +119,8 @@ def show_cases(store: Store, project_id: str) -> None:
     runs = {run.run_id: run for run in store.runs(ids=[case.run_id for case in found])}
     groups = [
         ("To decide", _to_decide(found, blind), True),
-        ("You label these blind yourself", [case for case in found if case.run_id in blind], False),
+        # In an order of their own: that of all cases tells on which of them people differ most.
+        ("You label these blind yourself", sorted(case for case in found if case.run_id in blind), False),
         ("Waiting for a second submission", [case for case in found if case.waits and case.run_id not in blind], False),
         ("Decided", [case for case in found if case.decided and case.run_id not in blind], True),
     ]
@@ -180,7 +180,7 @@ def show_run(store: Store, project_id: str, run_id: str) -> None:
     if shows_models:
         note_exposure(store, run_id, who, standing, "model")
     begin(store, run_id, who, voices)
-    run = open_run(run_id) if is_asked("reveal", run_id) else without_ground_truth(open_run(run_id))
+    run = open_run(run_id)
     assert run.record is not None, "it lies in the store"
     order = [case.run_id for case in _to_decide(_cases(store, project_id), identity.blind_runs(store))]
     names = is_asked("names", run_id)

@@ -1,8 +1,8 @@
 """The queue of the annotate page: whose runs they are, which one is open, and what becomes of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
@@ -10,9 +10,9 @@ from codetracer_core.errors import CodeTracerError
 from codetracer_core.guidelines import guidelines_tree
 from codetracer_core.people import LONGEST_NAME
 from codetracer_core.projects import OPEN, Assignment, Project, takes_part
-from codetracer_core.store import Store
+from codetracer_core.store import Store, is_text
 from codetracer_core.ui.identity import introduce, require
-from codetracer_core.ui.viewer import pipe
+from codetracer_core.ui.viewer import pipe, sent_through
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Desk:
     """What lies before a person in one project."""
 
     project: Project
+    who: str
     run_id: str | None
     """The run that is open; None: there is none for them."""
     answered: str = ""
@@ -61,20 +62,19 @@ def next_open(store: Store, project: Project, who: str) -> str | None:
 
 def carry_out(store: Store, project: Project, who: str, act: Mapping[str, Any]) -> tuple[str | None, str]:
     """Do what the browser asks for: (the run to open, or None to stay; what there is to say, in words)."""
-    kind, run_id = str(act.get("kind", "")), str(act.get("target", ""))
+    kind, run_id, reason = (_word(act, name) for name in ("kind", "target", "reason"))
+    if not is_text(run_id) or not is_text(reason):
+        return None, "not understood"
     if kind == "open":
         if any(one.run_id == run_id for one in own_runs(store, project.project_id, who)):
             return run_id, ""
         return None, f"{run_id[:80]} is not in your queue of {project.project_id}"
     try:
         if kind == "submit":
-            rest = act.get("rest") is True
-            if rest and "correct" not in project.verdicts:
-                return None, "this project does not offer the verdict correct"
-            _, declared = store.submit(project.project_id, run_id, who, rest_is_correct=rest)
+            _, declared = store.submit(project.project_id, run_id, who, rest_is_correct=act.get("rest") is True)
             words = f"submitted, {declared} steps declared correct" if declared else "submitted"
         elif kind == "skip":
-            store.skip(project.project_id, run_id, who, reason=str(act.get("reason", "")))
+            store.skip(project.project_id, run_id, who, reason=reason)
             words = "skipped"
         else:
             return None, "not understood"
@@ -93,30 +93,36 @@ def desk(store: Store, project: Project, who: str, wanted: str) -> Desk:
     """
     require("annotator")
     before = st.session_state.get("desk")
-    state = cast(Mapping[str, Any], st.session_state.get("queue_pipe") or {})
-    if before is None or before.project.project_id != project.project_id or "queue_pipe" not in st.session_state:
-        now = _enter(store, project, who, wanted)
+    message = sent_through("queue_pipe")
+    here = before is not None and (before.project.project_id, before.who) == (project.project_id, who)
+    if here and "queue_pipe" in st.session_state:
+        now = _go_on(store, project, before, message)
     else:
-        now = _go_on(store, project, who, before, state.get("message") or {})
+        now = _enter(store, project, who, wanted, _word(message, "act"))  # what was done before stays done
     st.session_state["desk"] = now
     return now
 
 
-def _enter(store: Store, project: Project, who: str, wanted: str) -> Desk:
+def _word(message: Mapping[str, Any], name: str) -> str:
+    word = message.get(name)
+    return word if isinstance(word, str) else ""
+
+
+def _enter(store: Store, project: Project, who: str, wanted: str, answered: str) -> Desk:
     following = next_open(store, project, who)
     own = [one.run_id for one in own_runs(store, project.project_id, who)]
     if wanted in own:
-        return Desk(project, wanted)
+        return Desk(project, who, wanted, answered)
     words = f"{wanted[:80]} is not in your queue of {project.project_id}" if wanted else ""
-    return Desk(project, following or (own[-1] if own else None), words=words)
+    return Desk(project, who, following or (own[-1] if own else None), answered, words)
 
 
-def _go_on(store: Store, project: Project, who: str, before: Desk, message: Mapping[str, Any]) -> Desk:
-    act = str(message.get("act", ""))
+def _go_on(store: Store, project: Project, before: Desk, message: Mapping[str, Any]) -> Desk:
+    act = _word(message, "act")
     if not act or act == before.answered or message.get("project") != project.project_id:
-        return Desk(project, before.run_id, before.answered, before.words)
-    opened, words = carry_out(store, project, who, message)
-    return Desk(project, opened or before.run_id, act, words)
+        return replace(before, project=project)
+    opened, words = carry_out(store, project, before.who, message)
+    return Desk(project, before.who, opened or before.run_id, act, words)
 
 
 def queue_pipe(store: Store, at: Desk, who: str) -> None:

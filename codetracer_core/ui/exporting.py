@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -52,17 +52,26 @@ class LabelsOut:
 
 
 def labels_out(
-    reader: Reader, target: Target, runs: Sequence[str], source: LabelSource | None, annotator: str | None
+    reader: Reader,
+    target: Target,
+    runs: Sequence[str],
+    source: LabelSource | None,
+    annotator: str | None,
+    *,
+    hidden: Collection[str] = (),
 ) -> LabelsOut:
-    """The labels of these runs as one file. Raises CodeTracerError as the verbs of ``workflow`` do."""
+    """The labels of these runs as one file, of those in ``hidden`` without the benchmark's stages.
+
+    Raises CodeTracerError as the verbs of ``workflow`` do.
+    """
     if target == "parquet":
         return LabelsOut("events.parquet", export_events(reader, runs, source=source, annotator=annotator))
     if target == "labels":
-        files, left_out = export_stage_labels(reader, runs, source=source, annotator=annotator)
+        files, left_out = export_stage_labels(reader, runs, source=source, annotator=annotator, hidden=hidden)
         if len(files) == 1:
             return LabelsOut(LABELS_FILE, next(iter(files.values())).encode(), left_out)
         return LabelsOut("codetracer_labels.zip", _zipped(files), left_out)
-    exported = export_labels(target, reader, runs, source=source, annotator=annotator)
+    exported = export_labels(target, reader, runs, source=source, annotator=annotator, hidden=hidden)
     name = {"codetracebench": "manifest.jsonl", "csv": "verdicts.csv", "jsonl": "events.jsonl"}[target]
     return LabelsOut(name, exported.text.encode(), exported.left_out)
 
@@ -97,9 +106,10 @@ def export_panel(store: Store, person: str, runs: Sequence[str] | None) -> None:
     by = middle.selectbox("Labels by", sources, format_func=_SOURCES.__getitem__, key=f"export_source {target}")
     blind = blind_runs(store)
     passing = None if runs is None else set(runs)
+    labellers = store.labellers()
     offered = [
         one
-        for one in store.labellers()
+        for one in labellers
         if (passing is None or one.run_id in passing)
         and by in ("", one.source)
         and (one.run_id not in blind or _is_own(one, person))
@@ -118,16 +128,21 @@ def export_panel(store: Store, person: str, runs: Sequence[str] | None) -> None:
     ids = tuple(sorted({one.run_id for one in written}))
     among = f"all {len(store.runs()):,}" if runs is None else f"the {len(runs):,} that pass the filters below"
     st.text(f"Runs with such labels: {len(ids):,} of {among}.")
-    chosen = (target, by, who, ids)
+    chosen = (person, target, by, who, ids)
     if st.button("Write the file", type="primary", disabled=not ids):
         try:
             with st.spinner("Writing …"):
-                out = labels_out(store, target, ids, by or None, who or None)
+                out = labels_out(store, target, ids, by or None, who or None, hidden=blind)
         except CodeTracerError as error:
             st.error("This cannot be written.")
             st.text(in_words(error.reason, error.remedy))
             return
-        _note_exposures(store, person, exposures(written, person))
+        seen = exposures(written, person)
+        if target in _OF_ONE:  # these forms go by stages: the benchmark's, where it has some and nobody drew others
+            with_truth = {one.run_id for one in labellers if one.source == "ground_truth"}
+            told = with_truth.intersection(ids) - blind
+            seen |= {(run_id, "ground_truth") for run_id in told if store.stages(run_id) is not None}
+        _note_exposures(store, person, seen)
         st.session_state["labels_out"] = (chosen, out)
     made, out = st.session_state.get("labels_out", (None, None))
     if out is not None and made == chosen:

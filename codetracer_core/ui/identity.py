@@ -15,7 +15,7 @@ import streamlit as st
 from codetracer_core.errors import CodeTracerError, NotAllowed
 from codetracer_core.people import EVERYBODY_EVERYTHING, LABELLERS, LONGEST_NAME, People, read_people
 from codetracer_core.projects import Role, Standing
-from codetracer_core.store import Reader, default_workspace
+from codetracer_core.store import Reader, default_workspace, is_text
 
 NAME_COOKIE = "codetracer_annotator"
 EXPORTERS: tuple[Role, ...] = ("lead", "adjudicator", "reader")
@@ -57,8 +57,12 @@ def introduce(name: object) -> str:
 
 
 def as_name(text: object) -> str:
-    """An annotator's name as it is stored: at most ``LONGEST_NAME`` characters, without white space at its ends."""
-    return str(text).strip()[:LONGEST_NAME].strip()
+    """An annotator's name as it is stored: at most ``LONGEST_NAME`` characters, without white space at its ends.
+
+    What is no text, or no valid Unicode, is nobody's name.
+    """
+    name = text.strip()[:LONGEST_NAME].strip() if isinstance(text, str) else ""
+    return name if is_text(name) else ""
 
 
 def _logged_in() -> str:

@@ -23,7 +23,7 @@ def beside(store: Store, run_id: str, who: str) -> dict[str, Any]:
         return {}
     voices = _voices(store, run_id, who)
     told = [voice for voice in voices if not _is_own(voice, who)]
-    if not told or not is_asked("others", run_id):
+    if not who or not told or not is_asked("others", run_id):
         return {"hasOthers": bool(told), "othersShown": False}
     for what in sorted({_EXPOSES[voice.source] for voice in told}):
         note_exposure(store, run_id, who, standing, what)

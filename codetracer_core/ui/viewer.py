@@ -51,6 +51,8 @@ from codetracer_core.viewer_data import (
 
 _LABELLED = (*STEP_FIELDS, *RUN_FIELDS, "worked")
 """What a browser may label; anything else it sends is refused."""
+_MOST_OPS = 5_000
+"""How many labels of one browser are taken at once; those after them are sent again, for they are not settled."""
 _STATES = ("reveal", "others", "names", "models", "request")
 """What the viewer asks of the page: each is the run for which it is wanted, a request more than that."""
 
@@ -75,15 +77,12 @@ def step_viewer(
     that is already there, once per nonce. ``beside`` is what others say of the run (``adjudication.positions``), for
     somebody who may see it. ``stages`` are shown to those who drew none of their own (``stages_from`` says in words
     what they are); ``split`` is where drawing may begin. ``annotator`` may be empty: the viewer asks for the name at
-    the first label. Ground truth reaches the browser only after the person asked for it (``shown_truth``), and never
-    while they stand blind to the run. Labels are entered in their own ``ledger`` unless another one is given.
+    the first label, or when ground truth is asked for: what a person is shown goes on record (``truth_is_shown``).
+    Labels are entered in their own ``ledger`` unless another one is given.
     """
     ledger = ledger or Ledger()
     run_id, trajectory = record.run_id, record.trajectory
     standing = standing_of(store, run_id, annotator)
-    truth = shown_truth(store, run_id, annotator, standing)
-    if truth is not None:
-        note_exposure(store, run_id, annotator, standing, "ground_truth")
     run = viewer_data(
         trajectory,
         tree,
@@ -91,7 +90,7 @@ def step_viewer(
         stages_from=stages_from,
         name=run_id,
         declared_step_count=record.declared_step_count,
-        truth=truth,
+        truth=shown_truth(store, run_id, annotator, standing),
     )
     components.viewer()(
         key="viewer",
@@ -135,7 +134,7 @@ def shown_truth(
     store: Store, run_id: str, annotator: str, standing: Standing | None = None
 ) -> Mapping[int, str] | None:
     """The ground truth's verdicts if the person in front of this browser asked for them and may see them, else None."""
-    if not is_asked("reveal", run_id) or (standing or standing_of(store, run_id, annotator)).is_blind:
+    if not truth_is_shown(store, run_id, annotator, standing or standing_of(store, run_id, annotator)):
         return None
     return said(store.labels(run_id, source="ground_truth")).verdicts
 
@@ -150,9 +149,21 @@ def viewer_state() -> Mapping[str, Any]:
     return cast(Mapping[str, Any], st.session_state.get("viewer") or {})
 
 
+def truth_is_shown(store: Store, run_id: str, annotator: str, standing: Standing) -> bool:
+    """Whether verdicts and stages of the ground truth go to this browser; if so, that is on record from now on.
+
+    They do after the person, who has a name, asked for them, and never while they stand blind to the run.
+    """
+    if not annotator or standing.is_blind or not is_asked("reveal", run_id):
+        return False
+    note_exposure(store, run_id, annotator, standing, "ground_truth")
+    return True
+
+
 def note_exposure(store: Store, run_id: str, annotator: str, standing: Standing, what: Exposure) -> None:
     """Put on record that this person sees such labels of the run, before they leave the server."""
-    if not annotator or what in standing.shown:
+    _sent(run_id, annotator).add(what)
+    if what in standing.shown:
         return
     shown = LabelEvent(
         run_id=run_id,
@@ -166,22 +177,28 @@ def note_exposure(store: Store, run_id: str, annotator: str, standing: Standing,
     store.add_label_events([shown])
 
 
+def _sent(run_id: str, annotator: str) -> set[Exposure]:
+    """What this session has sent of the run to somebody by this name."""
+    sent = st.session_state.setdefault("sent", {})
+    return cast("set[Exposure]", sent.setdefault((run_id, annotator), set()))
+
+
 @st.fragment
 def _text_pipe(run_id: str, trajectory: Trajectory) -> None:
     message = _message("text_pipe", run_id)
-    steps: dict[str, Any] = {}
-    request = message.get("request") if message else None
-    if message and message.get("full"):
-        steps = whole_step(trajectory, int(message["full"]))
-    elif message:
-        steps = step_texts(trajectory, [int(step) for step in message.get("steps", ())])
-    pipe("text_pipe", {"channel": "text", "run": run_id, "request": request, "steps": steps})
+    full, wanted = message.get("full"), message.get("steps")
+    if type(full) is int:
+        steps = whole_step(trajectory, full)
+    else:
+        steps = step_texts(trajectory, [step for step in _as_list(wanted) if type(step) is int])
+    pipe("text_pipe", {"channel": "text", "run": run_id, "request": message.get("request"), "steps": steps})
 
 
 @st.fragment
 def _find_pipe(run_id: str, trajectory: Trajectory) -> None:
     message = _message("find_pipe", run_id)
-    query = str(message.get("query", "")) if message else ""
+    asked = message.get("query")
+    query = asked if isinstance(asked, str) else ""
     pipe("find_pipe", {"channel": "find", "run": run_id, "query": query, "hits": find_steps(trajectory, query)})
 
 
@@ -193,9 +210,11 @@ def _outbox_pipe(run_id: str, store: Store, annotator: str, trajectory: Trajecto
     refused: list[str] = []
     if message:
         before, annotator = annotator, introduce(message.get("annotator", ""))
-        if is_asked("reveal", run_id) and not (now := standing_of(store, run_id, annotator)).is_blind:
-            note_exposure(store, run_id, annotator, now, "ground_truth")  # they have said who they are since
-        acknowledged, refused = ledger.take(store, message.get("batches", ()))
+        if annotator not in ("", before):  # who takes another name in front of it has seen it under the old one
+            standing = standing_of(store, run_id, annotator)
+            for what in sorted(_sent(run_id, before)):
+                note_exposure(store, run_id, annotator, standing, what)
+        acknowledged, refused = ledger.take(store, _as_list(message.get("batches")))
         if person() != before:
             st.rerun()  # what another person may see is decided anew
     standing = standing_of(store, run_id, annotator)
@@ -225,11 +244,21 @@ def _nothing() -> None:
     """The message is read when the fragment re-runs; Streamlit only wants to see a callback."""
 
 
-def _message(key: str, run_id: str) -> dict[str, Any] | None:
-    """What the browser last sent through a pipe, if it was about this run."""
+def _message(key: str, run_id: str) -> Mapping[str, Any]:
+    """What the browser last sent through a pipe; empty if it was not about this run."""
+    message = sent_through(key)
+    return message if message.get("run") == run_id else {}
+
+
+def sent_through(key: str) -> Mapping[str, Any]:
+    """What the browser last sent through a pipe. Whatever it is: what is no object is nothing."""
     state = cast(Mapping[str, Any], st.session_state.get(key) or {})
     message = state.get("message")
-    return dict(message) if message and message.get("run") == run_id else None
+    return message if isinstance(message, Mapping) else {}
+
+
+def _as_list(found: object) -> Sequence[Any]:
+    return found if isinstance(found, list) else ()
 
 
 def label_event(client: str, op: Mapping[str, Any], *more_fields: str) -> LabelEvent:
@@ -267,9 +296,12 @@ def take_labels(
     acknowledged: dict[str, int] = {}
     refused: list[str] = []
     for batch in batches:
-        client = str(batch["client"])
+        client = batch.get("client") if isinstance(batch, Mapping) else None
+        if not isinstance(client, str):
+            refused.append("labels of a browser that does not say which it is")
+            continue
         events, highest = [], 0
-        for op in batch["ops"]:
+        for op in _as_list(batch.get("ops"))[:_MOST_OPS]:
             try:
                 highest = max(highest, int(op["sequence"]))
                 event, left_out = with_verified_quotes(store, read(client, op))

@@ -9,6 +9,7 @@ import streamlit as st
 
 from codetracer_core.store import Store, default_workspace, keep
 from codetracer_core.ui.identity import person, standing_of
+from codetracer_core.ui.viewer import truth_is_shown
 from codetracer_core.workflow import RunView, import_samples_if_empty, stored_run, without_ground_truth
 
 
@@ -51,14 +52,16 @@ async def store_closed_at_the_end(_: st.App) -> AsyncIterator[None]:
 def open_run(name: str) -> RunView:
     """The run that is called so, with its tree and stages; raises NotFound. Runs opened lately are kept in memory.
 
-    Whoever stands blind to the run gets the offline split, not the stages of the ground truth.
+    What the benchmark says of the run is in it only if this person asked for it and may see it (``truth_is_shown``):
+    until then its stages are the offline split.
     """
     store = open_store()
     _, imports = store.revision()
     run_id = store.find_run(name)
-    if standing_of(store, run_id, person()).is_blind:
-        return _open_blind(run_id, imports)
-    return _open_run(run_id, imports)
+    who = person()
+    if truth_is_shown(store, run_id, who, standing_of(store, run_id, who)):
+        return _open_run(run_id, imports)
+    return _open_without_truth(run_id, imports)
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
@@ -67,5 +70,5 @@ def _open_run(run_id: str, imports: int) -> RunView:
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
-def _open_blind(run_id: str, imports: int) -> RunView:
+def _open_without_truth(run_id: str, imports: int) -> RunView:
     return without_ground_truth(_open_run(run_id, imports))

@@ -362,13 +362,15 @@ def test_ground_truth_reaches_the_browser_only_when_asked_for(page: Page, dashbo
     sent = "() => JSON.stringify(window.codetracerPipes)"
     assert labelled.annotator not in page.evaluate(sent)
     expect(page.locator(".dot.truth")).to_have_count(0)
+    expect(page.locator(".stagesfrom")).to_have_text("Stages: split offline")
     press(page, "r")
+    name_annotator(page, "Peeker")  # what one is shown goes on record under a name
     expect(page.locator(".reveal")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".stagesfrom")).to_have_text("Stages: ground truth")
     press(page, "f")
     see_step(page, labelled.step_id or 0)
     expect(page.locator(".chip.truth")).to_have_text(f"ground truth: {labelled.value}")
     press(page, "1")
-    name_annotator(page, "Peeker")
     see_saved(page)
     for _ in range(100):
         with Store.open_for_reading(dashboard.workspace) as store:

@@ -200,6 +200,33 @@ def test_submitting_can_declare_the_rest_correct(store: Store) -> None:
         store.submit("pilot", "run-1", "ann")
 
 
+def test_the_rest_is_not_correct_where_the_project_has_no_such_verdict(store: Store) -> None:
+    store.create_project(project(verdicts=("incorrect", "unuseful")), RUNS[:1])
+    store.claim_next("pilot", "ann")
+    with pytest.raises(CodeTracerError, match="does not offer the verdict correct"):
+        store.submit("pilot", "run-1", "ann", rest_is_correct=True)
+    (one,) = store.assignments("pilot")
+    assert (one.state, verdicts(store, "ann", 1)) == ("assigned", {})
+    store.submit("pilot", "run-1", "ann")
+
+
+def test_time_on_task_alone_begins_nothing_and_revises_nothing(store: Store) -> None:
+    store.create_project(project(), RUNS[:1])
+    store.claim_next("pilot", "ann")
+    label(store, "ann", 1, field="worked", step_id=None, value=60)
+    (one,) = store.assignments("pilot")
+    assert (one.state, one.last_act_at, one.seconds) == ("assigned", None, 60)
+    assert one.expires_at is not None
+    assert one.expires_at > one.assigned_at + timedelta(hours=72), "who reads keeps the run"
+    label(store, "ann", 2)
+    assert store.assignments("pilot")[0].state == "in_progress"
+    store.submit("pilot", "run-1", "ann")
+    label(store, "ann", 3, field="worked", step_id=None, value=60)
+    (one,) = store.assignments("pilot")
+    assert (one.state, one.seconds) == ("submitted", 60)
+    assert store.standing("run-1", "ann").shown_pass == 1
+
+
 def test_what_is_revised_lies_beside_what_was_said_blind(store: Store) -> None:
     store.create_project(project(), RUNS[:1])
     store.claim_next("pilot", "ann")

@@ -1,6 +1,7 @@
 """The annotate page: who gets a queue, who is refused, and what the server makes of what a browser asks for."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,16 @@ def test_an_empty_queue_says_why(workspace: Path) -> None:
     assert "Your queue is empty" in texts(annotate("Ann"))
 
 
+def test_who_takes_another_name_gets_a_queue_of_their_own(workspace: Path) -> None:
+    app = annotate("Ann")
+    with Store.open_for_reading(workspace) as reader:
+        assert [one.run_id for one in reader.assignments(annotator="Ann")] == ["run-1"]
+    app.session_state["annotator"] = "Bob"
+    app.session_state["desk"] = replace(app.session_state["desk"], run_id="run-3")
+    queue = sent(app.run())["queue_pipe"]
+    assert (queue["run"], [run["run"] for run in queue["runs"]]) == ("run-1", ["run-1"])
+
+
 def act(kind: str, target: str = "run-1", **more: Any) -> dict[str, Any]:
     return {"kind": kind, "target": target, **more}
 
@@ -101,10 +112,11 @@ def test_acts_are_carried_out_or_refused_in_words(store: Store) -> None:
     assert carry_out(store, project, "Ann", act("open", "run-2")) == (None, "run-2 is not in your queue of pilot")
     assert carry_out(store, project, "Ann", act("submit", rest=True)) == (
         None,
-        "this project does not offer the verdict correct",
+        "not done: the project 'pilot' does not offer the verdict correct (incorrect, unuseful)",
     )
     assert "skipping a run needs a reason" in carry_out(store, project, "Ann", act("skip", reason=" "))[1]
-    assert carry_out(store, project, "Ann", act("dance")) == (None, "not understood")
+    for odd in (act("dance"), {}, act("submit", "\ud800"), act("skip", reason="\ud800"), act(["open"])):  # type: ignore[arg-type]
+        assert carry_out(store, project, "Ann", odd) == (None, "not understood")
     assert carry_out(store, project, "Ann", act("submit")) == ("run-2", "the run before was submitted")
     opened, words = carry_out(store, project, "Ann", act("submit"))
     assert opened is None

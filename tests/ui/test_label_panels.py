@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from codetracer_core.benchmark import read_manifest, to_row
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.label_files import COLUMNS, Asked, Unsaid, look_at
+from codetracer_core.models import Stage
 from codetracer_core.projects import Project
 from codetracer_core.store import Labeller, Store
 from codetracer_core.ui.exporting import LabelsOut, exposures, labels_out
@@ -242,6 +243,51 @@ def test_every_form_with_what_it_shows_on_record(
     with Store.open(labelled) as store:
         acts = [act for run in store.runs() for act in store.label_history(run.run_id) if act.annotator == "ana"]
     assert {(act.run_id, act.value) for act in acts if act.field == "shown"} == shown
+
+
+def plant_stages(workspace: Path, *, project: bool) -> None:
+    """Stages of the ground truth on RUN; with a project, ana stands blind to the run."""
+    stages = [Stage(stage_id=1, start_step_id=1, end_step_id=3, name="planted").model_dump()]
+    told = make_label(
+        1, stages, step_id=None, field="stages", annotator="CodeTraceBench", source="ground_truth", client="planted"
+    )
+    with Store.open(workspace) as store:
+        assert store.add_label_events([told]).refused == ()
+        if project:
+            store.create_project(Project(project_id="pilot", created_at=NOON), [RUN])
+
+
+def test_own_labels_of_a_blind_run_are_written_without_the_benchmark_s_stages(labelled: Path) -> None:
+    plant_stages(labelled, project=True)
+    out = out_of(pressed(library("Export labels"), "Write the file"))
+    rows = {row["traj_id"]: row for row in map(json.loads, out.data.splitlines())}
+    assert rows[RUN]["incorrect_stages"]
+    assert b"planted" not in out.data
+    st.cache_resource.clear()
+    with Store.open(labelled) as store:
+        assert store.standing(RUN, "ana").shown == frozenset()
+
+
+def test_the_benchmark_s_stages_in_a_file_of_own_labels_are_on_record(labelled: Path) -> None:
+    plant_stages(labelled, project=False)
+    out = out_of(pressed(library("Export labels"), "Write the file"))
+    assert b"planted" in out.data
+    st.cache_resource.clear()
+    with Store.open(labelled) as store:
+        assert store.standing(RUN, "ana").shown == {"ground_truth"}
+
+
+def test_a_file_written_for_one_person_is_not_handed_to_another(labelled: Path) -> None:
+    app = library("Export labels")
+    checked(named(app.selectbox, "Write").set_value("jsonl").run())
+    checked(named(app.selectbox, "Labels by").set_value("").run())
+    checked(named(app.selectbox, "Annotator").set_value("").run())
+    out_of(pressed(app, "Write the file"))
+    app.session_state["annotator"] = "zoe"
+    checked(app.run())
+    checked(named(app.selectbox, "Annotator").set_value("").run())
+    assert "labels_out" in app.session_state
+    assert not app.get("download_button")
 
 
 def test_a_zip_of_stage_labels_comes_back(labelled: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from codetracer_core.models import Branch, Step
+from codetracer_core.models import Branch, Stage, Step
 from codetracer_core.store import Store
 from tests.conftest import REPOSITORY
 from tests.store.factory import decide, make_label, make_run, make_step
@@ -36,16 +36,21 @@ def seeded(workspace: Path) -> Path:
             RUN,
             steps,
             branches=(Branch(branch_id="sub", name="Sub"),),
-            notes=("The last line was cut.",),
+            notes=(
+                "The last line was cut.",
+                "Ground truth names step 2 as both incorrect and unuseful; taken as incorrect.",
+            ),
             record={"declared_step_count": 9, "benchmark": {"difficulty": "easy"}},
         ),
         make_run(EMPTY, 0),
     ]
     truth = make_label(1, "unuseful", run_id=RUN, step_id=2, source="ground_truth", annotator="CodeTraceBench")
     mine = make_label(2, "incorrect", run_id=RUN, step_id=3, annotator="Ana")
+    stages = [Stage(stage_id=1, start_step_id=1, end_step_id=4, name="planted-stage").model_dump()]
+    told = truth.model_copy(update={"step_id": None, "field": "stages", "value": stages, "sequence": 3})
     with Store.open(workspace) as store:
         store.add_runs(runs, decisions=[decide(run) for run in runs])
-        store.add_label_events([truth, mine])
+        assert store.add_label_events([truth, mine, told]).refused == ()
     return workspace
 
 
@@ -154,6 +159,8 @@ def test_the_trajectory_page_sends_the_run_but_not_its_ground_truth(seeded: Path
     assert viewer["branches"] == ["Sub"]
     assert viewer["title"]["misaligned"] == "misaligned: 4 steps here, 9 in the manifest"
     assert (viewer["hasTruth"], viewer["truthShown"], viewer["truth"]) == (True, False, {})
+    assert viewer["stagesFrom"].startswith("split offline: ")
+    assert "planted-stage" not in json.dumps(data)
     assert "CodeTraceBench" not in json.dumps(data)
     assert "unuseful" not in json.dumps(data)
     assert (data["outbox_pipe"]["ofSteps"], data["outbox_pipe"]["ofRun"]) == ({}, {}), (
@@ -182,7 +189,8 @@ def test_the_overview_of_a_run_is_drawn_in_every_colour_and_size(seeded: Path, r
     assert not app.exception
     facts = dict(sent(app)["facts"])
     assert facts["Outcome"] == "not solved"
-    assert facts["Stages from"]
+    assert facts["Stages from"].startswith("split offline: ")
+    assert "planted-stage" not in json.dumps(sent(app))
     if run_id == RUN:
         assert facts["Note"] == "The last line was cut."
     for control in [*app.button_group]:

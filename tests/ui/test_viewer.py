@@ -1,5 +1,6 @@
 """What the step viewer asks of Python: outline, step text, finding, labels. Real runs, a real store."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from codetracer_core.models import Branch, LabelEvent, Stage, Step, ToolCall, Tr
 from codetracer_core.people import LONGEST_NAME
 from codetracer_core.store import Store
 from codetracer_core.tree import build_tree
-from codetracer_core.ui.viewer import said_by, take_labels
+from codetracer_core.ui.viewer import _MOST_OPS, said_by, take_labels
 from codetracer_core.viewer_data import (
     FIELD_CHARACTERS,
     MOST_HITS,
@@ -180,6 +181,10 @@ def batch(*ops: Any, client: str = "tab-1") -> dict[str, Any]:
     return {"client": client, "ops": list(ops)}
 
 
+def deep(levels: int) -> Any:
+    return [deep(levels - 1)] if levels else []
+
+
 def stage(start: int, end: int, *, number: int = 1, name: str = "") -> dict[str, Any]:
     return {"stage_id": number, "start_step_id": start, "end_step_id": end, "name": name}
 
@@ -287,6 +292,63 @@ def test_the_time_of_the_act_is_kept_in_utc(store: Store) -> None:
     event = store.labels("run-1", source="human")[0]
     assert event.occurred_at == datetime(2026, 3, 1, 12, tzinfo=UTC)
     assert event.arrived_at - datetime.now(UTC) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("bad", [5, None, "tab", [], {}, {"client": 7, "ops": [op(1)]}, {"ops": [op(1)]}])
+def test_what_is_no_batch_is_passed_over_in_words(store: Store, bad: Any) -> None:
+    acknowledged, refused = take_labels(store, [bad, batch(op(1))])
+    assert acknowledged == {"tab-1": 1}
+    assert refused == ["labels of a browser that does not say which it is"]
+
+
+@pytest.mark.parametrize("ops", [5, None, "ops", {"sequence": 1}])
+def test_a_batch_without_a_list_of_labels_settles_nothing(store: Store, ops: Any) -> None:
+    assert take_labels(store, [{"client": "tab-1", "ops": ops}]) == ({"tab-1": 0}, [])
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        op(2, run="\ud800"),
+        op(2, annotator="\ud800"),
+        op(2, annotator=["Ana"]),
+        op(2, field="note", step=None, value="\ud800"),
+        op(2, field="note", step=None, value={"\ud800": 1}),
+        op(2, value=deep(400)),
+        op(2, field="details", value={"quotes": 5}),
+        op(2, field="details", value={"quotes": [5]}),
+        op(2, field="details", value={"quotes": [{"step_id": 1}]}),
+        op(2, field="details", value={"quotes": deep(5)}),
+        op(2, value=10**400),
+        op(2, step=10**400),
+        op(2, step=[1]),
+        op(2, step=1.5),
+        op(2, at=5),
+        op(2, at="9999-12-31T23:59:59-14:00"),
+        op(2, field=["verdict"]),
+        op(2, field={"verdict": 1}),
+        op(2, field="basis"),
+        op(2, source="ground_truth", pass_number=7, exposure="none", value="wrong"),
+    ],
+)
+def test_forged_labels_are_refused_in_words_and_hold_up_nothing(store: Store, odd: Any) -> None:
+    acknowledged, refused = take_labels(store, [batch(op(1), odd, op(3, 2))])
+    assert acknowledged == {"tab-1": 3}
+    assert len(refused) == 1
+    json.dumps(refused).encode()
+    assert in_force(store) == {1: "incorrect", 2: "incorrect"}
+
+
+def test_source_pass_and_exposure_are_not_the_browser_s_to_say(store: Store) -> None:
+    take_labels(store, [batch(op(1, source="adjudicated", pass_number=7, exposure="peers"))])
+    (label,) = store.label_history("run-1")
+    assert (label.source, label.pass_number, label.exposure) == ("human", 1, "none")
+
+
+def test_more_labels_than_are_taken_at_once_are_settled_in_turns(store: Store) -> None:
+    sent = [op(n, 1, "correct" if n % 2 else None) for n in range(1, _MOST_OPS + 3)]
+    assert take_labels(store, [batch(*sent)]) == ({"tab-1": _MOST_OPS}, [])
+    assert take_labels(store, [batch(*sent[_MOST_OPS:])]) == ({"tab-1": _MOST_OPS + 2}, [])
 
 
 def test_an_empty_message_asks_nothing_of_the_store(store: Store) -> None:
