@@ -92,10 +92,10 @@ def desk(store: Store, project: Project, who: str, wanted: str) -> Desk:
     Raises NotAllowed for somebody without the role of an annotator.
     """
     require("annotator")
-    before = st.session_state.get("desk")
+    before: Desk | None = st.session_state.get("desk")
     message = sent_through("queue_pipe")
-    here = before is not None and (before.project.project_id, before.who) == (project.project_id, who)
-    if here and "queue_pipe" in st.session_state:
+    place = (project.project_id, who)
+    if before and (before.project.project_id, before.who) == place and "queue_pipe" in st.session_state:
         now = _go_on(store, project, before, message)
     else:
         now = _enter(store, project, who, wanted, _word(message, "act"))  # what was done before stays done
