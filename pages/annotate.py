@@ -35,11 +35,7 @@ except CodeTracerError as error:
     st.stop()
 
 step_viewer(
-    record=run.record,
-    tree=run.tree,
-    stages=run.stages,
-    stages_from=run.stages_from,
-    split=run.split,
+    run,
     store=store,
     annotator=who,
     start=start_step() if at.run_id == wanted else None,

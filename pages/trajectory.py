@@ -97,16 +97,12 @@ except CodeTracerError as error:
 steps_tab, overview_tab = st.tabs(["Steps", "Overview"], key="view", on_change="rerun")
 with steps_tab:
     step_viewer(
-        record=run.record,
-        tree=run.tree,
-        stages=run.stages,
-        stages_from=run.stages_from,
-        split=run.split,
+        run,
         store=open_store(),
         annotator=person(),
         start=start_step(),
         goto=st.session_state.get("goto"),
-        beside=beside(open_store(), run.record.run_id, person()),
+        beside=beside(open_store(), run.run_id, person()),
     )
 if overview_tab.open:
     with overview_tab:

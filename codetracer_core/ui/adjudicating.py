@@ -181,17 +181,12 @@ def show_run(store: Store, project_id: str, run_id: str) -> None:
         note_exposure(store, run_id, who, standing, "model")
     begin(store, run_id, who, voices)
     run = open_run(run_id)
-    assert run.record is not None, "it lies in the store"
     order = [case.run_id for case in _to_decide(_cases(store, project_id), identity.blind_runs(store))]
     names = is_asked("names", run_id)
     differing = difference(voices)
     first = differing.steps[0] if differing.steps else 1
     step_viewer(
-        record=run.record,
-        tree=run.tree,
-        stages=run.stages,
-        stages_from=run.stages_from,
-        split=run.split,
+        run,
         store=store,
         annotator=who,
         start=start_step() or first,

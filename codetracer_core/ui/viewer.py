@@ -20,8 +20,6 @@ from codetracer_core.models import (
     STEP_FIELDS,
     Exposure,
     LabelEvent,
-    RunRecord,
-    Stage,
     Trajectory,
     Verdict,
 )
@@ -29,7 +27,6 @@ from codetracer_core.people import LABELLERS
 from codetracer_core.projects import Standing
 from codetracer_core.quotes import adrift, verified
 from codetracer_core.store import Store, Stored
-from codetracer_core.tree import TraceTree
 from codetracer_core.ui import components
 from codetracer_core.ui.identity import (
     as_name,
@@ -48,6 +45,7 @@ from codetracer_core.viewer_data import (
     viewer_data,
     whole_step,
 )
+from codetracer_core.workflow import RunView
 
 _LABELLED = (*STEP_FIELDS, *RUN_FIELDS, "worked")
 """What a browser may label; anything else it sends is refused."""
@@ -58,12 +56,8 @@ _STATES = ("reveal", "others", "names", "models", "request")
 
 
 def step_viewer(
+    run: RunView,
     *,
-    record: RunRecord,
-    tree: TraceTree,
-    stages: Sequence[Stage],
-    stages_from: str,
-    split: Sequence[Stage],
     store: Store,
     annotator: str,
     start: int | None,
@@ -71,23 +65,25 @@ def step_viewer(
     beside: Mapping[str, Any] | None = None,
     ledger: "Ledger | None" = None,
 ) -> None:
-    """Mount the viewer on one run.
+    """Mount the viewer on one run of the workspace.
 
     ``start`` is the 1-based step to begin with, None: where they last were; ``goto`` = {"step", "nonce"} moves a viewer
     that is already there, once per nonce. ``beside`` is what others say of the run (``adjudication.positions``), for
-    somebody who may see it. ``stages`` are shown to those who drew none of their own (``stages_from`` says in words
-    what they are); ``split`` is where drawing may begin. ``annotator`` may be empty: the viewer asks for the name at
-    the first label, or when ground truth is asked for: what a person is shown goes on record (``truth_is_shown``).
+    somebody who may see it. The run's stages are shown to those who drew none of their own; its offline split is where
+    drawing may begin. ``annotator`` may be empty: the viewer asks for the name at the first label, or when ground truth
+    is asked for: what a person is shown goes on record (``truth_is_shown``).
     Labels are entered in their own ``ledger`` unless another one is given.
     """
     ledger = ledger or Ledger()
-    run_id, trajectory = record.run_id, record.trajectory
+    record, trajectory = run.record, run.trajectory
+    assert record is not None, "it lies in the store"
+    run_id = record.run_id
     standing = standing_of(store, run_id, annotator)
-    run = viewer_data(
+    shown = viewer_data(
         trajectory,
-        tree,
-        stages,
-        stages_from=stages_from,
+        run.tree,
+        run.stages,
+        stages_from=run.stages_from,
         name=run_id,
         declared_step_count=record.declared_step_count,
         truth=shown_truth(store, run_id, annotator, standing),
@@ -97,9 +93,9 @@ def step_viewer(
         **{f"on_{name}_change": _nothing for name in _STATES},
         default=dict.fromkeys(_STATES),
         data={
-            **run,
+            **shown,
             **(beside or {}),
-            "split": [stage.model_dump() for stage in split],
+            "split": [stage.model_dump() for stage in run.split],
             "hasTruth": record.benchmark is not None and not standing.is_blind,
             "isBlind": standing.is_blind,
             "annotator": annotator,

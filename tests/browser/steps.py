@@ -1,8 +1,41 @@
 """What the browser tests say again and again, as sentences."""
 
-from playwright.sync_api import Page, expect
+from collections.abc import Callable
+from typing import TypeVar
+
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect
 
 from tests.browser.conftest import Dashboard
+
+Found = TypeVar("Found")
+
+
+def person(browser: Browser, dashboard: Dashboard, name: str) -> BrowserContext:
+    """The browser of somebody who has said who they are."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(20_000)
+    context.add_cookies([{"name": "codetracer_annotator", "value": name, "url": dashboard.url}])
+    return context
+
+
+def received(page: Page) -> bytearray:
+    """All that the server sends to this page from now on."""
+    heard = bytearray()
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framereceived", lambda frame: heard.extend(frame if isinstance(frame, bytes) else frame.encode()))
+
+    page.on("websocket", listen)
+    return heard
+
+
+def see_in_store(page: Page, read: Callable[[], Found], holds: Callable[[Found], object]) -> Found:
+    """What another program reads of the workspace, once it ``holds``: the snapshot follows within a second or two."""
+    for _ in range(150):
+        if holds(found := read()):
+            return found
+        page.wait_for_timeout(100)
+    raise AssertionError(found)
 
 
 def open_run(page: Page, dashboard: Dashboard, run_id: str, step: int = 1) -> None:

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect
+from playwright.sync_api import Browser, Page, expect
 
 from codetracer_core.adjudication import people
 from codetracer_core.projects import Project
 from codetracer_core.store import Store, StoredEvent
 from tests.browser.conftest import Dashboard
-from tests.browser.steps import press, see_saved, see_step
+from tests.browser.steps import person, press, received, see_in_store, see_saved, see_step
 from tests.store.factory import decide, make_label, make_run
 
 pytestmark = pytest.mark.browser
@@ -82,37 +82,19 @@ def see_run(page: Page, run: str) -> None:
     see_step(page, 2)
 
 
-def person(browser: Browser, office: Dashboard, name: str) -> BrowserContext:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
-    context.add_cookies([{"name": "codetracer_annotator", "value": name, "url": office.url}])
-    return context
-
-
-def received(page: Page) -> bytearray:
-    """All that the server sends to this page from now on."""
-    heard = bytearray()
-
-    def listen(socket: WebSocket) -> None:
-        socket.on("framereceived", lambda frame: heard.extend(frame if isinstance(frame, bytes) else frame.encode()))
-
-    page.on("websocket", listen)
-    return heard
-
-
 def decided(office: Dashboard, run: str) -> dict[tuple[int | None, str], StoredEvent]:
     with Store.open_for_reading(office.workspace) as store:
         return {(label.step_id, label.field): label for label in store.labels(run, source="adjudicated")}
 
 
 def wait_for_state(page: Page, office: Dashboard, run: str, state: str) -> None:
-    """Another program reads the snapshot, which follows within a second or two; labels came before this."""
-    for _ in range(100):
+    """Labels came before this."""
+
+    def states() -> set[str]:
         with Store.open_for_reading(office.workspace) as store:
-            if {one.state for one in store.assignments("pilot", run_id=run)} == {state}:
-                return
-        page.wait_for_timeout(100)
-    raise AssertionError(f"{run} is not {state}")
+            return {one.state for one in store.assignments("pilot", run_id=run)}
+
+    see_in_store(page, states, lambda found: found == {state})
 
 
 def key_of(run: str, annotator: str) -> str:

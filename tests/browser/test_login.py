@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from codetracer_core.store import Store
 from tests.browser.conftest import Dashboard, cli, write_run
-from tests.browser.steps import press, see_saved, see_step
+from tests.browser.steps import press, received, see_in_store, see_saved, see_step
 from tests.provider import running_provider
 
 pytestmark = pytest.mark.browser
@@ -72,42 +72,27 @@ def labels(server: Dashboard) -> list[tuple[str, int | None, object]]:
 
 
 def wait_for_labels(page: Page, server: Dashboard, count: int) -> list[tuple[str, int | None, object]]:
-    for _ in range(100):
-        if len(labels(server)) >= count:
-            break
-        page.wait_for_timeout(100)
-    return labels(server)
-
-
-def received(page: Page) -> list[bytes]:
-    """Everything that the server will say to this page."""
-    frames: list[bytes] = []
-
-    def listen(payload: str | bytes) -> None:
-        frames.append(payload if isinstance(payload, bytes) else payload.encode())
-
-    page.on("websocket", lambda socket: socket.on("framereceived", listen))
-    return frames
+    return see_in_store(page, lambda: labels(server), lambda found: len(found) >= count)
 
 
 def test_before_the_login_nothing_is_shown(page: Page, server: Dashboard) -> None:
-    frames = received(page)
+    heard = received(page)
     page.context.add_cookies([{"name": "codetracer_annotator", "value": ANN, "url": server.url}])
     for address in ("", "/settings", f"/trajectory?traj={server.runs['secret-run']}&step=3"):
         page.goto(f"{server.url}{address}")
         expect(page.get_by_role("button", name="Log in")).to_be_visible()
         expect(page.get_by_text("Library")).to_have_count(0)
-    assert frames
-    assert not [frame for frame in frames if b"secret-run" in frame or b"outline" in frame or ANN.encode() in frame]
+    assert heard
+    assert [secret for secret in (b"secret-run", b"outline", ANN.encode()) if secret in heard] == []
 
 
 def test_the_link_to_a_step_is_kept_through_the_login(page: Page, server: Dashboard) -> None:
-    frames = received(page)
+    heard = received(page)
     page.goto(f"{server.url}/trajectory?traj={server.runs['secret-run']}&step=7")
     log_in(page, "Ann")
     see_step(page, 7)
     expect(page.locator(".who")).to_have_text(f"as {ANN}")
-    assert [frame for frame in frames if b"secret-run" in frame]
+    assert b"secret-run" in heard
     press(page, "2")
     see_saved(page)
     assert (ANN, 7, "incorrect") in wait_for_labels(page, server, 1)
@@ -157,7 +142,7 @@ def test_logging_out_closes_the_door(page: Page, server: Dashboard) -> None:
 
 
 def test_somebody_without_a_role_is_told_so(page: Page, server: Dashboard) -> None:
-    frames = received(page)
+    heard = received(page)
     page.goto(server.url)
     log_in(page, "Eve")
     expect(page.get_by_text(f"which {EVE} does not have")).to_be_visible()
@@ -167,7 +152,7 @@ def test_somebody_without_a_role_is_told_so(page: Page, server: Dashboard) -> No
     expect(page.get_by_text("Page not found")).to_have_count(0)
     page.get_by_role("link", name="Who you are here").click()
     expect(page.get_by_text("You have no role here yet")).to_be_visible()
-    assert not [frame for frame in frames if b"outline" in frame or b"observation" in frame]
+    assert [secret for secret in (b"outline", b"observation") if secret in heard] == []
 
 
 def test_a_role_that_is_taken_away_is_gone_at_once(page: Page, server: Dashboard) -> None:

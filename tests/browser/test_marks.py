@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from codetracer_core.store import Store
 from codetracer_core.workflow import export_page
 from tests.browser.conftest import LONG, Dashboard
-from tests.browser.steps import name_annotator, open_run, press, see_saved, see_step
+from tests.browser.steps import name_annotator, open_run, press, see_in_store, see_saved, see_step
 from tests.browser.test_hostile import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -23,12 +23,7 @@ def in_force(dashboard: Dashboard, annotator: str, field: str) -> dict[int | Non
 
 
 def see_stored(page: Page, dashboard: Dashboard, annotator: str, field: str, expected: dict[int | None, Any]) -> None:
-    """Readers see the snapshot, which follows within a second or two."""
-    for _ in range(100):
-        if in_force(dashboard, annotator, field) == expected:
-            return
-        page.wait_for_timeout(100)
-    assert in_force(dashboard, annotator, field) == expected
+    see_in_store(page, lambda: in_force(dashboard, annotator, field), lambda found: found == expected)
 
 
 def standing(page: Page, text: str) -> None:

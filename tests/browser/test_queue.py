@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from codetracer_core.projects import Assignment, Project
 from codetracer_core.store import Store
 from tests.browser.conftest import Dashboard
-from tests.browser.steps import press, see_saved, see_step
+from tests.browser.steps import person, press, see_in_store, see_saved, see_step
 from tests.store.factory import decide, make_run
 
 pytestmark = pytest.mark.browser
@@ -41,13 +41,6 @@ def office(tmp_path: Any, browser: Browser) -> Iterator[Dashboard]:
     running.kill()
 
 
-def person(browser: Browser, office: Dashboard, name: str) -> BrowserContext:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
-    context.add_cookies([{"name": "codetracer_annotator", "value": name, "url": office.url}])
-    return context
-
-
 def see_run(page: Page, words: str) -> None:
     expect(page.locator(".queuebar .place")).to_contain_text(words)
 
@@ -59,14 +52,12 @@ def see_opened(page: Page, run: str, step: int = 1) -> None:
 
 def wait_for(page: Page, office: Dashboard, name: str, *states: str) -> list[Assignment]:
     """A person's assignments once they have these states, as another program reads them."""
-    found: list[Assignment] = []
-    for _ in range(100):
+
+    def read() -> list[Assignment]:
         with Store.open_for_reading(office.workspace) as store:
-            found = store.assignments("pilot", annotator=name)
-        if [one.state for one in found] == list(states):
-            return found
-        page.wait_for_timeout(100)
-    raise AssertionError(found)
+            return store.assignments("pilot", annotator=name)
+
+    return see_in_store(page, read, lambda found: [one.state for one in found] == list(states))
 
 
 def said(office: Dashboard, run: str, name: str, pass_number: int) -> dict[int | None, Any]:

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from codetracer_core.store import Store
 from codetracer_core.viewer_data import frontend_text
 from tests.browser.conftest import LONG, Dashboard, cli
-from tests.browser.steps import name_annotator, open_run, press, see_saved, see_step
+from tests.browser.steps import name_annotator, open_run, press, see_in_store, see_saved, see_step
 from tests.store.factory import decide, make_label, make_run
 
 pytestmark = pytest.mark.browser
@@ -177,18 +177,16 @@ def test_stages_of_a_benchmark_are_tidied_before_one_draws_on(blank: Page) -> No
 
 
 def stored(page: Page, dashboard: Dashboard, annotator: str, wanted: list[tuple[int, int, str]] | None) -> None:
-    """These stages of "long" are in DuckDB, for a second process to read (the snapshot follows within a second)."""
-    see_saved(page)
-    found = None
-    for _ in range(100):
+    """These stages of "long" are in DuckDB, for a second process to read."""
+
+    def drawn() -> list[tuple[int, int, str]] | None:
         with Store.open_for_reading(dashboard.workspace) as store:
             labels = store.labels(dashboard.runs["long"], source="human", annotator=annotator)
-        drawn = next((label.value for label in labels if label.field == "stages"), None)
-        found = drawn and [(stage["start_step_id"], stage["end_step_id"], stage["name"]) for stage in drawn]
-        if found == wanted:
-            return
-        page.wait_for_timeout(100)
-    assert found == wanted
+        stages = next((label.value for label in labels if label.field == "stages"), None)
+        return stages and [(stage["start_step_id"], stage["end_step_id"], stage["name"]) for stage in stages]
+
+    see_saved(page)
+    see_in_store(page, drawn, lambda found: found == wanted)
 
 
 def heads(page: Page) -> Locator:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, WebSocket, expect
+from playwright.sync_api import Browser, Page, expect
 
 from codetracer_core.models import LabelEvent
 from codetracer_core.store import Store
 from tests.browser.conftest import Dashboard, cli
-from tests.browser.steps import press, see_saved, see_step
+from tests.browser.steps import person, press, received, see_in_store, see_saved, see_step
 from tests.conftest import SAMPLE_DATA, real_data
 from tests.store.factory import NOON
 
@@ -64,15 +64,10 @@ class Seat:
     """One person's browser, and all that the server sent to it."""
 
     def __init__(self, browser: Browser, office: Dashboard, name: str) -> None:
-        self.context = browser.new_context(viewport={"width": 1280, "height": 800})
+        self.context = person(browser, office, name)
         self.context.set_default_timeout(30_000)
-        self.context.add_cookies([{"name": "codetracer_annotator", "value": name, "url": office.url}])
         self.page = self.context.new_page()
-        self.heard = bytearray()
-        self.page.on("websocket", self._listen)
-
-    def _listen(self, socket: WebSocket) -> None:
-        socket.on("framereceived", lambda frame: self.heard.extend(frame if isinstance(frame, bytes) else b""))
+        self.heard = received(self.page)
 
     def has_heard(self, text: str) -> bool:
         return text.encode() in self.heard
@@ -90,15 +85,12 @@ def see_opened(page: Page, run_id: str) -> None:
 
 
 def wait_for_states(page: Page, office: Dashboard, states: dict[tuple[str, str], str]) -> None:
-    """Another program reads the snapshot, which follows within a second or two."""
-    found: dict[tuple[str, str], str] = {}
-    for _ in range(150):
+
+    def read() -> dict[tuple[str, str], str]:
         with Store.open_for_reading(office.workspace) as store:
-            found = {(one.run_id, one.annotator): one.state for one in store.assignments("pilot")}
-        if found == states:
-            return
-        page.wait_for_timeout(100)
-    raise AssertionError(found)
+            return {(one.run_id, one.annotator): one.state for one in store.assignments("pilot")}
+
+    see_in_store(page, read, lambda found: found == states)
 
 
 def labels_of(workspace: Path, *fields: str) -> dict[tuple[Any, ...], Any]:

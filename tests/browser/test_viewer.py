@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from codetracer_core.store import Store
 from tests.browser.conftest import HUGE, LONG, Dashboard, cli
-from tests.browser.steps import name_annotator, open_run, press, see_saved, see_step
+from tests.browser.steps import name_annotator, open_run, press, see_in_store, see_saved, see_step
 
 pytestmark = pytest.mark.browser
 
@@ -22,13 +22,7 @@ def verdicts(dashboard: Dashboard, run: str, annotator: str) -> dict[int, str]:
 
 
 def wait_for_verdicts(page: Page, dashboard: Dashboard, run: str, annotator: str, count: int) -> dict[int, str]:
-    """Readers see the snapshot, which follows within a second or two."""
-    for _ in range(100):
-        found = verdicts(dashboard, run, annotator)
-        if len(found) >= count:
-            return found
-        page.wait_for_timeout(100)
-    return found
+    return see_in_store(page, lambda: verdicts(dashboard, run, annotator), lambda found: len(found) >= count)
 
 
 def test_150_fast_presses_move_150_steps(page: Page, dashboard: Dashboard) -> None:

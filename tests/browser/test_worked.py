@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 
 from codetracer_core.store import Store
 from tests.browser.conftest import Dashboard
-from tests.browser.steps import name_annotator, open_run, press, see_saved, see_step
+from tests.browser.steps import name_annotator, open_run, press, see_in_store, see_saved, see_step
 
 pytestmark = pytest.mark.browser
 
@@ -21,12 +21,7 @@ def worked(dashboard: Dashboard, run: str, annotator: str) -> int:
 
 
 def wait_for_work(page: Page, dashboard: Dashboard, run: str, annotator: str, at_least: int) -> int:
-    """Readers see the snapshot, which follows within a second or two."""
-    for _ in range(100):
-        if (seconds := worked(dashboard, run, annotator)) >= at_least:
-            return seconds
-        page.wait_for_timeout(100)
-    return seconds
+    return see_in_store(page, lambda: worked(dashboard, run, annotator), lambda seconds: seconds >= at_least)
 
 
 def open_as(page: Page, dashboard: Dashboard, run: str, annotator: str) -> None:
