@@ -33,8 +33,9 @@ from codetracer_core.store.files import file_name, is_text, names_in, storable, 
 from codetracer_core.store.inbox import Inbox
 from codetracer_core.store.reader import Reader
 from codetracer_core.store.results import Added, Decisions, Refused, Stored, TakenIn, acknowledge, check_arguments
-from codetracer_core.store.rows import NO_JUDGEMENT, in_short, put_events, put_ground_truth, put_runs
+from codetracer_core.store.rows import NO_JUDGEMENT, put_events, put_ground_truth, put_runs
 from codetracer_core.store.schema import migrate
+from codetracer_core.store.values import in_short
 from codetracer_core.store.workspace import PART, Workspace, announce, sync_folder, workspace_at
 
 _IMPORTING = threading.RLock()

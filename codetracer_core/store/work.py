@@ -27,6 +27,7 @@ from codetracer_core.projects import (
 )
 from codetracer_core.store.database import last_change
 from codetracer_core.store.rows import NO_JUDGEMENT
+from codetracer_core.store.values import as_stored
 
 _SCORES = {
     "disagreement_first": """
@@ -262,9 +263,9 @@ def _give(
     expired = {(one.annotator, one.run_id): one for one in assignments if one.state == "expired"}
     last_passes = {who: _last_passes(cursor, who) for who in {annotator for annotator, _ in pairs}}
     pass_of: dict[tuple[str, str], int] = {}
-    new: list[tuple[str, str, int, datetime]] = []
+    new: list[tuple[str, str, int, datetime | None]] = []
     for at, (annotator, run_id) in enumerate(pairs):
-        moment = _naive(now + timedelta(microseconds=at))  # so that their order can be told
+        moment = as_stored(now + timedelta(microseconds=at))  # so that their order can be told
         again = expired.pop((annotator, run_id), None)
         if again:
             pass_of[annotator, run_id] = again.pass_number
@@ -308,7 +309,7 @@ def release(cursor: duckdb.DuckDBPyConnection, assignment: Assignment, *, now: d
 def _release(cursor: duckdb.DuckDBPyConnection, assignment: Assignment, change: int, now: datetime) -> None:
     cursor.execute(
         f"UPDATE assignment SET change = $change, released_at = $now WHERE {_IT}",
-        _named(assignment) | {"change": change, "now": _naive(now)},
+        _named(assignment) | {"change": change, "now": as_stored(now)},
     )
 
 
@@ -332,7 +333,7 @@ def end_assignment(
 ) -> None:
     """Submit it, or with a reason skip it."""
     done = "submitted_at = $now" if skip_reason is None else "skipped_at = $now, skip_reason = $reason"
-    values = _named(assignment) | {"change": last_change(cursor) + 1, "now": _naive(now)}
+    values = _named(assignment) | {"change": last_change(cursor) + 1, "now": as_stored(now)}
     cursor.execute(
         f"UPDATE assignment SET change = $change, {done} WHERE {_IT}",
         values if skip_reason is None else values | {"reason": skip_reason},
@@ -372,7 +373,7 @@ def put_adjudication(
     """Put on record that a run of the project is decided. Raises NotFound if the project does not hold it."""
     if run_id not in runs_of_project(cursor, project_id):
         raise NotFound(f"project {project_id!r} holds no run {run_id!r}")
-    row = [last_change(cursor) + 1, project_id, run_id, adjudicator, _naive(now)]
+    row = [last_change(cursor) + 1, project_id, run_id, adjudicator, as_stored(now)]
     cursor.execute("INSERT INTO adjudication VALUES (?, ?, ?, ?, ?)", row)
 
 
@@ -477,7 +478,3 @@ def _last_passes(cursor: duckdb.DuckDBPyConnection, annotator: str) -> dict[str,
         {"annotator": annotator},
     ).fetchall()
     return dict(rows)
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -33,8 +33,15 @@ def test_an_older_database_is_brought_up_to_date(tmp_path: Path, known: int) -> 
                 "collection, origin, format, view, step_count, header) VALUES "
                 "('old', 1, '', '', 'x.parquet', 0, TIMESTAMP '2026-01-01', '', '', 'atif', '', 2, '{}')"
             )
+        if known > 1:
+            connection.execute(
+                "INSERT INTO label_event VALUES (1, TIMESTAMP '2026-01-02', 'old', 2, 'verdict', '\"incorrect\"', "
+                "'human', 'ana', 1, 'none', 'browser', 7, TIMESTAMP '2026-01-02')"
+            )
     with Store.open(tmp_path) as store:
         assert [summary.run_id for summary in store.runs()] == ["old"] * bool(known)
+        said = [(one.step_id, one.value, one.annotator) for one in store.labels()]
+        assert said == [(2, "incorrect", "ana")] * (known > 1)
         record = make_run()
         store.add_runs([record], decisions=[decide(record)])
         store.add_label_events([make_label(1)])
