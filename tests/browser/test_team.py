@@ -129,7 +129,7 @@ def test_two_annotators_and_an_adjudicator_at_once(browser: Browser, office: Das
     bob.page.goto(f"{office.url}/library")
     expect(bob.page.locator(".row").first).to_be_visible()
     bob.page.goto(f"{office.url}/trajectory?traj={first}")
-    see_step(bob.page, 1)
+    see_step(bob.page, 3)
     press(bob.page, "r")
     bob.page.goto(f"{office.url}/annotate")
     see_opened(bob.page, first)
