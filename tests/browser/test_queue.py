@@ -181,8 +181,9 @@ def test_what_is_changed_after_submission_lies_beside_it(browser: Browser, offic
     see_opened(page, "queued-1", 2)
     expect(page.locator("#step-1 .dot.incorrect")).to_be_visible()
     wait_for(page, office, "Vera", "submitted", "assigned")
+    revised = {1: "incorrect", 2: "unuseful"}
+    see_in_store(page, lambda: said(office, "queued-1", "Vera", 2), lambda found: found == revised)
     assert said(office, "queued-1", "Vera", 1) == {1: "correct"}
-    assert said(office, "queued-1", "Vera", 2) == {1: "incorrect", 2: "unuseful"}
     context.close()
 
 
