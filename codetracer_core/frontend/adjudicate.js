@@ -42,7 +42,7 @@ function createAdjudication(s, frame, positions, { act, markOf, flash, whenSaved
     const changed = marks.filter(({ step, field, value }) => !same(markOf(step, field), value));
     if (!changed.length) flash(`already as ${voice.who} says`);
     else act(changed);
-    if (s.visible.advance && !question) s.move(1);
+    if (!question) s.advance();
   }
   function positionsOf(voice) {
     const [first, last] = s.rangeEnds();

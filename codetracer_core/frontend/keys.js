@@ -20,10 +20,10 @@ const TOGGLES = [
   { name: "action", key: "a", title: "Action" },
   { name: "observation", key: "o", title: "Observation" },
   { name: "facts", key: "m", title: "Metadata" },
-  { name: "why", key: "q", title: "Reason" },
+  { name: "why", key: "q", title: "Reason", writes: true },
   { name: "wrap", key: "z", title: "Wrap" },
   { name: "raw", key: "w", title: "Raw" },
-  { name: "advance", key: "v", title: "Auto-advance" },
+  { name: "advance", key: "v", title: "Auto-advance", writes: true },
 ];
 const DEFAULTS = {
   thought: true,
@@ -41,8 +41,8 @@ const isAdjudicated = (s) => Boolean(s.data?.adjudication);
 const inQueue = (s) => s.queue.isThere && !isAdjudicated(s);
 
 /**
- * Every key, in the order of the cheatsheet; `when` says where it works, without it everywhere. The help sheet and the
- * key handler both read this list.
+ * Every key, in the order of the cheatsheet. `when` says on which pages it is a key, without it on all; `listed` when it
+ * can do something there, without it unless it labels and the page is for reading. A key that is not listed answers why.
  */
 const KEYS = [
   { keys: ["j", "ArrowDown"], group: "Move", title: "Next step", run: (s) => s.move(1) },
@@ -103,7 +103,13 @@ const KEYS = [
   },
   { keys: ["F"], group: "Label", title: "Flag for discussion", run: (s) => s.mark("flag") },
   { keys: ["i"], group: "Label", title: "Omission: should have …", run: (s) => s.editOmission() },
-  { keys: ["R"], group: "Label", title: "The whole run: verdict, note, tags", run: (s) => s.toggleRun() },
+  {
+    keys: ["R"],
+    group: "Label",
+    title: "The whole run: verdict, note, tags",
+    listed: () => true,
+    run: (s) => s.toggleRun(),
+  },
   { keys: ["c"], group: "Label", title: "Reason and details of the verdict", run: (s) => s.editWhy() },
   { keys: ["C"], group: "Label", title: "Copy the reason given last before", run: (s) => s.copyWhy() },
   { keys: ['"'], group: "Label", title: "Quote the selection, or choose lines", run: (s) => s.quotes.take() },
@@ -117,11 +123,21 @@ const KEYS = [
   { keys: ["Ctrl+z", ","], group: "Label", title: "Undo", run: (s) => s.undo() },
   { keys: ["Ctrl+y", "."], group: "Label", title: "Redo", run: (s) => s.redo() },
   ...[
-    { keys: ["A"], title: "Take A's position on the step or range", run: (s) => s.take(0) },
-    { keys: ["B"], title: "Take B's position", run: (s) => s.take(1) },
-    { keys: ["Q"], title: "Take C's position", run: (s) => s.take(2) },
+    {
+      keys: ["A"],
+      title: "Take A's position on the step or range",
+      listed: (s) => s.voices > 0,
+      run: (s) => s.take(0),
+    },
+    { keys: ["B"], title: "Take B's position", listed: (s) => s.voices > 1, run: (s) => s.take(1) },
+    { keys: ["Q"], title: "Take C's position", listed: (s) => s.voices > 2, run: (s) => s.take(2) },
     { keys: ["V"], title: "Names on or off", run: (s) => s.switchState("names") },
-    { keys: ["M"], title: "Model labels on or off", run: (s) => s.switchState("models") },
+    {
+      keys: ["M"],
+      title: "Model labels on or off",
+      listed: (s) => s.data.adjudication.hasModels,
+      run: (s) => s.switchState("models"),
+    },
     { keys: ["Ctrl+enter"], title: "Finish the run, go to the next one", run: (s) => s.finish() },
     { keys: [">"], title: "Next run", run: (s) => s.otherRun("next") },
     { keys: ["<"], title: "Previous run", run: (s) => s.otherRun("previous") },
@@ -132,10 +148,11 @@ const KEYS = [
   { keys: [" ", "PageDown"], group: "Read", title: "Scroll down", run: (s) => s.scrollBody(1) },
   { keys: ["b", "PageUp"], group: "Read", title: "Scroll up", run: (s) => s.scrollBody(-1) },
   { keys: ["x"], group: "Read", title: "Open all of a cut text", run: (s) => s.openAll() },
-  ...TOGGLES.map(({ name, key, title }) => ({
+  ...TOGGLES.map(({ name, key, title, writes }) => ({
     keys: [key],
     group: "Show",
     title: `${title} on or off`,
+    listed: (s) => !(writes && s.data.readOnly),
     run: (s) => s.toggle(name),
   })),
   {
@@ -150,18 +167,25 @@ const KEYS = [
   {
     keys: ["Ctrl+enter"],
     group: "Queue",
-    title: "Submit the run; twice: without looking back",
+    title: "Submit; again: as it is; then 1: the rest is correct",
     when: inQueue,
     run: (s) => s.queue.submit(),
   },
   { keys: ["X"], group: "Queue", title: "Skip the run, with a reason", when: inQueue, run: (s) => s.queue.skip() },
   { keys: ["I"], group: "Queue", title: "Guidelines on or off", when: inQueue, run: (s) => s.toggle("guidelines") },
-  { keys: ["r"], group: "Show", title: "Ground truth on or off", run: (s) => s.reveal() },
+  {
+    keys: ["r"],
+    group: "Show",
+    title: "Ground truth on or off",
+    listed: (s) => s.data.hasTruth,
+    run: (s) => s.reveal(),
+  },
   {
     keys: ["M"],
     group: "Show",
     title: "What models, other people and adjudication say, on or off",
     when: (s) => !isAdjudicated(s),
+    listed: (s) => s.data.hasOthers,
     run: (s) => s.showOthers(),
   },
   {
@@ -177,6 +201,11 @@ const KEYS = [
 ];
 /** The keys that work now; of two for one key the first. */
 const keyEntries = (s) => KEYS.filter(({ when }) => !when || when(s));
+/** Those of them that can do something: the cheatsheet. */
+const listedKeys = (s) =>
+  keyEntries(s).filter(({ group, listed }) =>
+    listed ? listed(s) : !(s.data.readOnly && /^(Label|Stages)$/.test(group)),
+  );
 const KEY_NAMES = {
   " ": "Space",
   ArrowDown: "↓",

@@ -8,12 +8,7 @@ const RUN_QUESTIONS = [
   {
     name: "stages",
     title: "Stages",
-    tell: (value) =>
-      value
-        .map(
-          ({ start_step_id: start, end_step_id: end, name }) => `${start}${end > start ? `–${end}` : ""} ${name || ""}`,
-        )
-        .join("\n"),
+    tell: (value) => value.map((stage) => `${rangeInWords(stage)} ${stage.name || ""}`).join("\n"),
   },
 ];
 
@@ -59,10 +54,10 @@ function createPositions(s, frame) {
       : !people().length
         ? ""
         : differs(step)
-          ? "they differ"
+          ? "They differ"
           : verdictOf(step, people()[0].who)
-            ? "all agree"
-            : "nobody labelled this step";
+            ? "All agree"
+            : "Nobody labelled this step";
     head.append(element("b", "", said), element("span", "spring"));
     if (s.data.adjudication) head.append(element("span", "before", placeInProject()));
     const open = runQuestions();

@@ -143,12 +143,13 @@ function createQueue(s, frame, outbox, flash, focusList) {
       list = element("ul");
     list.append(...warnings().map((words) => element("li", "", words)));
     const submit = button("Submit (Ctrl+Enter)", () => begin("submit", s.run), "primary");
+    const rest = button("The rest is correct: submit (1)", () => begin("submit", s.run, { rest: true }));
     const actions = element("div", "actions");
     actions.append(submit);
-    if (s.count > s.labels.size && data.offersCorrect)
-      actions.append(button("The rest is correct: submit", () => begin("submit", s.run, { rest: true })));
+    if (s.count > s.labels.size && data.offersCorrect) actions.append(rest);
     actions.append(button("Cancel (Esc)", s.closeSheets));
     sheet.replaceChildren(element("h2", "", `Submit this run in ${data.title}?`), list, actions);
+    sheet.onkeydown = ({ key }) => key === "1" && rest.isConnected && rest.click();
     sheet.hidden = false;
     submit.focus();
   }

@@ -225,7 +225,7 @@ function createQuotes(s, frame, { act, flash }) {
   }
 
   function cannot() {
-    if (s.data.readOnly) flash("this copy is for reading");
+    if (s.data.readOnly) flash(s.data.readOnly);
     return !s.count || s.data.readOnly;
   }
   /** The selection becomes a quote; without one, a line is chosen to begin with. */

@@ -74,6 +74,9 @@ function withStageNamed(stages, at, text) {
 /** The steps of the stage at this index are in no stage. */
 const withoutStage = (stages, at) => numbered(stages.toSpliced(at, 1));
 
+/** Its steps as "3–5", one step as "3". */
+const rangeInWords = ({ start_step_id: start, end_step_id: end }) => (end > start ? `${start}–${end}` : `${start}`);
+
 function createStages(s, frame, { act, withName, flash, refresh }) {
   const $ = (selector) => frame.querySelector(selector);
   const list = $(".list"),

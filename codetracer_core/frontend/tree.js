@@ -61,7 +61,7 @@ function createTree(s, frame) {
       element("span", "stagename", `Stage ${stage.stage_id}${stage.name ? " · " : ""}`),
     );
     appendVisible(row.lastChild, stage.name);
-    row.append(element("span", "range", `${stage.start_step_id}–${stage.end_step_id}`));
+    row.append(element("span", "range", rangeInWords(stage)));
     return row;
   }
 

@@ -72,6 +72,9 @@ function createViewer(root) {
     visible: { ...DEFAULTS, ...kept.read("show", {}) },
     data: null,
     heard: false, // whether the server has told what this person says of the run
+    get voices() {
+      return positions.people().length; // whose positions one can take
+    },
     drop: null, // number of the step before which a stage would begin, were the mouse let go now
     get drawn() {
       return s.ofRun.stages ?? null; // stages of one's own
@@ -377,7 +380,13 @@ function createViewer(root) {
       return;
     }
     act(adjudication.withBasis(takeRange().map((step) => ({ step, field: "verdict", value: verdict }))));
-    if (s.visible.advance && verdict && outbox.annotator) s.move(1);
+    if (verdict && outbox.annotator) s.advance();
+  };
+  /** Auto-advance, if it is on: to the next step, or where people are adjudicated to the next one to decide. */
+  s.advance = () => {
+    if (!s.visible.advance) return;
+    if (isAdjudicated(s)) s.seek(1, (i) => s.isOpen(i + 1));
+    else s.move(1);
   };
   /** A mark on this step, or on all steps of the range, in one act; where all have it, it is taken back. */
   s.mark = (field) => {
@@ -399,6 +408,10 @@ function createViewer(root) {
     return [Math.min(s.range.from, to), Math.max(s.range.from, to)];
   };
   s.startRange = (to = null) => {
+    if (s.data.readOnly) {
+      flash(s.data.readOnly);
+      return;
+    }
     s.range = s.range && s.range.to === to ? null : { from: s.cur, to };
     refresh();
   };
@@ -484,9 +497,8 @@ function createViewer(root) {
   };
   s.toggleRun = () => runPanel.toggle();
   s.editWhy = () => {
-    if (!s.count || s.data.readOnly) return;
-    if (!s.visible.why) s.toggle("why");
-    why.focus();
+    if (s.data.readOnly) flash(s.data.readOnly);
+    else if (s.count) why.focus();
   };
   s.copyWhy = () => {
     const from = s.count ? why.copyPrevious() : 0;
@@ -582,6 +594,7 @@ function createViewer(root) {
     }
     $(".runline .outcome").dataset.outcome = title.outcome;
     for (const name of [".who", ".verdicts"]) $(name).hidden = Boolean(data.readOnly);
+    paintToggles();
     $(".reveal").hidden = !hasTruth;
     $(".reveal").setAttribute("aria-pressed", String(data.truthShown));
   }
@@ -673,7 +686,7 @@ function createViewer(root) {
   };
   function paintToggles() {
     $(".toggles").replaceChildren(
-      ...TOGGLES.map(({ name, key, title }) => {
+      ...TOGGLES.filter(({ writes }) => !(writes && s.data.readOnly)).map(({ name, key, title }) => {
         const button = element("button", "", title);
         button.type = "button";
         button.dataset.toggle = name;
@@ -712,7 +725,7 @@ function createViewer(root) {
       sheet.hidden = true;
       return;
     }
-    const entries = keyEntries(s);
+    const entries = listedKeys(s);
     const columns = [...new Set(entries.map(({ group }) => group))].map((group) => {
       const column = element("section");
       column.append(element("h2", "", group));
@@ -903,7 +916,6 @@ function createViewer(root) {
 
   const treeWidth = kept.read("tree", null);
   if (treeWidth) frame.style.setProperty("--tree", `${treeWidth}px`);
-  paintToggles();
 
   s.destroy = () => {
     worked.destroy();

@@ -17,7 +17,7 @@ function createWhy(s, frame, act) {
   function paint() {
     const isCopy = Boolean(s.data.readOnly),
       hasText = drafted.fill();
-    form.hidden = !s.count || (isCopy ? !hasText : !s.visible.why);
+    form.hidden = !s.count || !(hasText || drafted.isFocused || (s.visible.why && !isCopy));
     for (const field of form.elements) field[field.tagName === "SELECT" ? "disabled" : "readOnly"] = isCopy;
   }
   return {

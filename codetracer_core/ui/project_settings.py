@@ -228,7 +228,12 @@ def _summary(status: ProjectStatus) -> None:
 
 def _work(store: Store, status: ProjectStatus) -> None:
     st.dataframe(_table_of_people(status), hide_index=True)
-    st.dataframe(_table_of_runs(status, blind_runs(store)), hide_index=True)
+    narrow = dict.fromkeys(("Steps", "State", "Submitted"), st.column_config.Column(width="small"))
+    st.dataframe(
+        _table_of_runs(status, blind_runs(store)),
+        hide_index=True,
+        column_config={"Who": st.column_config.Column(width="large"), **narrow},
+    )
     give, take = st.columns(2, gap="large")
     with give:
         _share_out(store, status.project)

@@ -154,7 +154,7 @@ def test_a_run_is_decided_without_the_mouse(browser: Browser, office: Dashboard)
     expect(page.locator(".saved")).to_have_text("nobody more has submitted this run")
     press(page, "?")
     group = page.locator(".sheet.help section", has_text="Adjudicate")
-    assert group.locator("kbd").all_inner_texts() == ["A", "B", "Q", "V", "M", "Ctrl+Enter", ">", "<"]
+    assert group.locator("kbd").all_inner_texts() == ["A", "B", "V", "M", "Ctrl+Enter", ">", "<"]
     press(page, "Escape")
 
     press(page, "V")
