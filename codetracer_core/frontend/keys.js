@@ -160,6 +160,7 @@ const KEYS = [
     group: "Show",
     title: "What others say of the whole run, question by question",
     when: (s) => Boolean(s.data?.positions),
+    listed: (s) => s.questions > 0,
     run: (s) => s.nextQuestion(),
   },
   { keys: [">"], group: "Queue", title: "Next run", when: inQueue, run: (s) => s.queue.step(1) },

@@ -165,6 +165,7 @@ function createPositions(s, frame) {
     differs,
     at,
     answer,
+    runQuestions,
     /** The question on the whole run that is shown; undefined while it is the step. */
     question: () => RUN_QUESTIONS.find(({ name }) => name === asked),
     /** From the step through the questions on the whole run and back to the step. */

@@ -149,7 +149,9 @@ function createQueue(s, frame, outbox, flash, focusList) {
     if (s.count > s.labels.size && data.offersCorrect) actions.append(rest);
     actions.append(button("Cancel (Esc)", s.closeSheets));
     sheet.replaceChildren(element("h2", "", `Submit this run in ${data.title}?`), list, actions);
-    sheet.onkeydown = ({ key }) => key === "1" && rest.isConnected && rest.click();
+    sheet.onkeydown = ({ key }) => {
+      if (key === "1" && rest.isConnected) rest.click();
+    };
     sheet.hidden = false;
     submit.focus();
   }

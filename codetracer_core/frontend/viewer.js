@@ -75,6 +75,9 @@ function createViewer(root) {
     get voices() {
       return positions.people().length; // whose positions one can take
     },
+    get questions() {
+      return positions.runQuestions().length; // on the whole run, to which somebody gave an answer
+    },
     drop: null, // number of the step before which a stage would begin, were the mouse let go now
     get drawn() {
       return s.ofRun.stages ?? null; // stages of one's own
@@ -509,7 +512,11 @@ function createViewer(root) {
   s.take = adjudication.take;
   s.finish = adjudication.finish;
   s.otherRun = adjudication.request;
-  s.switchState = (name) => s.setState(name, s.data.adjudication[name] ? null : s.run);
+  s.switchState = (name) => {
+    const { adjudication: shown } = s.data;
+    if (name === "models" && !shown.hasModels) flash("no model says anything of this run");
+    else s.setState(name, shown[name] ? null : s.run);
+  };
   /** Do something as soon as everything that was labelled is on disk. */
   function whenSaved(run) {
     afterSaved = run;

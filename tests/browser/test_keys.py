@@ -52,7 +52,10 @@ def office(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
                     make_label(10 * at + i, verdict, run_id=run_id, step_id=step, annotator=who, client=who)
                     for i, step in enumerate((3, MIDDLE, 30))
                 ]
-                assert store.add_human_labels(labels).refused == ()
+                onset = make_label(
+                    10 * at + 9, 3, run_id=run_id, step_id=None, field="onset", annotator=who, client=who
+                )
+                assert store.add_human_labels([*labels, onset]).refused == ()
                 store.submit("judged", run_id, who, rest_is_correct=True)
     running.runs = runs
     running.start()
