@@ -13,7 +13,8 @@ from codetracer_core.projects import Project
 from codetracer_core.store import Store
 from codetracer_core.workflow import export_page
 from tests.browser.conftest import Dashboard, cli, write_run
-from tests.browser.steps import press, see_saved, see_step
+from tests.browser.steps import press, see_in_store, see_saved, see_step
+from tests.conftest import REPOSITORY
 from tests.store.factory import make_label
 
 pytestmark = pytest.mark.browser
@@ -87,15 +88,16 @@ def test_a_run_of_40_steps_is_labelled_with_few_presses_and_no_mouse(page: Page,
     count("R", "2", "Control+Enter", "1")
     page.wait_for_url(f"**traj={office.runs['second']}*")
     assert pressed == PRESSES
+    assert f"takes {PRESSES} presses" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
-    for _ in range(100):  # another program reads the snapshot, which follows within a second or two
+    def states() -> dict[str, str]:
         with Store.open_for_reading(office.workspace) as store:
-            found = store.labels(office.runs["first"], source="human", annotator=KEYER)
-            states = {one.run_id: one.state for one in store.assignments("queue", annotator=KEYER)}
-        if len(states) == 2:
-            break
-        page.wait_for_timeout(100)
-    assert states == {office.runs["first"]: "submitted", office.runs["second"]: "assigned"}
+            return {one.run_id: one.state for one in store.assignments("queue", annotator=KEYER)}
+
+    wanted = {office.runs["first"]: "submitted", office.runs["second"]: "assigned"}
+    see_in_store(page, states, lambda found: found == wanted)
+    with Store.open_for_reading(office.workspace) as store:
+        found = store.labels(office.runs["first"], source="human", annotator=KEYER)
     said = {(one.step_id, one.field): one.value for one in found if one.field != "worked"}
     verdicts = dict.fromkeys(range(1, STEPS + 1), "correct") | dict.fromkeys(range(21, 26), "incorrect")
     assert said == {
