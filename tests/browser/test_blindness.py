@@ -1,5 +1,6 @@
 """What the browser of a blind person receives, on every page: nothing of ground truth, models or other people."""
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -33,7 +34,12 @@ def office(tmp_path: Path, browser: Browser) -> Iterator[Dashboard]:
     runs = [make_run(name, 4, record={"benchmark": {"difficulty": "easy"}}) for name in (RUN, OTHER)]
     with Store.open(running.workspace) as store:
         store.add_runs(runs, decisions=[decide(run) for run in runs])
-        project = Project(project_id="pilot", annotators_per_run=2, created_at=datetime.now(UTC))
+        project = Project(
+            project_id="pilot",
+            annotators_per_run=2,
+            annotators=("Blinda", "planted-peer-name"),
+            created_at=datetime.now(UTC),
+        )
         store.create_project(project, [RUN, OTHER])
         for run_id in (RUN, OTHER):
             store.claim_next("pilot", "planted-peer-name")
@@ -187,3 +193,85 @@ def _history(page: Page, office: Dashboard) -> list[Any]:
             break
         page.wait_for_timeout(100)
     return found
+
+
+TAMPERED = """
+const parse = JSON.parse;
+JSON.parse = (text, ...more) => {
+  const found = parse(text, ...more);
+  if (found && typeof found === "object" && "isBlind" in found)
+    Object.assign(found, { isBlind: false, hasTruth: true, hasOthers: true });
+  return found;
+};
+"""
+"""A browser that believes whoever sits there need not be blind."""
+
+WRONG: list[Any] = [
+    *(None, 5, "text", [], [1], {}, {"run": RUN}, {"run": [RUN]}, {"run": "\ud800"}),
+    *({"run": RUN, "steps": steps} for steps in (5, "all", [None, "x", 1.5, 1e300, -1, 10**30], {"1": 2})),
+    *({"run": RUN, "full": full} for full in ("x", [1], -1, 10**30, True)),
+    *({"run": RUN, "query": query} for query in (5, ["a"], "\ud800", {"a": 1})),
+    *({"run": RUN, "annotator": "Blinda", "batches": batches} for batches in (5, "b", [5], [{}], [{"client": "c"}])),
+    {"run": RUN, "annotator": "Blinda", "batches": [{"client": "\ud800", "ops": [5, None, {}, {"sequence": 1e300}]}]},
+    *({"project": "pilot", "act": f"act {kind}", "kind": kind} for kind in ("open", "submit", "skip", "dance")),
+    *({"project": "pilot", "act": f"a {n}", "kind": "submit", "target": t} for n, t in enumerate([5, "\ud800", "no"])),
+    {"project": "pilot", "act": "b", "kind": "skip", "target": RUN, "reason": "\ud800"},
+    {"project": "pilot", "act": ["c"], "kind": "submit", "target": RUN},
+    {"project": "no-such-project", "act": "d", "kind": "submit", "target": RUN},
+    {"project": "pilot", "act": "e", "kind": "open", "target": "somebody-else-s-run"},
+]
+
+
+def test_a_browser_that_was_tampered_with_learns_nothing_and_stops_nothing(browser: Browser, office: Dashboard) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(20_000)
+    context.add_cookies([{"name": "codetracer_annotator", "value": "Blinda", "url": office.url}])
+    context.add_init_script(TAMPERED)
+    page = context.new_page()
+    received = Received(page)
+    page.goto(f"{office.url}/annotate")
+    see_step(page, 1)
+    press(page, "r", "M")
+    for channel in ("text", "find", "outbox", "queue"):
+        for message in WRONG:
+            script = "([channel, text]) => window.codetracerPipes[channel]?.send?.(JSON.parse(text))"
+            page.evaluate(script, [channel, json.dumps(message)])
+            page.wait_for_timeout(60)  # each on its own: later ones would replace it on its way
+    expect(page.locator(".queuebar .place")).to_contain_text("Run 1 of 1 in pilot")
+    expect(page.locator(".saved")).to_contain_text("refused: ")
+    press(page, "j", "2", "j", "2")
+    page.wait_for_selector('.viewer[data-waiting="0"]')
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    assert received.holds(*GROUND_TRUTH, *MODELS, *PEERS, *NAMES) == set()
+    history = _history(page, office)
+    context.close()
+    assert {(label.step_id, label.exposure) for label in history if label.field == "verdict"} >= {(3, "none")}
+    assert not [label for label in history if label.field == "shown"]
+    with Store.open_for_reading(office.workspace) as store:
+        assert [one.state for one in store.assignments("pilot", annotator="Blinda")] == ["in_progress"]
+
+
+def test_who_takes_a_blind_person_s_name_in_front_of_the_ground_truth_is_known_to_have_seen_it(
+    browser: Browser, office: Dashboard
+) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(20_000)
+    context.add_cookies([{"name": "codetracer_annotator", "value": "Onlooker", "url": office.url}])
+    page = context.new_page()
+    page.goto(f"{office.url}/trajectory?traj={RUN}&step=3")
+    see_step(page, 3)
+    expect(page.locator(".stagesfrom")).to_have_text("Stages: split offline")
+    press(page, "r")
+    expect(page.locator(".stagesfrom")).to_have_text("Stages: ground truth")
+    page.get_by_role("button", name="Annotator").click()
+    page.get_by_label("Your name").locator("input").fill("Blinda")
+    press(page, "Enter")
+    expect(page.locator(".stagesfrom")).to_have_text("Stages: split offline")
+    press(page, "2")
+    see_saved(page)
+    history = _history(page, office)
+    context.close()
+    assert [(label.field, label.value, label.exposure) for label in history if label.field in ("shown", "verdict")] == [
+        ("shown", "ground_truth", "none"),
+        ("verdict", "incorrect", "ground_truth"),
+    ]
