@@ -199,22 +199,35 @@ class LabelReport:
         }
 
 
-def import_labels(path: Path, reader: Reader, writer: Store | Inbox | None, unsaid: Unsaid = ALL_SAID) -> LabelReport:
+def import_labels(
+    path: Path,
+    reader: Reader,
+    writer: Store | Inbox | None,
+    unsaid: Unsaid = ALL_SAID,
+    *,
+    hidden: Collection[str] = (),
+) -> LabelReport:
     """Take in the labels of a file (see ``label_files``), those that are stored already excepted.
 
     ``reader`` tells what is there, ``writer`` takes what is new; the owner of a workspace gives its store as both.
     Without a writer it is a dry run: nothing is written. Rows that cannot be stored are reported, the rest goes in. A
-    label that its annotator has replaced here since stays replaced: the file's is refused. Raises CodeTracerError if
-    the file as a whole cannot be read.
+    label that its annotator has replaced here since stays replaced: the file's is refused. Of labels of the runs in
+    ``hidden`` the report does not tell whether such a thing is here: all of them are among the new ones. Raises
+    CodeTracerError if the file as a whole cannot be read.
     """
     file = read_labels(path, unsaid, read_at=datetime.now(UTC))
     here, problems, absent = _at_home(reader, file)
-    new, known, replaced = _new_here(reader, here)
+    untold = [label for label in here if label.event.run_id in hidden]
+    new, known, replaced = _new_here(reader, [label for label in here if label.event.run_id not in hidden])
+    silently, _, _ = _new_here(reader, untold)
     notes = (*file.notes, *absent, *_misaligned(reader, file, here))
+    if untold:
+        words = f"{len(untold):,} labels are of runs that you label blind: whether they are new here is not told"
+        notes = (*notes, words)
     problems += replaced
     waits = ""
-    if new and writer is not None:
-        stored = writer.add_label_events([label.event for label in new])
+    if (new or silently) and writer is not None:
+        stored = writer.add_label_events([label.event for label in (*new, *silently)])
         waits = writer.owner if isinstance(writer, Inbox) else ""
         refused = {_act(one.event): one.reason for one in stored.refused}
         problems += [
@@ -223,7 +236,7 @@ def import_labels(path: Path, reader: Reader, writer: Store | Inbox | None, unsa
             if _act(label.event) in refused
         ]
         new = [label for label in new if _act(label.event) not in refused]
-    labels = tuple(label.event for label in new)
+    labels = tuple(label.event for label in (*new, *untold))
     return LabelReport(file.kind, labels, known, (*file.problems, *problems), notes, waits)
 
 
@@ -344,7 +357,9 @@ def export_page(run: str, workspace: Path, *, annotator: str | None = None, grou
     if view.run_id is not None:
         with Store.open_for_reading(workspace) as reader:
             events = reader.labels(view.run_id)
-    people = sorted({event.annotator for event in events if event.source == "human" and event.field != "shown"})
+    people = sorted(
+        {event.annotator for event in events if event.source == "human" and event.field not in NO_JUDGEMENT}
+    )
     if annotator is not None and annotator not in people:
         raise NotFound(f"{annotator!r} has not labelled this run", remedy=f"Who did: {', '.join(people) or 'nobody'}.")
     if annotator is None and len(people) > 1:

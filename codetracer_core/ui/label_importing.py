@@ -17,7 +17,7 @@ from codetracer_core.errors import CodeTracerError, in_words
 from codetracer_core.label_files import COLUMNS, Asked, Unsaid, look_at
 from codetracer_core.models import LabelSource
 from codetracer_core.store import Store
-from codetracer_core.ui.identity import require
+from codetracer_core.ui.identity import blind_runs, require
 from codetracer_core.ui.importing import kept
 from codetracer_core.workflow import LabelReport, import_labels
 
@@ -95,7 +95,7 @@ def label_import_panel(store: Store, person: str) -> None:
         count = len(preview.labels)
         if st.button(f"Import {count:,} label{'' if count == 1 else 's'}", type="primary", disabled=not count):
             with chosen.as_path() as path:
-                report = import_labels(path, store, store, unsaid)
+                report = import_labels(path, store, store, unsaid, hidden=blind_runs(store))
             st.session_state["label_report"] = {"key": key, "report": report}
             st.rerun()
     except CodeTracerError as error:
@@ -200,11 +200,12 @@ def first_rows(asked: Asked) -> pd.DataFrame:
 
 def _preview(chosen: Chosen, store: Store, unsaid: Unsaid, key: tuple[str, str]) -> LabelReport:
     """A dry run, made again only when file, answers or workspace have changed."""
-    state = (key, store.revision())
+    blind = blind_runs(store)
+    state = (key, store.revision(), blind)
     kept_preview = st.session_state.get("label_preview")
     if kept_preview is None or kept_preview[0] != state:
         with st.spinner("Reading …"), chosen.as_path() as path:
-            kept_preview = (state, import_labels(path, store, None, unsaid))
+            kept_preview = (state, import_labels(path, store, None, unsaid, hidden=blind))
         st.session_state["label_preview"] = kept_preview
     report: LabelReport = kept_preview[1]
     return report

@@ -194,6 +194,35 @@ def test_what_is_no_file_with_labels_is_told_without_its_temporary_place(workspa
     assert "/" not in words
 
 
+def test_a_lead_who_labels_blind_is_not_told_what_others_said_there(labelled: Path) -> None:
+    """A file of guesses about ben: of the run that ana labels blind its preview is as if ben had said nothing."""
+    with Store.open(labelled) as store:
+        store.create_project(Project(project_id="pilot", created_at=NOON), [RUN])
+    rows = "".join(f"{RUN},{step},correct,2020-01-01T00:00:00Z\n" for step in range(1, 6))
+    table = f"run_id,step_id,verdict,occurred_at\n{rows}"
+    for person, words in (("ana", "5 new · 0 known · 0 refused"), ("zoe", "4 new · 0 known · 1 refused")):
+        (labelled / "people.toml").write_text('[people]\nana = ["lead", "annotator"]\nzoe = ["lead"]\n')
+        app = guesses_about_ben(library("Import labels", person=person), table)
+        assert [text for text in texts(app) if words in text], texts(app)
+        st.cache_resource.clear()
+    pressed(guesses_about_ben(library("Import labels"), table), "Import 5 labels")
+    st.cache_resource.clear()
+    found = verdicts(labelled, "ben")
+    assert {step: found[RUN, step] for step in range(1, 6)} == {
+        1: "correct",
+        2: "unuseful",
+        3: "correct",
+        4: "correct",
+        5: "correct",
+    }
+
+
+def guesses_about_ben(app: AppTest, table: str) -> AppTest:
+    app = given(app, "guesses.csv", table)
+    named(app.text_input, "Whose labels?").set_value("ben")
+    return checked(app.run())
+
+
 # --- out ------------------------------------------------------------------------------------------------------
 
 
