@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -26,6 +26,7 @@ from codetracer_core.importing import ImportReport, import_runs
 from codetracer_core.label_files import ALL_SAID, FileKind, LabelFile, LabelInFile, Unsaid, read_labels
 from codetracer_core.models import LabelEvent, LabelSource, RunRecord, Stage, Trajectory, Verdict
 from codetracer_core.parsers import read_run
+from codetracer_core.quotes import adrift
 from codetracer_core.stages import offline_stages
 from codetracer_core.standalone import standalone_page
 from codetracer_core.store import Inbox, Reader, RunSummary, Store, StoredEvent, open_for_writing
@@ -220,7 +221,7 @@ def import_labels(
     untold = [label for label in here if label.event.run_id in hidden]
     new, known, replaced = _new_here(reader, [label for label in here if label.event.run_id not in hidden])
     silently, _, _ = _new_here(reader, untold)
-    notes = (*file.notes, *absent, *_misaligned(reader, file, here))
+    notes = (*file.notes, *absent, *_misaligned(reader, file, here), *_misquoted(reader, new))
     if untold:
         words = f"{len(untold):,} labels are of runs that you label blind: whether they are new here is not told"
         notes = (*notes, words)
@@ -316,6 +317,20 @@ def _misaligned(reader: Reader, file: LabelFile, labels: Sequence[LabelInFile]) 
         "other steps"
         for run, count in counts
         if count not in (None, run.step_count)
+    ]
+
+
+def _misquoted(reader: Reader, labels: Sequence[LabelInFile]) -> list[str]:
+    """Words on runs that do not say what these labels quote of them."""
+    details: dict[str, list[Mapping[str, Any]]] = {}
+    for event in (label.event for label in labels if label.event.field == "details" and label.event.value):
+        if event.value.get("quotes"):
+            details.setdefault(event.run_id, []).append(event.value)
+    counts = {run_id: len(adrift(said, reader.load_run(run_id).trajectory)) for run_id, said in details.items()}
+    return [
+        f"run {run_id!r} does not say {count} of what is quoted of it; these quotes are kept, and shown as such"
+        for run_id, count in counts.items()
+        if count
     ]
 
 

@@ -398,6 +398,16 @@ def test_a_newer_label_is_not_undone(fresh: Path, tmp_path: Path) -> None:
     assert ana == {(1, 1): "correct", (2, 1): "correct", (3, 2): "incorrect"}
 
 
+def test_quotes_that_the_run_does_not_say_are_told_and_kept(fresh: Path, tmp_path: Path) -> None:
+    text = "output of step 3"
+    here = QUOTE | {"start": 0, "end": len(text), "text": text, "sha256": hash_of_quote(text)}
+    acts = [act(1, 2, {"quotes": [here, QUOTE]}, field="details"), act(2, 1, {"quotes": [here]}, field="details")]
+    path = written(tmp_path / "events.jsonl", "".join(f"{one.model_dump_json()}\n" for one in acts))
+    (note,) = take_in(path, fresh).notes
+    assert note == "run 'run-1' does not say 1 of what is quoted of it; these quotes are kept, and shown as such"
+    assert [label["value"] for label in history(fresh)] == [one.value for one in acts]
+
+
 def test_time_on_task_is_added_to_what_is_here(tmp_path: Path) -> None:
     here = workspace(tmp_path / "here", [act(1, None, 30, field="worked", client="other")])
     there = workspace(tmp_path / "there", [act(1, None, 7, field="worked", occurred_at=NOON)])

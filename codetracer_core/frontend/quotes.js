@@ -368,14 +368,11 @@ function createQuotes(s, frame, { act, flash }) {
     else CSS.highlights?.delete("codetracer-quote");
   }
   function bring(range) {
-    const block = range.startContainer.parentElement;
-    block.scrollIntoView({ block: "nearest" });
-    requestAnimationFrame(() => {
-      const shown = range.getBoundingClientRect(),
-        pane = body.getBoundingClientRect();
-      if (shown.top < pane.top || shown.bottom > pane.bottom) body.scrollTop += shown.top - pane.top - pane.height / 3;
-      placeOffer();
-    });
+    const block = range.startContainer.parentElement.closest(".block");
+    if (block) block.style.contentVisibility = "visible"; // where its lines are is needed now
+    const shown = range.getBoundingClientRect(),
+      pane = body.getBoundingClientRect();
+    if (shown.top < pane.top || shown.bottom > pane.bottom) body.scrollTop += shown.top - pane.top - pane.height / 3;
   }
   /** Bring the wanted quote into view as soon as its text is there. */
   function follow() {

@@ -34,6 +34,7 @@ def test_a_run_opens_where_it_was_left_and_the_address_wins(page: Page, dashboar
     see_step(page, 3)
     open_run(page, dashboard, long, step=7)
     page.get_by_role("link", name="Library").click()
+    expect(page.locator(".table")).to_be_visible()
     page.locator(".query").fill("long-")
     expect(page.locator(".row")).to_have_count(1)
     page.locator(".row").click()
