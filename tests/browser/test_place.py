@@ -73,7 +73,7 @@ def test_a_draft_belongs_to_who_typed_it(page: Page, dashboard: Dashboard) -> No
     page.keyboard.type("half a thought")
     page.reload()
     see_step(page, 160)
-    reason = page.get_by_role("form", name="Why this verdict").get_by_label("Reason")
+    reason = page.locator(".why [name=reason]")
     expect(reason).to_have_value("half a thought")
     page.get_by_role("button", name="Annotator").click()
     page.get_by_label("Your name").locator("input").fill("")
