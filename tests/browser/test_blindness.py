@@ -122,7 +122,7 @@ def test_nothing_leaks_to_a_blind_person_on_any_page(browser: Browser, office: D
     received = Received(page)
     secrets = (*GROUND_TRUTH, *MODELS, *PEERS, *NAMES)
 
-    page.goto(f"{office.url}/library")
+    page.goto(office.url)
     page.get_by_role("row", name="task of secret-run").wait_for()
     expect(page.get_by_role("row", name="task of secret-run")).to_contain_text("unknown")
     page.goto(f"{office.url}/trajectory?traj={RUN}&step=3")

@@ -126,7 +126,7 @@ def test_two_annotators_and_an_adjudicator_at_once(browser: Browser, office: Das
     see_step(bob.page, 3)
     expect(bob.page.locator("#step-3 .dot.unuseful")).to_be_visible()
     expect(bob.page.locator("#step-2 .dot.incorrect")).to_have_count(0)
-    bob.page.goto(f"{office.url}/library")
+    bob.page.goto(office.url)
     expect(bob.page.locator(".row").first).to_be_visible()
     bob.page.goto(f"{office.url}/trajectory?traj={first}")
     see_step(bob.page, 3)
