@@ -409,7 +409,7 @@ function createQuotes(s, frame, { act, flash }) {
     appendVisible(words, quote.text.replace(ESCAPE, "").trim());
     go.type = "button";
     go.append(element("span", "from", where), words);
-    if (lost) go.append(element("span", "lostnote", "no longer in the text"));
+    if (lost) go.append(element("span", "lostnote", "not in the text here"));
     go.addEventListener("click", () => show(quote));
     line.append(go);
     if (!s.data.readOnly) {

@@ -325,7 +325,7 @@ def test_a_quote_that_the_text_does_not_hold_is_shown_as_such(page: Page, dashbo
         page.wait_for_timeout(500)
     expect(evidence.locator("li")).to_have_count(2)
     expect(evidence.locator("li.lost q")).to_have_text("<b>said</b> elsewhere")
-    expect(evidence.locator("li.lost")).to_contain_text("no longer in the text")
+    expect(evidence.locator("li.lost")).to_contain_text("not in the text here")
     evidence.locator("li.lost .go").click()
     expect(page.locator(".saved")).to_have_text("the text does not say this there")
     press(page, "c")
