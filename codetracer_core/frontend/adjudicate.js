@@ -86,9 +86,9 @@ function createAdjudication(s, frame, positions, { act, markOf, flash, whenSaved
     const send = (attempt) => {
       if (asked !== question.name) return;
       s.setState("request", { ...question, attempt });
-      setTimeout(send, ASKED_AGAIN, attempt + 1);
+      setTimeout(send, askedAgain(attempt), attempt + 1);
     };
-    send(1);
+    whenSaved(() => send(1)); // a label on its way would cut off what the question brings
   }
   const holds = () => (isOn() && asked ? "opening …" : "");
   function opened() {
