@@ -194,7 +194,7 @@ function createQueue(s, frame, outbox, flash, focusList) {
 
   // --- painting -----------------------------------------------------------------------------------------------
 
-  const place = button("", showRuns, "place");
+  const place = button("My runs", showRuns, "place");
   place.title = "My runs in this project";
   const chosen = element("select", "filter");
   chosen.setAttribute("aria-label", "Next and previous follow");

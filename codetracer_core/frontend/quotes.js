@@ -144,7 +144,7 @@ function createQuotes(s, frame, { act, flash }) {
   const $ = (selector) => frame.querySelector(selector);
   const body = $(".body"),
     panel = $(".quotes"),
-    offer = frame.appendChild(element("button", "quote"));
+    offer = frame.appendChild(element("button", "quote", "Quote"));
   offer.type = "button";
   offer.dataset.do = "quote";
   offer.hidden = true;

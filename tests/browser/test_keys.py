@@ -42,7 +42,9 @@ def office(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
             1, {"reason": REASON}, run_id=runs["said"], step_id=MIDDLE, field="details", annotator=KEYER
         )
         store.add_label_events([truth, others])
-        assert store.add_human_labels([reason]).refused == ()
+        # Its own label before the middle: the first labelled step must be another one, whatever is pressed meanwhile.
+        early = make_label(2, "correct", run_id=runs["said"], step_id=2, annotator=KEYER)
+        assert store.add_human_labels([reason, early]).refused == ()
         now = datetime.now(UTC)
         store.create_project(Project(project_id="queue", annotators=(KEYER,), created_at=now), queued)
         store.create_project(Project(project_id="judged", annotators=("Ann", "Bob"), created_at=now), judged)
