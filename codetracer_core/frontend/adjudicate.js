@@ -86,7 +86,7 @@ function createAdjudication(s, frame, positions, { act, markOf, flash, whenSaved
     const send = (attempt) => {
       if (asked !== question.name) return;
       s.setState("request", { ...question, attempt });
-      setTimeout(send, askedAgain(attempt), attempt + 1);
+      setTimeout(send, ASKED_AGAIN, attempt + 1);
     };
     whenSaved(() => send(1)); // a label on its way would cut off what the question brings
   }

@@ -8,15 +8,14 @@ const QUEUE_FILTERS = [
   { name: "flagged", title: "flagged runs", passes: ({ flagged }) => flagged > 0 },
   { name: "submitted", title: "submitted runs", passes: ({ state }) => /^(submitted|adjudicated)$/.test(state) },
 ];
-/** ms without an answer after which an act is sent again, under the same name: another question may have cut it off. */
-const askedAgain = (attempt) => Math.min(8000, 1500 * 2 ** (attempt - 1));
+const ASKED_AGAIN = 8000; // ms without an answer after which an act is sent again, under the same name
 
 function createQueue(s, frame, outbox, flash, focusList) {
   const $ = (selector) => frame.querySelector(selector);
   const bar = $(".queuebar"),
     panel = $(".guidelines");
   let data = null,
-    act = null, // { name, kind, target, at: when it was sent, null while it waits for the outbox, attempt: how often }
+    act = null, // { name, kind, target, at: when it was sent, null while it waits for the outbox }
     shownGuidelines = null;
   const runs = () => (data ? data.runs.map((run) => (run.run === s.run ? { ...run, ...now(run) } : run)) : []);
   const current = () => runs().find(({ run }) => run === s.run);
@@ -38,20 +37,19 @@ function createQueue(s, frame, outbox, flash, focusList) {
 
   function begin(kind, target, more = {}) {
     s.closeSheets(); // first: a field that is left so is a label of this run
-    act = { name: newClientId(), kind, target, more, at: null, attempt: 0 };
+    act = { name: newClientId(), kind, target, more, at: null };
     settle();
     paint();
   }
-  /** Acts wait until every label is on the server's disk: a label on its way would also cut off what they bring. */
+  /** Submitting and skipping wait until every label is on the server's disk. */
   function settle() {
-    if (!act || (act.at && performance.now() - act.at < askedAgain(act.attempt))) return;
-    if (outbox.waiting) return;
+    if (!act || (act.at && performance.now() - act.at < ASKED_AGAIN)) return;
+    if (act.kind !== "open" && outbox.waiting) return;
     const pipe = window.codetracerPipes?.queue;
     if (!pipe?.send) return;
     act.at = performance.now();
-    act.attempt += 1;
-    const { name, kind, target, more, attempt } = act;
-    pipe.send({ run: s.run, project: data.project, act: name, kind, target, attempt, ...more });
+    const { name, kind, target, more } = act;
+    pipe.send({ run: s.run, project: data.project, act: name, kind, target, attempt: act.at, ...more });
   }
   /** The act is over when both the queue and the viewer show the run that it led to. */
   function finish() {

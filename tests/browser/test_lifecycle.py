@@ -261,7 +261,8 @@ def test_a_dashboard_that_is_stopped_leaves_its_workspace_whole_and_may_come_bac
         assert not list(own.workspace.glob("*.wal"))
         with Store.open(own.workspace) as store:
             assert [(label.step_id, label.value) for label in store.labels(source="human")] == [(1, "incorrect")]
-        expect(page.get_by_role("dialog")).to_contain_text("Connection error")  # Streamlit's own: it takes the keyboard
+        # Streamlit tells it after some tries, in a dialog that takes the keyboard.
+        expect(page.get_by_role("dialog")).to_contain_text("Connection error", timeout=60_000)
         press(page, "Escape")
         page.locator("#step-2").click()
         press(page, "3")
