@@ -123,6 +123,7 @@ function createViewer(root) {
     const channel = data.adjudication ? "adjudicated" : "outbox";
     const fresh = data.run !== s.run || channel !== outbox.channel;
     if (fresh) worked.leave();
+    if (fresh && s.run) s.place.remember(); // it may have been left before the timer that keeps it
     if (channel !== outbox.channel) {
       disconnect();
       outbox.use(channel);
