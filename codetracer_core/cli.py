@@ -3,6 +3,7 @@
 Nothing heavy is imported before a command needs it, so that help and shell completion answer at once.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -510,11 +511,12 @@ def dashboard(
     }
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     try:
-        cli.main(["run", str(root / "app.py"), *words], prog_name="streamlit", standalone_mode=False)
-    except click.Abort:  # Ctrl-C: the way to stop it
-        typer.echo("The dashboard is closed; everything is saved.", err=True)
+        # Ctrl-C is the way to stop it; where a shell has it ignored, the server ends by itself.
+        with contextlib.suppress(click.Abort):
+            cli.main(["run", str(root / "app.py"), *words], prog_name="streamlit", standalone_mode=False)
     except click.ClickException as error:
         raise CodeTracerError(f"the dashboard does not start: {error.format_message()}") from error
+    typer.echo("The dashboard is closed; everything is saved.", err=True)
 
 
 @app.command()
