@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from codetracer_core.errors import CodeTracerError
+from codetracer_core.store.database import transaction
 
 Migration = Callable[[duckdb.DuckDBPyConnection], object]
 
@@ -203,11 +204,6 @@ def migrate(
     for name, migration in zip(names, migrations, strict=True):
         if name in applied:
             continue
-        db.begin()
-        try:
+        with transaction(db):
             migration(db)
             db.execute("INSERT INTO migration VALUES (?, now() AT TIME ZONE 'UTC')", [name])
-        except BaseException:
-            db.rollback()
-            raise
-        db.commit()
