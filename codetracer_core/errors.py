@@ -67,3 +67,19 @@ class NotAllowed(CodeTracerError):
 
 class NotFound(CodeTracerError):
     """A run, step or annotator that was asked for does not exist."""
+
+
+class ConfigError(CodeTracerError):
+    """A configuration or secrets file cannot be understood, or a setting in it is out of its range."""
+
+
+class Cancelled(CodeTracerError):
+    """Somebody stopped it."""
+
+
+class ModelError(CodeTracerError):
+    """A language model, or its provider, did not answer in a way that can be used."""
+
+
+class ContextOverflow(ModelError):
+    """The conversation is longer than the window of the model."""

@@ -1,0 +1,278 @@
+"""What a diagnosis says of a run, what each sentence rests on, and how it was made. Frozen pydantic models.
+
+A diagnosis is a statement by a model (or by offline rules), never the truth. ``None`` means "not known", as everywhere.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal, Self, get_args
+
+from pydantic import Field
+
+from codetracer_core.models import (
+    Confidence,
+    DeviationType,
+    EvidenceQuote,
+    Frozen,
+    ImpactSeverity,
+    LabelDetails,
+    LabelEvent,
+    Stage,
+    StageReason,
+)
+
+Strategy = Literal["agent", "all_at_once", "step_by_step", "binary_search"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+DiagnosisStatus = Literal["complete", "partial", "cancelled", "failed"]
+"""*partial*: a limit was reached first; what had been found until then is kept. *failed*: nothing was found out."""
+Conclusion = Literal["error_found", "no_error_found", "undecided"]
+FoundVerdict = Literal["incorrect", "unuseful"]
+HEURISTIC = "heuristic"
+"""Name of the built-in offline rules where a model's name stands: they are no language model."""
+
+
+class Citation(Frozen):
+    """A step that speaks for a statement, and words of it."""
+
+    step_id: int = Field(ge=1)
+    text: str
+    """The words as the model gave them; empty: it cites the step as a whole."""
+    quote: EvidenceQuote | None = None
+    """Where the run says so; None: it was not found there (*unsupported*)."""
+
+
+class StepFinding(Frozen):
+    """One labelled step, and why."""
+
+    step_id: int = Field(ge=1)
+    verdict: FoundVerdict
+    reasoning: str
+    deviation_type: DeviationType | None = None
+    impact_severity: ImpactSeverity | None = None
+    correct_alternative: str = ""
+    confidence: Confidence | None = None
+    citations: tuple[Citation, ...] = ()
+    support: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Share of the finished samples that label this step so."""
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether the run holds at least one of the quotes."""
+        return any(citation.quote for citation in self.citations)
+
+
+class OnsetCandidate(Frozen):
+    """A step at which the run may first have gone off track."""
+
+    step_id: int = Field(ge=1)
+    reasoning: str = ""
+    citations: tuple[Citation, ...] = ()
+    support: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Share of the finished samples that name it first, second …: weighted by 1/rank."""
+
+
+class ChainLink(Frozen):
+    """One step of the error chain: what went wrong there, and from which earlier links it followed."""
+
+    step_id: int = Field(ge=1)
+    what: str
+    follows_from: tuple[int, ...] = ()
+    """Step ids of other links, all smaller than its own."""
+    citations: tuple[Citation, ...] = ()
+
+
+class DecisionPoint(Frozen):
+    """A step at which another decision would have changed the run."""
+
+    step_id: int = Field(ge=1)
+    decision: str
+    should_have: str
+    citations: tuple[Citation, ...] = ()
+
+
+class CallUsage(Frozen):
+    """Calls to a model and what they used. Prompt tokens include cached ones."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cost_usd: float | None = 0.0
+    """None: at least one call has a price that is not known."""
+    estimated: bool = False
+    """At least one call did not report its tokens; they were counted here."""
+
+    def __add__(self, other: "CallUsage") -> Self:
+        costs = (self.cost_usd, other.cost_usd)
+        return type(self)(
+            calls=self.calls + other.calls,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
+            estimated=self.estimated or other.estimated,
+        )
+
+
+class EvidenceCheck(Frozen):
+    """What the check of the evidence came to, over all samples."""
+
+    quotes: int = 0
+    """Quotes that were looked up in their steps …"""
+    unsupported: int = 0
+    """… and not found there."""
+    unread: int = 0
+    """Labels that were not accepted because their step had never been read."""
+    unknown_steps: int = 0
+    """Statements on steps that the run does not have."""
+    asked_again: int = 0
+    """How often an answer was sent back with what is wrong with it."""
+
+
+class DiagnosisSettings(Frozen):
+    """How a diagnosis is made."""
+
+    strategy: Strategy = "agent"
+    samples: int = Field(default=1, ge=1, le=20)
+    """Independent repetitions that are merged into one diagnosis."""
+    temperature: float | None = Field(default=None, ge=0.0, le=2.0)
+    """None: the model's own default."""
+    cost_limit_usd: float = Field(default=3.0, gt=0.0)
+    """Over all samples of one run. Cannot be kept where the price of the model is not known."""
+    token_limit: int | None = Field(default=None, ge=1_000)
+    """Prompt and completion tokens over all samples of one run."""
+    max_turns: int = Field(default=30, ge=1)
+    """Model calls per sample."""
+    max_seconds: float = Field(default=1_800.0, gt=0.0)
+    """Wall time of the whole diagnosis."""
+    context_tokens: int | None = Field(default=None, ge=4_000)
+    """Window to stay within; None: the model's own."""
+    repairs: int = Field(default=2, ge=0, le=10)
+    """How often an answer that is malformed, or whose evidence does not hold, is sent back."""
+    use_memory: bool = True
+    """Insights of earlier diagnoses go into the prompt, and new ones are kept."""
+    show_outcome: bool = True
+    """Tell the model what the run's own result files say of its outcome and tests."""
+
+
+class Insight(Frozen):
+    """Something learned while diagnosing runs of one kind of agent, true beyond the task at hand."""
+
+    insight_id: str
+    agent: str
+    """Agent type that it is about."""
+    text: str = Field(min_length=1, max_length=1_000)
+    run_id: str = ""
+    """The run during whose diagnosis it was gathered; empty: written by a person."""
+    diagnosis_id: str = ""
+    author: str
+    """The model that gave it, or the person who wrote or last edited it."""
+    created_at: datetime
+    enabled: bool = True
+
+
+class Diagnosis(Frozen):
+    """One diagnosis of one run: what it says, and everything needed to judge how it was made."""
+
+    diagnosis_id: str
+    run_id: str
+    model: str
+    """As it was asked for ("openai/gpt-5"), or ``HEURISTIC``."""
+    settings: DiagnosisSettings
+    prompt_versions: Mapping[str, str] = Field(default_factory=dict)
+    """File name of each prompt → its version (sha256 of its text, first 12 hex digits)."""
+    insights: tuple[str, ...] = ()
+    """Ids of the insights that were in the prompt."""
+    status: DiagnosisStatus
+    status_reason: str = ""
+    """Why it is not complete, in words."""
+    conclusion: Conclusion
+    summary: str = ""
+    case_for_clean_run: str = ""
+    """The argument that nothing went wrong, made before anything was accused."""
+    onset: tuple[OnsetCandidate, ...] = ()
+    """Best first; empty: none named."""
+    findings: tuple[StepFinding, ...] = ()
+    """By step; unsupported ones too: see ``StepFinding.is_supported``."""
+    error_chain: tuple[ChainLink, ...] = ()
+    """From the onset to the failure."""
+    decision_points: tuple[DecisionPoint, ...] = ()
+    correct_strategy: str = ""
+    stages: tuple[Stage, ...] = ()
+    """The offline split that the diagnosis speaks of; never annotated stages."""
+    stage_reasons: tuple[StageReason, ...] = ()
+    read_steps: tuple[int, ...] = ()
+    """Steps whose text was read in at least one sample."""
+    samples_finished: int = 0
+    evidence: EvidenceCheck = EvidenceCheck()
+    usage: Mapping[str, CallUsage] = Field(default_factory=dict)
+    """By phase ("investigate", "conclude", "repair", "compact" …)."""
+    started_at: datetime
+    finished_at: datetime
+
+    @property
+    def total_usage(self) -> CallUsage:
+        total = CallUsage()
+        for used in self.usage.values():
+            total += used
+        return total
+
+    @property
+    def duration_seconds(self) -> float:
+        return (self.finished_at - self.started_at).total_seconds()
+
+    @property
+    def author(self) -> str:
+        """Under which name its labels stand: the model and, where there is a choice, the strategy."""
+        return self.model if self.model == HEURISTIC else f"{self.model} ({self.settings.strategy})"
+
+    @property
+    def accepted(self) -> tuple[StepFinding, ...]:
+        """The findings that count as labels: those whose evidence the run holds."""
+        return tuple(finding for finding in self.findings if finding.is_supported)
+
+
+def as_label_events(diagnosis: Diagnosis, pass_number: int) -> list[LabelEvent]:
+    """The labels of a diagnosis, to be stored beside those of people; unsupported findings are none.
+
+    A repetition by the same author is a pass of its own, so that none overwrites another. A failed diagnosis says
+    nothing, and one that was stopped says nothing of the whole run.
+    """
+    if diagnosis.status == "failed":
+        return []
+    said: list[tuple[int | None, str, object]] = []
+    for finding in diagnosis.accepted:
+        details = LabelDetails(
+            reason=finding.reasoning[:10_000],
+            deviation_type=finding.deviation_type,
+            impact_severity=finding.impact_severity,
+            correct_alternative=finding.correct_alternative[:10_000],
+            confidence=finding.confidence,
+            quotes=tuple(citation.quote for citation in finding.citations if citation.quote)[:20],
+        )
+        said += [(finding.step_id, "verdict", finding.verdict), (finding.step_id, "details", details.model_dump())]
+    said += [(link.step_id, "chain", True) for link in _unique(diagnosis.error_chain)]
+    if diagnosis.onset:
+        said.append((None, "onset", diagnosis.onset[0].step_id))
+    if diagnosis.status == "complete":
+        words = {"error_found": "has_error", "no_error_found": "no_error", "undecided": "uncertain"}
+        said.append((None, "run_verdict", words[diagnosis.conclusion]))
+    return [
+        LabelEvent(
+            run_id=diagnosis.run_id,
+            step_id=step_id,
+            field=field,
+            value=value,
+            source="model",
+            annotator=diagnosis.author,
+            pass_number=pass_number,
+            client=f"diagnosis-{diagnosis.diagnosis_id}",
+            sequence=number,
+            occurred_at=diagnosis.finished_at,
+        )
+        for number, (step_id, field, value) in enumerate(said, start=1)
+    ]
+
+
+def _unique(chain: Sequence[ChainLink]) -> list[ChainLink]:
+    return list({link.step_id: link for link in chain}.values())
