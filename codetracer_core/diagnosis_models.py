@@ -23,6 +23,9 @@ from codetracer_core.models import (
 
 Strategy = Literal["agent", "all_at_once", "step_by_step", "binary_search"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+Profile = Literal["tracebench", "detailed", "rl_feedback"]
+"""In which shape a diagnosis is written for other programs."""
+PROFILES: tuple[Profile, ...] = get_args(Profile)
 DiagnosisStatus = Literal["complete", "partial", "cancelled", "failed"]
 """*partial*: a limit was reached first; what had been found until then is kept. *failed*: nothing was found out."""
 Conclusion = Literal["error_found", "no_error_found", "undecided"]
