@@ -172,6 +172,8 @@ class Insight(Frozen):
     """The model that gave it, or the person who wrote or last edited it."""
     created_at: datetime
     enabled: bool = True
+    by_person: bool = False
+    """Written, edited or switched by a person: it never makes room for others."""
 
 
 class Diagnosis(Frozen):
