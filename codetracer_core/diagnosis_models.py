@@ -140,13 +140,13 @@ class DiagnosisSettings(Frozen):
     """Independent repetitions that are merged into one diagnosis."""
     temperature: float | None = Field(default=None, ge=0.0, le=2.0)
     """None: the model's own default."""
-    cost_limit_usd: float = Field(default=3.0, gt=0.0)
+    cost_limit_usd: float = Field(default=3.0, gt=0.0, allow_inf_nan=False)
     """Over all samples of one run. Cannot be kept where the price of the model is not known."""
     token_limit: int | None = Field(default=None, ge=1_000)
     """Prompt and completion tokens over all samples of one run."""
     max_turns: int = Field(default=30, ge=1)
     """Model calls per sample."""
-    max_seconds: float = Field(default=1_800.0, gt=0.0)
+    max_seconds: float = Field(default=1_800.0, gt=0.0, allow_inf_nan=False)
     """Wall time of the whole diagnosis."""
     context_tokens: int | None = Field(default=None, ge=4_000)
     """Window to stay within; None: the model's own."""
