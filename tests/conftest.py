@@ -1,7 +1,11 @@
 import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from tests.model_server import ModelServer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SAMPLE_DATA = REPOSITORY / "sample_data"
@@ -19,3 +23,10 @@ def real() -> Path:
     if path is None:
         pytest.skip("no real data on this machine (CODETRACER_REAL_DATA)")
     return path
+
+
+@pytest.fixture
+def model_server() -> Iterator[Callable[..., ModelServer]]:
+    """Starts model servers (the arguments are those of ``ModelServer``) that run until the end of the test."""
+    with ExitStack() as running:
+        yield lambda *args, **kwargs: running.enter_context(ModelServer(*args, **kwargs))

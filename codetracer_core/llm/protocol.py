@@ -1,4 +1,4 @@
-"""Talking to language models: one small protocol, and the only module that knows litellm."""
+"""The words in which CodeTracer talks to a language model: messages, tools, replies, and the protocol of a model."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
@@ -27,7 +27,10 @@ class ToolRequest(Frozen):
 
 
 class Message(Frozen):
-    """One message of a conversation. A message with role "tool" answers the call ``call_id``."""
+    """One message of a conversation. A message with role "tool" answers the call ``call_id``.
+
+    Every call of an assistant's message is answered, before anybody says anything else: providers insist on that.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     text: str = ""
@@ -36,12 +39,17 @@ class Message(Frozen):
 
 
 class Reply(Frozen):
-    """What the model said. ``is_cut``: it stopped because its answer became too long."""
+    """What the model said.
+
+    ``is_cut``: it stopped because its answer became too long; the arguments of its last call may be half there.
+    ``replayed``: it comes from a journal. Its usage was paid for in an earlier session, not now.
+    """
 
     text: str = ""
     tool_requests: tuple[ToolRequest, ...] = ()
     usage: CallUsage = CallUsage(calls=1)
     is_cut: bool = False
+    replayed: bool = False
 
 
 class Price(Frozen):
@@ -49,6 +57,10 @@ class Price(Frozen):
 
     prompt: float = Field(ge=0.0)
     completion: float = Field(ge=0.0)
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """In US dollars; cached prompt tokens count like others."""
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
 
 class Model(Protocol):
@@ -79,7 +91,9 @@ class Model(Protocol):
     ) -> Reply:
         """Ask once; temporary failures are tried again. ``must_call`` names the tool that has to be called.
 
-        ``on_text`` receives the text as it arrives. Raises ContextOverflow, Cancelled, ModelError."""
+        ``on_text`` receives the text as it arrives; after a failure in the middle of an answer it begins anew.
+        Raises ContextOverflow, Cancelled, ModelError.
+        """
 
     def count_tokens(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> int:
         """About how many prompt tokens these are."""
