@@ -14,6 +14,7 @@ import typer
 
 from codetracer_core import __version__, terminal
 from codetracer_core.cli_options import AsJson, Workspace, place_of, whose
+from codetracer_core.diagnosis_cli import Settings, config, setup_of
 from codetracer_core.errors import CodeTracerError, in_words
 from codetracer_core.project_cli import project_app
 
@@ -40,6 +41,7 @@ labels_app = typer.Typer(
 )
 app.add_typer(labels_app, name="labels")
 app.add_typer(project_app, name="project")
+app.command()(config)
 batch_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 Format = Annotated[
@@ -88,6 +90,7 @@ def import_(
     ] = None,
     workspace: Workspace = None,
     format: Format = None,
+    settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
     """Import every run at or below PATH. What cannot be read is reported, the rest is imported.
@@ -100,7 +103,7 @@ def import_(
     """
     if not paths and manifest is None:
         raise typer.BadParameter("name at least one PATH, or a --manifest.")
-    report = _import(paths or [], manifest, workspace, format)
+    report = _import(paths or [], manifest, workspace, format, settings)
     if as_json:
         terminal.print_json(report.as_json())
     else:
@@ -125,17 +128,20 @@ def import_benchmark(
     Example:
       codetracer-batch --manifest bench_manifest.verified.jsonl > report.json
     """
-    report = _import(paths or [], manifest, workspace, None)
+    report = _import(paths or [], manifest, workspace, None, None)
     terminal.print_json(report.as_json())
     _exit_if_nothing_came_in(report)
 
 
-def _import(paths: Sequence[Path], manifest: Path | None, workspace: Path | None, format: str | None) -> "ImportReport":
+def _import(
+    paths: Sequence[Path], manifest: Path | None, workspace: Path | None, format: str | None, settings: Path | None
+) -> "ImportReport":
     from codetracer_core.importing import import_runs
     from codetracer_core.store import open_for_writing
 
+    depth = setup_of(settings, workspace).config.discovery.max_depth
     with open_for_writing(place_of(workspace)) as store, terminal.progress() as progress:
-        return import_runs(paths, store=store, manifest=manifest, format=format, progress=progress)
+        return import_runs(paths, store=store, manifest=manifest, format=format, max_depth=depth, progress=progress)
 
 
 def _exit_if_nothing_came_in(report: "ImportReport") -> None:

@@ -31,12 +31,13 @@ def discover(
     *,
     format: str | None = None,
     ceiling: Path | None = None,
+    max_depth: int = MAX_DEPTH,
     visited: Callable[[int], None] | None = None,
 ) -> Discovery:
     """All runs at or below ``root`` (a folder, or one file), in path order.
 
     Folders that hold no runs (version control, caches, virtual environments), links to folders and anything
-    more than ``MAX_DEPTH`` levels down are passed over. A file of a run is that run: its trial folder, where it lies
+    more than ``max_depth`` levels down are passed over. A file of a run is that run: its trial folder, where it lies
     in one. Where there is nothing but a run around ``root``, that is told as a problem. ``visited`` hears the number
     of folders looked at so far.
     """
@@ -46,7 +47,7 @@ def discover(
     if root.is_file():
         found.locations = _runs_of_file(root, format, ceiling)
     else:
-        _Walk(found, format, ceiling, visited).folder(root, 0)
+        _Walk(found, format, ceiling, max_depth, visited).folder(root, 0)
     if not found.locations and not found.problems and (around := _run_around(root, format, ceiling)):
         found.problems.append(
             UnknownFormat("no run, but a part of one", path=root, remedy=f"Name the run itself: {around.path}")
@@ -125,6 +126,7 @@ class _Walk:
     found: Discovery
     format: str | None
     ceiling: Path | None
+    max_depth: int
     visited: Callable[[int], None] | None
     covered: set[Path] = field(default_factory=set)
     seen: int = 0
@@ -149,7 +151,7 @@ class _Walk:
                 self.covered.update(folder / name for name in (*claim.files, *claim.covers))
         position, problems = len(self.found.locations), len(self.found.problems)
         self.found.locations.extend(runs)
-        if depth < MAX_DEPTH:
+        if depth < self.max_depth:
             for name in subfolders:
                 path = folder / name
                 if name not in SKIPPED_FOLDERS and path not in self.covered and not path.is_symlink():

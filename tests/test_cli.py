@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from codetracer_core import __version__
-from codetracer_core.cli import batch, main
+from codetracer_core.cli import batch
 from codetracer_core.doctor import KEYS
 from codetracer_core.models import LabelEvent
 from codetracer_core.store import Store
@@ -27,35 +27,9 @@ from tests.small_runs import ACTIONS, manifest_row, pack_zst, write_benchmark, w
 
 PROGRAM = [sys.executable, "-m", "codetracer_core"]
 COMMANDS = (
-    *("import", "list", "inspect", "tree", "label", "labels import", "export", "dashboard", "doctor"),
+    *("import", "list", "inspect", "tree", "label", "labels import", "export", "dashboard", "doctor", "config"),
     *(f"project {name}" for name in ("create", "list", "show", "assign", "status", "export")),
 )
-
-
-class Said:
-    """What a command printed, and how it ended."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-@pytest.fixture
-def codetracer(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs a command in this process, on a workspace of its own."""
-    monkeypatch.setenv("CODETRACER_WORKSPACE", str(tmp_path / "workspace"))
-
-    def run(*words: str | Path, entry: Any = main) -> Said:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            entry([str(word) for word in words])
-        captured = capsys.readouterr()
-        return Said(int(left.value.code or 0), captured.out, captured.err)
-
-    return run
 
 
 def process(*words: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -153,6 +153,8 @@ def test_depth_is_limited(tmp_path: Path) -> None:
     (deep / "a.traj").write_text(TRAJ)
     assert paths(tmp_path) == []
     assert paths(tmp_path / "d") == ["/".join("d" * 10) + "/a.traj"]
+    assert len(discover(tmp_path, max_depth=11).locations) == 1
+    assert discover(tmp_path / "d", max_depth=9).locations == []
 
 
 def test_the_number_of_folders_is_told_on_the_way(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from codetracer_core.benchmark import ground_truth
+from codetracer_core.discovery import MAX_DEPTH
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.importing.plan import Place, Progress, plan_import
 from codetracer_core.importing.reading import Read, read_task
@@ -29,6 +30,7 @@ def import_runs(
     format: str | None = None,
     collection: str | None = None,
     uploads: Path | None = None,
+    max_depth: int | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Import every run at or below ``paths`` (folders, files, archives); what cannot be imported is in the report.
@@ -39,13 +41,13 @@ def import_runs(
     the row joins it. ``format`` asks one parser only. ``collection`` names the import, else
     it is the name of each path, or of the manifest. Raises ManifestError (or UnreadableFile) if the ``manifest`` that
     was named cannot be read at all. ``uploads`` is the temporary folder in which uploaded paths lie:
-    nothing outside it is read, and paths are shown without it.
+    nothing outside it is read, and paths are shown without it. Runs are looked for ``max_depth`` folders down.
 
     Runs go to the store a hundred at a time; those of a killed import are there. The same run in two places is
     imported once. Importing again changes nothing; where evidence, manifest row or reader changed, the run is
     replaced and keeps its labels.
     """
-    place = Place(format, collection or ("uploads" if uploads else ""), uploads, "upload" if uploads else "")
+    place = Place(format, collection or ("uploads" if uploads else ""), uploads, "upload" if uploads else "", MAX_DEPTH if max_depth is None else max_depth)
     plan = plan_import([Path(path) for path in paths], Path(manifest) if manifest else None, place, progress)
     items: list[ImportItem] = []
     first_path: dict[str | None, str] = {}

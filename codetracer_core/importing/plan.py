@@ -7,7 +7,7 @@ from pathlib import Path
 
 from codetracer_core.archives import is_archive
 from codetracer_core.benchmark import BenchmarkRow, Manifest, find_artifacts, is_manifest, read_manifest
-from codetracer_core.discovery import SKIPPED_FOLDERS, discover
+from codetracer_core.discovery import MAX_DEPTH, SKIPPED_FOLDERS, discover
 from codetracer_core.errors import AmbiguousFormat, CodeTracerError, UnknownFormat
 from codetracer_core.importing.report import REPORT_IT, ImportItem, unexpected
 from codetracer_core.parsers import RunLocation
@@ -27,6 +27,7 @@ class Place:
     ceiling: Path | None = None
     shown_as: str = ""
     """The archive that was unpacked into ``ceiling``: paths are shown as if they lay in it."""
+    max_depth: int = MAX_DEPTH
 
     def named(self, path: Path) -> "Place":
         """This place with a collection: if it has none, the name of the folder, manifest or archive."""
@@ -198,7 +199,9 @@ def _plan_path(path: Path, has_manifest: bool, place: Place, plan: Plan, progres
             plan.tasks.append(Task(path, place))
         return True
     visited = (lambda count: progress(count, 0, str(path))) if progress else None
-    found = discover(path, format=place.format, ceiling=place.ceiling, visited=visited)
+    found = discover(
+        path, format=place.format, ceiling=place.ceiling, max_depth=place.max_depth, visited=visited
+    )
     runs = [run for run in found.locations if not plan.has_joined(run.folder / run.claim.unit)]
     plan.tasks.extend(Task(run, place) for run in runs)
     problems = [error for error in found.problems if not (error.path and plan.has_joined(Path(error.path)))]

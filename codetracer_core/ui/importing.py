@@ -12,8 +12,10 @@ import pandas as pd
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from codetracer_core.config import load_config
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.importing import ImportItem, ImportReport, import_runs
+from codetracer_core.store import default_workspace
 from codetracer_core.ui import components
 from codetracer_core.ui.identity import require
 from codetracer_core.ui.workspace import open_store
@@ -68,10 +70,11 @@ def _import(paths: Sequence[Path], manifest: Path | None, *, uploads: Path | Non
             bar.progress(0.0, text=f"Looking for runs … {done} folders")
 
     try:
+        depth = load_config(None, default_workspace()).config.discovery.max_depth
         st.session_state["import_report"] = import_runs(
-            paths, store=open_store(), manifest=manifest, uploads=uploads, progress=progress
+            paths, store=open_store(), manifest=manifest, uploads=uploads, max_depth=depth, progress=progress
         )
-    except CodeTracerError as error:  # the manifest that was named cannot be read
+    except CodeTracerError as error:  # the manifest that was named, or the file of settings, cannot be read
         st.error("Nothing was imported.")
         st.text(str(error))
     bar.empty()
