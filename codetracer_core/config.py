@@ -195,7 +195,7 @@ def read_config(path: Path) -> Setup:
         place = f"line {known[0]}" if known else ""
         raise ConfigError(first.words, path=path, place=place, remedy=first.remedy) from error
     return Setup(
-        config, path, {".".join(at): f"{path}, line {found[0]}" for at, found in lines.items() if len(at) == 2}
+        config, path, {".".join(at): f"{path.name}, line {found[0]}" for at, found in lines.items() if len(at) == 2}
     )
 
 

@@ -1,10 +1,13 @@
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from codetracer_core.cli import main
 from tests.model_server import ModelServer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -30,3 +33,31 @@ def model_server() -> Iterator[Callable[..., ModelServer]]:
     """Starts model servers (the arguments are those of ``ModelServer``) that run until the end of the test."""
     with ExitStack() as running:
         yield lambda *args, **kwargs: running.enter_context(ModelServer(*args, **kwargs))
+
+
+class Said:
+    """What a command printed, and how it ended."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def codetracer(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs a command in this process, on a workspace of its own."""
+    monkeypatch.setenv("CODETRACER_WORKSPACE", str(tmp_path / "workspace"))
+    for name in ("MODEL", "API_BASE", "API_KEY", "CONFIG", "SECRETS"):
+        monkeypatch.delenv(f"CODETRACER_{name}", raising=False)
+
+    def run(*words: str | Path, entry: Any = main) -> Said:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            entry([str(word) for word in words])
+        captured = capsys.readouterr()
+        return Said(int(left.value.code or 0), captured.out, captured.err)
+
+    return run

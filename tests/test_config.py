@@ -47,9 +47,9 @@ def test_a_file_sets_what_it_names_and_nothing_else(file: Path) -> None:
     assert setup.config.output.folder == Path("out")
     assert setup.config.llm == Config().llm
     assert setup.origins == {
-        "trace.samples": f"{file}, line 2",
-        "output.profiles": f"{file}, line 4",
-        "output.folder": f"{file}, line 5",
+        "trace.samples": f"{file.name}, line 2",
+        "output.profiles": f"{file.name}, line 4",
+        "output.folder": f"{file.name}, line 5",
     }
 
 
@@ -181,7 +181,7 @@ def test_the_environment_goes_over_the_file_and_the_command_line_over_both(tmp_p
     assert setup.config.llm.model == "given"
     assert setup.config.trace == DiagnosisSettings(samples=2)
     assert setup.origins["llm.model"] == "command line"
-    assert setup.origins["llm.timeout"] == f"{tmp_path / CONFIG_FILE}, line 1"
+    assert setup.origins["llm.timeout"] == f"{CONFIG_FILE}, line 1"
     assert load_config(None, tmp_path, environment).origins["llm.model"] == "CODETRACER_MODEL"
 
 

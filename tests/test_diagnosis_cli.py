@@ -1,8 +1,13 @@
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from codetracer_core import terminal
 from codetracer_core.diagnosis_models import HEURISTIC, CallUsage, EvidenceCheck, StepFinding
 from tests.diagnoses import citation, diagnosis
+from tests.small_runs import write_run
 
 REPORT = """\
 Diagnosis of some-run
@@ -113,12 +118,12 @@ def test_config_tells_what_is_in_force_and_where_it_comes_from(
     told = codetracer("config", "--json").json
     assert told["path"] == str(file)
     rows = {row["setting"]: (row["value"], row["from"]) for row in told["settings"]}
-    assert rows["trace.samples"] == (3, f"{file}, line 2")
+    assert rows["trace.samples"] == (3, f"{file.name}, line 2")
     assert rows["llm.model"] == ("openai/a-model", "CODETRACER_MODEL")
-    assert rows["llm.prices"] == ({"a-model": {"prompt": 1.0, "completion": 2.0}}, f"{file}, line 4")
+    assert rows["llm.prices"] == ({"a-model": {"prompt": 1.0, "completion": 2.0}}, f"{file.name}, line 4")
     assert rows["trace.strategy"] == ("agent", "default")
     out = codetracer("config").out
-    assert re.search(r"^trace.samples +3 +/.*, line 2$", out, re.MULTILINE)
+    assert re.search(r"^trace.samples +3 +codetracer.yaml, line 2$", out, re.MULTILINE)
     assert "openai/a-model" in out
 
 

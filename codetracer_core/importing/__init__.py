@@ -47,7 +47,13 @@ def import_runs(
     imported once. Importing again changes nothing; where evidence, manifest row or reader changed, the run is
     replaced and keeps its labels.
     """
-    place = Place(format, collection or ("uploads" if uploads else ""), uploads, "upload" if uploads else "", MAX_DEPTH if max_depth is None else max_depth)
+    place = Place(
+        format,
+        collection or ("uploads" if uploads else ""),
+        uploads,
+        "upload" if uploads else "",
+        MAX_DEPTH if max_depth is None else max_depth,
+    )
     plan = plan_import([Path(path) for path in paths], Path(manifest) if manifest else None, place, progress)
     items: list[ImportItem] = []
     first_path: dict[str | None, str] = {}

@@ -199,9 +199,7 @@ def _plan_path(path: Path, has_manifest: bool, place: Place, plan: Plan, progres
             plan.tasks.append(Task(path, place))
         return True
     visited = (lambda count: progress(count, 0, str(path))) if progress else None
-    found = discover(
-        path, format=place.format, ceiling=place.ceiling, max_depth=place.max_depth, visited=visited
-    )
+    found = discover(path, format=place.format, ceiling=place.ceiling, max_depth=place.max_depth, visited=visited)
     runs = [run for run in found.locations if not plan.has_joined(run.folder / run.claim.unit)]
     plan.tasks.extend(Task(run, place) for run in runs)
     problems = [error for error in found.problems if not (error.path and plan.has_joined(Path(error.path)))]
