@@ -18,7 +18,10 @@ from codetracer_core.store.reader import Reader
 from codetracer_core.store.results import (
     Added,
     Decisions,
+    Diagnosed,
+    DiagnosisSummary,
     Labeller,
+    Learned,
     Mark,
     OutcomeWord,
     Refused,
@@ -36,8 +39,11 @@ from codetracer_core.store.workspace import Owner, Workspace, default_workspace
 __all__ = [
     "Added",
     "Decisions",
+    "Diagnosed",
+    "DiagnosisSummary",
     "Inbox",
     "Labeller",
+    "Learned",
     "Mark",
     "OutcomeWord",
     "Owner",

@@ -134,7 +134,7 @@ def registered(cursor: duckdb.DuckDBPyConnection, table: pa.Table) -> Iterator[s
 
 
 def state_of(cursor: duckdb.DuckDBPyConnection) -> tuple[int, int, int, int]:
-    """Numbers of label events, imports, changes to projects, migrations: they differ whenever what is stored does."""
+    """Numbers of label events, imports, other changes, migrations: they differ whenever what is stored does."""
     migrations = one_number(cursor, "SELECT count(*) FROM migration")
     return (last_arrival(cursor), last_import(cursor), last_change(cursor), migrations)
 
@@ -148,7 +148,7 @@ def last_import(cursor: duckdb.DuckDBPyConnection) -> int:
 
 
 def last_change(cursor: duckdb.DuckDBPyConnection) -> int:
-    tables = ("project", "project_run", "assignment", "adjudication")
+    tables = ("project", "project_run", "assignment", "adjudication", "diagnosis", "insight")
     changes = " UNION ALL ".join(f"SELECT max(change) AS change FROM {table}" for table in tables)  # noqa: S608
     return one_number(cursor, f"SELECT coalesce(max(change), 0) FROM ({changes})")  # noqa: S608
 

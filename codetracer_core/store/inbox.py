@@ -4,21 +4,41 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import zstandard
 from pydantic import ValidationError
 
+from codetracer_core.diagnosis_models import Diagnosis, Insight
 from codetracer_core.errors import UnreadableFile
 from codetracer_core.models import Frozen, GroundTruth, Kind, LabelEvent, RunRecord
+from codetracer_core.store.diagnoses import storable, transcript_name
 from codetracer_core.store.files import to_json
-from codetracer_core.store.results import Added, Decisions, Refused, Stored, acknowledge, check_arguments
+from codetracer_core.store.results import (
+    Added,
+    Decisions,
+    Diagnosed,
+    Learned,
+    Refused,
+    Stored,
+    acknowledge,
+    check_arguments,
+)
 from codetracer_core.store.workspace import PART, Workspace, sync_folder, write_durably
 
 _DAY = 86_400.0
+
+
+class DiagnosisParcel(Frozen):
+    """A diagnosis with its transcript; see ``Store.add_diagnosis``."""
+
+    diagnosis: Diagnosis
+    transcript: tuple[dict[str, Any], ...]
+    evidence_hash: str | None = None
+    request: str = ""
 
 
 class Parcel(Frozen):
@@ -30,6 +50,8 @@ class Parcel(Frozen):
     events: tuple[LabelEvent, ...] = ()
     said: tuple[LabelEvent, ...] = ()
     """What people say while they label: the store decides on pass and exposure."""
+    diagnosed: DiagnosisParcel | None = None
+    insights: tuple[Insight, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +107,32 @@ class Inbox:
         if events:
             self._leave(Parcel(said=tuple(events)))
         return Stored(acknowledge(events))
+
+    def add_diagnosis(
+        self,
+        diagnosis: Diagnosis,
+        transcript: Sequence[Mapping[str, Any]],
+        *,
+        evidence_hash: str | None = None,
+        request: str = "",
+    ) -> Diagnosed:
+        """Leave a diagnosis for the owner; see ``Store.add_diagnosis``. Whether its run is there is only known then."""
+        transcript_name(diagnosis.diagnosis_id)
+        entries = tuple(dict(entry) for entry in transcript)
+        self._leave(
+            Parcel(
+                diagnosed=DiagnosisParcel(
+                    diagnosis=storable(diagnosis), transcript=entries, evidence_hash=evidence_hash, request=request
+                )
+            )
+        )
+        return Diagnosed("queued")
+
+    def add_insights(self, insights: Sequence[Insight]) -> Learned:
+        """Leave insights for the owner, who decides which of them are kept; see ``Store.add_insights``."""
+        if insights:
+            self._leave(Parcel(insights=tuple(insights)))
+        return Learned()
 
     def _leave(self, parcel: Parcel) -> None:
         self.workspace.inbox.mkdir(parents=True, exist_ok=True)

@@ -11,13 +11,23 @@ from typing import Any, Self, get_args
 import duckdb
 from pydantic import TypeAdapter, ValidationError
 
+from codetracer_core.diagnosis_models import Diagnosis, Insight
 from codetracer_core.errors import NotFound, UnreadableFile
 from codetracer_core.models import LabelEvent, LabelSource, RunRecord, Stage, Verdict
 from codetracer_core.projects import Assignment, Project, Standing
-from codetracer_core.store import work
+from codetracer_core.store import diagnoses, work
 from codetracer_core.store.database import in_words, state_of
 from codetracer_core.store.files import TEXTS, names_in, read_steps
-from codetracer_core.store.results import Labeller, Mark, OutcomeWord, RunSummary, StepFacts, StepLabels, StoredEvent
+from codetracer_core.store.results import (
+    DiagnosisSummary,
+    Labeller,
+    Mark,
+    OutcomeWord,
+    RunSummary,
+    StepFacts,
+    StepLabels,
+    StoredEvent,
+)
 from codetracer_core.store.rows import NO_JUDGEMENT, reasons_against
 from codetracer_core.store.workspace import Workspace
 
@@ -320,6 +330,38 @@ class Reader:
         """The runs to which this person stands blind (see ``standing``)."""
         with self._cursor() as cursor:
             return work.blind_runs(cursor, annotator, labels=labels, now=datetime.now(UTC))
+
+    def diagnoses(
+        self,
+        run_ids: Sequence[str] | None = None,
+        authors: Sequence[str] | None = None,
+        *,
+        requests: Sequence[str] | None = None,
+        blind: Collection[str] = (),
+    ) -> list[DiagnosisSummary]:
+        """Diagnoses, the newest first; None asks for nothing. Those of runs in ``blind`` are left out."""
+        with self._cursor() as cursor:
+            return diagnoses.summaries(cursor, run_ids=run_ids, authors=authors, requests=requests, blind=blind)
+
+    def diagnosis(self, diagnosis_id: str) -> Diagnosis:
+        """One diagnosis, whole. Raises NotFound."""
+        with self._cursor() as cursor:
+            return diagnoses.diagnosis_in(cursor, diagnosis_id)
+
+    def transcript(self, diagnosis_id: str) -> list[dict[str, Any]]:
+        """What was said while it was made: one entry per model call or answer of a tool, in order.
+
+        Raises NotFound, UnreadableFile if its file is damaged."""
+        self.diagnosis(diagnosis_id)
+        return diagnoses.read_transcript(self.workspace.diagnoses, diagnosis_id)
+
+    def insights(
+        self, agent: str | None = None, *, enabled: bool | None = None, ids: Sequence[str] | None = None
+    ) -> list[Insight]:
+        """What was learned about agents, by agent and age; None asks for nothing. With ``ids`` also those that have
+        made room for others since."""
+        with self._cursor() as cursor:
+            return diagnoses.insights_in(cursor, agent, enabled, ids)
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from codetracer_core.diagnosis_models import Conclusion, DiagnosisStatus, Insight, Strategy
 from codetracer_core.models import GroundTruth, Kind, LabelEvent, LabelSource, RunRecord, Verdict
 
 Decisions = Sequence[tuple[Kind, str]]
@@ -49,6 +50,70 @@ class TakenIn:
     statuses: tuple[RunStatus, ...] = ()
     refused: tuple[Refused, ...] = ()
     error: str = ""
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """The answer to a diagnosis."""
+
+    status: Literal["added", "unchanged", "queued"]
+    pass_number: int | None = None
+    """The pass under which its labels stand; None: it has none, or the owner of the workspace will number it."""
+    refused: tuple[Refused, ...] = ()
+    """Labels that were not stored. What the diagnosis says is stored whole."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The answer to insights."""
+
+    admitted: tuple[Insight, ...] = ()
+    dropped: tuple[Insight, ...] = ()
+    """Older ones of models that made room."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """Text and reason."""
+
+    def __add__(self, other: "Learned") -> "Learned":
+        return Learned(self.admitted + other.admitted, self.dropped + other.dropped, self.refused + other.refused)
+
+
+class DiagnosisSummary(NamedTuple):
+    """One diagnosis in a list. Times are UTC."""
+
+    diagnosis_id: str
+    run_id: str
+    model: str
+    strategy: Strategy
+    author: str
+    """The annotator of its labels."""
+    pass_number: int | None
+    """None: it failed, so it has no labels."""
+    status: DiagnosisStatus
+    status_reason: str
+    conclusion: Conclusion
+    onset: int | None
+    """The likeliest step."""
+    incorrect: int
+    """In steps; labels only, as ``unuseful``."""
+    unuseful: int
+    unsupported: int
+    """Findings that are no labels, because the run does not hold their quotes."""
+    samples_finished: int
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    cost_usd: float | None
+    started_at: datetime
+    finished_at: datetime
+    request: str
+    """Equal for the same question about the same evidence; empty: not known."""
+    outdated: bool
+    """The run has been imported again with other evidence since."""
+
+    @property
+    def duration_seconds(self) -> float:
+        return (self.finished_at - self.started_at).total_seconds()
 
 
 class StoredEvent(LabelEvent):

@@ -176,9 +176,56 @@ def adjudication_is_one_voice(db: duckdb.DuckDBPyConnection) -> None:
         WHERE value IS NOT NULL""")
 
 
+def diagnoses_and_insights(db: duckdb.DuckDBPyConnection) -> None:
+    """What models say of runs (their labels are label events), and what they learned of agents. No row is deleted."""
+    db.execute("""
+        CREATE TABLE diagnosis (
+            change BIGINT NOT NULL,             -- one series of numbers with projects and assignments
+            diagnosis_id VARCHAR NOT NULL,
+            run_id VARCHAR NOT NULL,
+            evidence_hash VARCHAR NOT NULL,     -- of the run as it was diagnosed
+            request VARCHAR NOT NULL,           -- equal for the same question about the same evidence; '' unknown
+            model VARCHAR NOT NULL,
+            strategy VARCHAR NOT NULL,
+            author VARCHAR NOT NULL,            -- the annotator of its labels
+            pass_number INTEGER,                -- NULL: it failed, so it has no labels
+            status VARCHAR NOT NULL,
+            status_reason VARCHAR NOT NULL,
+            conclusion VARCHAR NOT NULL,
+            onset INTEGER,
+            incorrect INTEGER NOT NULL,         -- steps
+            unuseful INTEGER NOT NULL,
+            unsupported INTEGER NOT NULL,       -- findings that are no labels
+            samples_finished BIGINT NOT NULL,
+            calls BIGINT NOT NULL,
+            prompt_tokens BIGINT NOT NULL,
+            completion_tokens BIGINT NOT NULL,
+            cached_tokens BIGINT NOT NULL,
+            cost_usd DOUBLE,                    -- NULL: not known
+            started_at TIMESTAMP NOT NULL,
+            finished_at TIMESTAMP NOT NULL,
+            content VARCHAR NOT NULL            -- JSON: the whole Diagnosis
+        )""")
+    db.execute("""
+        CREATE TABLE insight (
+            change BIGINT NOT NULL,
+            insight_id VARCHAR NOT NULL,
+            agent VARCHAR NOT NULL,
+            text VARCHAR NOT NULL,
+            run_id VARCHAR NOT NULL,
+            diagnosis_id VARCHAR NOT NULL,
+            author VARCHAR NOT NULL,
+            created_at TIMESTAMP NOT NULL,
+            enabled BOOLEAN NOT NULL,
+            by_person BOOLEAN NOT NULL,
+            dropped_at TIMESTAMP                -- it made room for others; diagnoses still name it
+        )""")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     *(runs_and_steps, label_events, label_views, names_of_runs),
     *(projects, work_is_no_label, released_claims, adjudication_is_one_voice),
+    diagnoses_and_insights,
 )
 """In the order in which they are applied. Append only; the function's name is its name in the database."""
 

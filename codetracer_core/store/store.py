@@ -7,18 +7,20 @@ others read the snapshot that it keeps (``Reader``) and leave what they have to 
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
+from codetracer_core.diagnosis_models import Diagnosis, Insight
 from codetracer_core.errors import CodeTracerError, NotFound, StoreLocked, UnreadableFile
 from codetracer_core.models import GroundTruth, LabelEvent, RunRecord
 from codetracer_core.projects import Assignment, Project, Standing
-from codetracer_core.store import inbox, work
+from codetracer_core.store import diagnoses, inbox, work
 from codetracer_core.store.comparing import compare, known_runs
 from codetracer_core.store.database import (
     WRITING,
@@ -32,7 +34,17 @@ from codetracer_core.store.database import (
 from codetracer_core.store.files import file_name, is_text, names_in, storable, write_steps
 from codetracer_core.store.inbox import Inbox
 from codetracer_core.store.reader import Reader
-from codetracer_core.store.results import Added, Decisions, Refused, Stored, TakenIn, acknowledge, check_arguments
+from codetracer_core.store.results import (
+    Added,
+    Decisions,
+    Diagnosed,
+    Learned,
+    Refused,
+    Stored,
+    TakenIn,
+    acknowledge,
+    check_arguments,
+)
 from codetracer_core.store.rows import NO_JUDGEMENT, put_events, put_ground_truth, put_runs
 from codetracer_core.store.schema import migrate
 from codetracer_core.store.values import in_short
@@ -286,6 +298,47 @@ class Store(Reader):
         with self._transaction() as cursor:
             work.put_adjudication(cursor, project_id, run_id, adjudicator, now=datetime.now(UTC))
 
+    def add_diagnosis(
+        self,
+        diagnosis: Diagnosis,
+        transcript: Sequence[Mapping[str, Any]],
+        *,
+        evidence_hash: str | None = None,
+        request: str = "",
+    ) -> Diagnosed:
+        """Store a diagnosis with its transcript and its labels; when this returns they are on disk.
+
+        Its labels are a pass of their own of its author. One that is stored already ("unchanged") stays as it is.
+        ``evidence_hash`` is that of the run as it was diagnosed (None: as it is here), ``request`` names the question
+        (see ``DiagnosisSummary.request``). Raises NotFound for an unknown run or one that has fewer steps here,
+        CodeTracerError for an id that is no UUID.
+        """
+        diagnosis = diagnoses.storable(diagnosis)
+        diagnoses.transcript_name(diagnosis.diagnosis_id)
+        with _IMPORTING:
+            with self._cursor() as cursor:
+                known = diagnoses.known_pass(cursor, diagnosis.diagnosis_id)
+                if known is not None:
+                    return Diagnosed("unchanged", *known)
+                here = diagnoses.check_steps(cursor, diagnosis)
+            diagnoses.write_transcript(self.workspace.diagnoses, diagnosis.diagnosis_id, transcript)
+            with self._transaction() as cursor:
+                return diagnoses.put_diagnosis(cursor, diagnosis, evidence_hash or here, request)
+
+    def add_insights(self, insights: Sequence[Insight]) -> Learned:
+        """Keep what is new of these and has room (see ``memory.admit``). One that was ever stored changes nothing."""
+        with self._transaction() as cursor:
+            return diagnoses.put_insights(cursor, insights)
+
+    def change_insight(
+        self, insight_id: str, *, person: str, text: str | None = None, enabled: bool | None = None
+    ) -> Insight:
+        """Reword an insight, or switch it on or off; it is this person's from now on. None: as it was.
+
+        Raises NotFound, CodeTracerError for a text that is too short or long, or says the same as another."""
+        with self._transaction() as cursor:
+            return diagnoses.change_insight(cursor, insight_id, person, text, enabled)
+
     def take_inbox(self) -> list[TakenIn]:
         """Carry out what other processes left in the inbox, oldest first; a damaged parcel moves to inbox/refused."""
         with _IMPORTING:
@@ -335,7 +388,13 @@ class Store(Reader):
             added = self.add_runs(parcel.runs, decisions=parcel.decisions, ground_truth=parcel.ground_truth)
             refused = added.refused + self.add_label_events(parcel.events).refused
             refused += self.add_human_labels(parcel.said).refused
-        except (UnreadableFile, ValueError) as error:
+            if parcel.diagnosed:
+                one = parcel.diagnosed
+                refused += self.add_diagnosis(
+                    one.diagnosis, one.transcript, evidence_hash=one.evidence_hash, request=one.request
+                ).refused
+            self.add_insights(parcel.insights)
+        except (UnreadableFile, NotFound, ValueError) as error:
             inbox.refuse(self.workspace, path, str(error))
             return TakenIn(path.name, error=str(error))
         if refused:
@@ -348,9 +407,14 @@ class Store(Reader):
         with _IMPORTING:
             with self._cursor() as cursor:
                 wanted = {name for (name,) in cursor.execute("SELECT file FROM run").fetchall()}
+                known = cursor.execute("SELECT diagnosis_id FROM diagnosis").fetchall()
             for name in names_in(self.workspace.trajectories):
                 if name not in wanted and name.endswith((".parquet", PART)):
                     (self.workspace.trajectories / name).unlink(missing_ok=True)
+            transcripts = {diagnoses.transcript_name(diagnosis_id) for (diagnosis_id,) in known}
+            for path in self.workspace.diagnoses.glob("*"):
+                if path.name not in transcripts and (diagnoses.is_transcript(path.name) or path.suffix == PART):
+                    path.unlink(missing_ok=True)
             for part in self.workspace.folder.glob(f"*{PART}*"):
                 part.unlink(missing_ok=True)
             inbox.sweep(self.workspace)

@@ -53,9 +53,23 @@ class Workspace:
         return self.inbox / "refused"
 
     @property
+    def diagnoses(self) -> Path:
+        """Transcripts, one file per diagnosis; made with the first one."""
+        return self.folder / "diagnoses"
+
+    @property
+    def journals(self) -> Path:
+        """What models replied in diagnoses that are not finished, so that nothing is paid for twice."""
+        return self.diagnoses / "journals"
+
+    @property
     def writable(self) -> bool:
         """Could this process write to what is there?"""
-        there = [path for path in (self.folder, self.database, self.trajectories, self.inbox) if path.exists()]
+        there = [
+            path
+            for path in (self.folder, self.database, self.trajectories, self.inbox, self.diagnoses)
+            if path.exists()
+        ]
         return all(os.access(path, os.W_OK) for path in there)
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.store import Inbox, Store, open_for_writing
 from codetracer_core.store.workspace import Workspace
-from tests.store.factory import decide, make_label, make_run
+from tests.store.factory import decide, make_diagnosis, make_insight, make_label, make_run
 
 
 def hold(workspace: Path, purpose: str, seconds: float, told: Connection) -> None:
@@ -93,3 +93,25 @@ def work_until_killed(workspace: Path, who: str, told: Connection) -> None:
             told.send(("label", got.run_id, 1))
             store.submit("pilot", got.run_id, who, rest_is_correct=n % 2 == 0)
             told.send(("submit", got.run_id, got.pass_number))
+
+
+def leave_diagnoses(workspace: Path, told: Connection) -> None:
+    """Leave a diagnosis, one of steps that the run does not have, and an insight."""
+    good, bad, insight = make_diagnosis(), make_diagnosis(read_steps=(99,)), make_insight()
+    with open_for_writing(workspace) as store:
+        assert isinstance(store, Inbox)
+        added = store.add_diagnosis(good, [{"kind": "call"}])
+        store.add_diagnosis(bad, [])
+        store.add_insights([insight])
+        store.add_diagnosis(good, [{"kind": "call"}])
+        told.send((good, bad, insight, added))
+
+
+def diagnose_until_killed(workspace: Path, model: str, told: Connection) -> None:
+    """Store diagnoses without end; says each one after it was acknowledged."""
+    with Store.open(workspace) as store:
+        told.send(("open", model, 0))
+        for n in itertools.count(1):
+            diagnosis = make_diagnosis(model=model)
+            store.add_diagnosis(diagnosis, [{"text": "x" * 5000}] * 20)
+            told.send(("diagnosis", diagnosis.diagnosis_id, n))

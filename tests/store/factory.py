@@ -4,8 +4,20 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
+from codetracer_core.diagnosis_models import (
+    CallUsage,
+    ChainLink,
+    Citation,
+    Diagnosis,
+    DiagnosisSettings,
+    Insight,
+    OnsetCandidate,
+    StepFinding,
+)
 from codetracer_core.models import (
+    EvidenceQuote,
     Kind,
     LabelEvent,
     Outcome,
@@ -15,6 +27,7 @@ from codetracer_core.models import (
     ToolCall,
     Trajectory,
     Usage,
+    hash_of_quote,
 )
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -82,3 +95,52 @@ def make_label(sequence: int, value: Any = "incorrect", **fields: Any) -> LabelE
         "occurred_at": NOON,
     }
     return LabelEvent(**(given | fields))
+
+
+def make_diagnosis(*, finding: int = 3, **fields: Any) -> Diagnosis:
+    """One supported finding, one without evidence, an onset and a chain to step 5."""
+    words = f"sed -i s/{finding}" if finding % 3 == 0 else f"cat file_{finding}"
+    quote = EvidenceQuote(
+        step_id=finding, field="action", start=0, end=len(words), text=words, sha256=hash_of_quote(words)
+    )
+    given: dict[str, Any] = {
+        "diagnosis_id": uuid4().hex,
+        "run_id": "run-1",
+        "model": "openai/some",
+        "settings": DiagnosisSettings(),
+        "status": "complete",
+        "conclusion": "error_found",
+        "summary": "It went wrong.",
+        "onset": (OnsetCandidate(step_id=finding), OnsetCandidate(step_id=2, support=0.5)),
+        "findings": (
+            StepFinding(
+                step_id=finding,
+                verdict="incorrect",
+                reasoning="It edits the wrong file.",
+                citations=(Citation(step_id=finding, text=words, quote=quote),),
+            ),
+            StepFinding(step_id=4, verdict="unuseful", reasoning="Nothing shows it."),
+        ),
+        "error_chain": (ChainLink(step_id=finding, what="wrong"), ChainLink(step_id=5, what="worse")),
+        "samples_finished": 1,
+        "usage": {
+            "investigate": CallUsage(calls=4, prompt_tokens=1000, completion_tokens=50, cost_usd=0.02),
+            "conclude": CallUsage(calls=1, prompt_tokens=200, completion_tokens=10, cost_usd=0.01),
+        },
+        "started_at": NOON,
+        "finished_at": NOON + timedelta(seconds=90),
+    }
+    return Diagnosis(**(given | fields))
+
+
+def make_insight(**fields: Any) -> Insight:
+    given: dict[str, Any] = {
+        "insight_id": uuid4().hex if fields else "1" * 32,
+        "agent": "SWE-agent",
+        "text": "It repeats a failing command without reading what it printed.",
+        "run_id": "run-1",
+        "diagnosis_id": "2" * 32,
+        "author": "openai/some",
+        "created_at": NOON,
+    }
+    return Insight(**(given | fields))
