@@ -9,9 +9,12 @@ from codetracer_core.parsers._artifacts import Artifacts, at_pointer, decode_jso
 from codetracer_core.parsers._cast import read_cast
 
 
-def resolve(root: Path, ref: SourceRef) -> str:
-    """The text that a reference points at, read from the files again."""
-    folder = Artifacts(root)
+def resolve(root: Path, ref: SourceRef, *, ceiling: Path | None = None) -> str:
+    """The text that a reference points at, read from the files again.
+
+    Raises UnreadableFile for a file that cannot be read or lies outside ``ceiling`` (None: anywhere), and LookupError,
+    TypeError or ValueError where the files have nothing at its pointer (any more)."""
+    folder = Artifacts(root, ceiling=ceiling)
     pointer = ref.pointer or ""
     if ref.kind == "json":
         return plain_text(at_pointer(folder.read_json(ref.path).value, pointer))

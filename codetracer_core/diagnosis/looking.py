@@ -1,0 +1,125 @@
+"""Looking for something in a run: where a text stands, what happened to a file, how tests went over time."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from codetracer_core.diagnosis.reading import Reading, capped, listed
+from codetracer_core.diagnosis.runners import raised, summary_of_tests
+from codetracer_core.diagnosis.visible import field_as_read, inline
+from codetracer_core.models import Step
+
+MOST_HITS = 40
+HITS_PER_TEXT = 3
+_EXCERPT = 160
+
+
+def where_text_stands(reading: Reading, text: str, fields: Sequence[str]) -> str:
+    """The steps whose ``fields`` hold the text as they are shown, upper and lower case alike, with excerpts."""
+    pattern = re.compile(re.escape(text), re.IGNORECASE)
+    told: list[str] = []
+    total, hits, steps = 0, 0, set()
+    for step in reading.trajectory.steps:
+        for name in fields:
+            view = field_as_read(step, name)
+            if view is None:
+                continue
+            found = pattern.finditer(view.text)
+            excerpts = [_excerpt(view.text, match) for match in islice(found, min(HITS_PER_TEXT, MOST_HITS - hits))]
+            others = sum(1 for _ in found)
+            total += len(excerpts) + others
+            hits += len(excerpts)
+            if excerpts or others:
+                steps.add(step.step_id)
+            if excerpts:
+                more = f" and {others} more" if others else ""
+                told.append(f"step {step.step_id} {name}: {' '.join(excerpts)}{more}")
+    if not total:
+        return "No step holds this text. (Plain text is looked for, as steps show it.)"
+    last = [f"(In all: {listed(sorted(steps), 60)})"] if len(told) < len(steps) else []
+    return "\n".join([f"{total} places in {len(steps)} steps.", *told, *last])
+
+
+def _excerpt(text: str, match: re.Match[str]) -> str:
+    """The line of a hit, cut around it."""
+    start = max(text.rfind("\n", 0, match.start()) + 1, match.start() - _EXCERPT // 2)
+    newline = text.find("\n", match.end())
+    end = min(len(text) if newline < 0 else newline, match.end() + _EXCERPT // 2)
+    return inline(text[start:end], _EXCERPT + len(match[0]))
+
+
+def history_of_file(reading: Reading, path: str) -> str:
+    """The steps that act on a file or folder that is called so, and the other actions that name it."""
+    wanted = _plain_path(path)
+    name = wanted.rpartition("/")[2] or path
+    by_target: list[str] = []
+    by_text: list[str] = []
+    decisions = reading.tree.decisions
+    for step, row, decision in zip(reading.trajectory.steps, reading.tree.rows, decisions, strict=True):
+        line = f"step {step.step_id}, {row.kind}{exit_of(step)}: {inline(row.label, 100)}"
+        if any(_is_file(target, wanted, name) for target in decision.targets):
+            by_target.append(line)
+        elif name in step.action:
+            by_text.append(line)
+    if not by_target and not by_text:
+        return f"No action names {inline(name)}. Perhaps an observation does: search for it."
+    return "\n".join(
+        [
+            *capped(f"{len(by_target)} steps act on it:", by_target, reading.answer_characters // 2),
+            *capped(f"{len(by_text)} more actions hold its name:", by_text, reading.answer_characters // 2),
+        ]
+    )
+
+
+def _plain_path(path: str) -> str:
+    return path.strip().replace("\\", "/").rstrip("/").removeprefix("./")
+
+
+def _is_file(target: str, wanted: str, name: str) -> bool:
+    target = _plain_path(target)
+    return target == wanted or target.endswith(f"/{wanted}") or target.rpartition("/")[2] == name
+
+
+def how_tests_went(reading: Reading) -> str:
+    """The steps that ran tests, and the run's outcome if it may be told."""
+    lines = list(tests_over_time(reading))
+    heading = f"{len(lines)} steps ran tests, in order:" if lines else "No step ran tests."
+    return "\n".join([*capped(heading, lines, reading.answer_characters), *outcome_of(reading)])
+
+
+def tests_over_time(reading: Reading) -> Iterator[str]:
+    """A line for each step that ran tests: what runs as a test, or whose output sums tests up."""
+    for step, decision in zip(reading.trajectory.steps, reading.tree.decisions, strict=True):
+        if not step.executed or decision.purpose in ("read", "search", "message", "plan"):
+            continue
+        summary = summary_of_tests(step.observation or "")
+        if decision.purpose != "test" and summary is None:
+            continue
+        if summary is not None:
+            said = {True: "passed", False: "FAILED", None: "no verdict"}[summary.passed]
+            what = f"{said} {inline(summary.line, 160)}"
+        elif (error := raised(step.observation or "")) is not None:
+            what = f"traceback {inline(error, 160)}"
+        else:
+            what = "no summary of a test runner in its observation"
+        label = inline(reading.row(step.step_id).label, 60)
+        yield f"step {step.step_id}{exit_of(step)} {label}: {what}"
+
+
+def outcome_of(reading: Reading) -> list[str]:
+    """What the run's own result files say; nothing where that is not to be told."""
+    if not reading.show_outcome:
+        return []
+    outcome, tests = reading.trajectory.outcome, reading.trajectory.tests
+    word = {True: "solved", False: "not solved", None: "not known"}[outcome.solved]
+    parts = [f"Outcome of the run: {word} ({inline(outcome.reason, 200)})"]
+    bad = [test for test in tests if test.status.casefold() not in ("passed", "pass", "ok", "success")]
+    if tests:
+        parts.append(f"Tests of the verifier: {len(tests) - len(bad)} of {len(tests)} passed.")
+        parts += [f"- {inline(test.name, 160)}: {inline(test.status, 40)}" for test in islice(bad, 30)]
+        parts += [f"({len(bad) - 30} more did not pass)"] * (len(bad) > 30)
+    return parts
+
+
+def exit_of(step: Step) -> str:
+    return f", exit code {step.exit_code}" if step.exit_code is not None else ""
