@@ -3,7 +3,7 @@
 A diagnosis is a statement by a model (or by offline rules), never the truth. ``None`` means "not known", as everywhere.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, Self, get_args
 
@@ -18,7 +18,6 @@ from codetracer_core.models import (
     LabelDetails,
     LabelEvent,
     Stage,
-    StageReason,
 )
 
 Strategy = Literal["agent", "all_at_once", "step_by_step", "binary_search"]
@@ -32,6 +31,9 @@ Conclusion = Literal["error_found", "no_error_found", "undecided"]
 FoundVerdict = Literal["incorrect", "unuseful"]
 HEURISTIC = "heuristic"
 """Name of the built-in offline rules where a model's name stands: they are no language model."""
+
+MAJORITY = 0.5
+"""More than this share of the samples must say it before a finding counts as a label."""
 
 
 class Citation(Frozen):
@@ -71,7 +73,7 @@ class OnsetCandidate(Frozen):
     reasoning: str = ""
     citations: tuple[Citation, ...] = ()
     support: float = Field(default=1.0, gt=0.0, le=1.0)
-    """Share of the finished samples that name it first, second …: weighted by 1/rank."""
+    """Mean over the finished samples of 1/rank: 1 where it is named first, 1/2 second, 0 not at all."""
 
 
 class ChainLink(Frozen):
@@ -205,7 +207,6 @@ class Diagnosis(Frozen):
     correct_strategy: str = ""
     stages: tuple[Stage, ...] = ()
     """The offline split that the diagnosis speaks of; never annotated stages."""
-    stage_reasons: tuple[StageReason, ...] = ()
     read_steps: tuple[int, ...] = ()
     """Steps whose text was read in at least one sample."""
     samples_finished: int = 0
@@ -233,8 +234,8 @@ class Diagnosis(Frozen):
 
     @property
     def accepted(self) -> tuple[StepFinding, ...]:
-        """The findings that count as labels: those whose evidence the run holds."""
-        return tuple(finding for finding in self.findings if finding.is_supported)
+        """The findings that count as labels: those whose evidence the run holds, and that most samples have."""
+        return tuple(finding for finding in self.findings if finding.is_supported and finding.support > MAJORITY)
 
 
 def as_label_events(diagnosis: Diagnosis, pass_number: int) -> list[LabelEvent]:
@@ -256,9 +257,9 @@ def as_label_events(diagnosis: Diagnosis, pass_number: int) -> list[LabelEvent]:
             quotes=tuple(citation.quote for citation in finding.citations if citation.quote)[:20],
         )
         said += [(finding.step_id, "verdict", finding.verdict), (finding.step_id, "details", details.model_dump())]
-    said += [(link.step_id, "chain", True) for link in _unique(diagnosis.error_chain)]
-    if diagnosis.onset:
-        said.append((None, "onset", diagnosis.onset[0].step_id))
+    if diagnosis.conclusion == "error_found":
+        said += [(step_id, "chain", True) for step_id in sorted({link.step_id for link in diagnosis.error_chain})]
+        said += [(None, "onset", candidate.step_id) for candidate in diagnosis.onset[:1]]
     if diagnosis.status == "complete":
         words = {"error_found": "has_error", "no_error_found": "no_error", "undecided": "uncertain"}
         said.append((None, "run_verdict", words[diagnosis.conclusion]))
@@ -277,7 +278,3 @@ def as_label_events(diagnosis: Diagnosis, pass_number: int) -> list[LabelEvent]:
         )
         for number, (step_id, field, value) in enumerate(said, start=1)
     ]
-
-
-def _unique(chain: Sequence[ChainLink]) -> list[ChainLink]:
-    return list({link.step_id: link for link in chain}.values())

@@ -206,15 +206,13 @@ def _decisions(diagnosis: "Diagnosis") -> _Lines:
 
 
 def _by_stage(diagnosis: "Diagnosis") -> _Lines:
-    reasons = {reason.stage_id: reason.reasoning for reason in diagnosis.stage_reasons}
     left = list(diagnosis.accepted)
     for stage in diagnosis.stages:
         inside = [finding for finding in left if stage.start_step_id <= finding.step_id <= stage.end_step_id]
         left = [finding for finding in left if finding not in inside]
-        if inside or reasons.get(stage.stage_id):
+        if inside:
             name = f", {stage.name}" if stage.name else ""
             yield 1, f"stage {stage.stage_id} (steps {stage.start_step_id} to {stage.end_step_id}{name})"
-            yield 2, reasons.get(stage.stage_id, "")
         for finding in inside:
             yield from _finding(finding, 2)
     for finding in left:

@@ -14,7 +14,7 @@ from codetracer_core.diagnosis_models import (
     OnsetCandidate,
     StepFinding,
 )
-from codetracer_core.models import EvidenceQuote, Stage, StageReason, hash_of_quote
+from codetracer_core.models import EvidenceQuote, Stage, hash_of_quote
 
 
 def citation(step_id: int, text: str, *, held: bool = True) -> Citation:
@@ -68,7 +68,6 @@ def diagnosis(**fields: Any) -> Diagnosis:
             Stage(stage_id=1, start_step_id=1, end_step_id=2, name="look"),
             Stage(stage_id=2, start_step_id=3, end_step_id=6, name="edit"),
         ),
-        "stage_reasons": (StageReason(stage_id=2, reasoning="The edit was careless."),),
         "read_steps": (1, 3, 4, 5),
         "samples_finished": 3,
         "evidence": EvidenceCheck(quotes=5, unsupported=2, asked_again=1),

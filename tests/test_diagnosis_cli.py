@@ -40,7 +40,6 @@ Corrective strategy
 
 Labels
   stage 2 (steps 3 to 6, edit)
-    The edit was careless.
     step 3 incorrect (wrong_target, critical, high confidence) [67% support]: It replaced every letter a.
       instead: Edit the function only.
       step 3: “saw 3”
@@ -65,7 +64,7 @@ def test_a_diagnosis_is_a_readable_report(capsys: pytest.CaptureFixture[str]) ->
 
 def test_a_clean_run_has_a_short_report(capsys: pytest.CaptureFixture[str]) -> None:
     nothing: dict[str, object] = dict.fromkeys(("onset", "findings", "error_chain", "decision_points"), ())
-    nothing |= {"stage_reasons": (), "correct_strategy": "", "evidence": EvidenceCheck()}
+    nothing |= {"correct_strategy": "", "evidence": EvidenceCheck()}
     one = diagnosis(conclusion="no_error_found", summary="All is well.", **nothing)
     terminal.print_diagnosis(one, "some-run")
     out = capsys.readouterr().out

@@ -18,7 +18,7 @@ from codetracer_core.diagnosis_models import (
     OnsetCandidate,
     StepFinding,
 )
-from codetracer_core.models import EvidenceQuote, Stage, StageReason, Trajectory, hash_of_quote
+from codetracer_core.models import EvidenceQuote, Trajectory, hash_of_quote
 from codetracer_core.stages import offline_stages
 from codetracer_core.tree import TraceTree
 
@@ -62,7 +62,6 @@ def diagnose_offline(
         decision_points=tuple(_decision_points(found, trajectory)),
         correct_strategy=_correct_strategy(found, onset),
         stages=stages,
-        stage_reasons=tuple(_stage_reasons(findings, stages)),
         read_steps=tuple(step.step_id for step in trajectory.steps),
         samples_finished=1,
         evidence=EvidenceCheck(quotes=quotes),
@@ -208,11 +207,3 @@ def _correct_strategy(found: Sequence[Found], onset: Sequence[OnsetCandidate]) -
     verdicts = [(rule, hit) for rule, hit in found if rule.says != "risk"]
     ordered = sorted(verdicts, key=lambda pair: pair[1].step_id not in first)
     return " ".join(dict.fromkeys(rule.instead for rule, _ in ordered))
-
-
-def _stage_reasons(findings: Sequence[StepFinding], stages: Sequence[Stage]) -> Iterator[StageReason]:
-    for stage in stages:
-        here = [one for one in findings if stage.start_step_id <= one.step_id <= stage.end_step_id]
-        if here:
-            told = " ".join(f"Step {one.step_id} is {one.verdict}: {one.reasoning}" for one in here)
-            yield StageReason(stage_id=stage.stage_id, reasoning=told)
