@@ -42,7 +42,7 @@ def why_not_general(text: str, trajectory: Trajectory) -> str:
         return "it speaks of steps by number"
     spoken = _flat(text)
     for name in (trajectory.task, trajectory.trial):
-        if name and len(name) > 3 and f" {_flat(name)} " in f" {spoken} ":
+        if name and len(name) > 5 and f" {_flat(name)} " in f" {spoken} ":
             return "it names the task"
     known = _text_of(trajectory)
     tools = {step.tool.name for step in trajectory.steps if step.tool}
@@ -132,7 +132,7 @@ def _is_same(one: str, other: str) -> bool:
 
 def _flat(text: str) -> str:
     """Words only, in small letters."""
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    return " ".join(re.findall(r"[^\W_]+", text.casefold()))
 
 
 def _is_written_like_a_name(word: str) -> bool:
