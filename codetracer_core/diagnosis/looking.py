@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from codetracer_core.diagnosis.failures import failure_of, tests_of
 from codetracer_core.diagnosis.reading import Reading, capped, listed
-from codetracer_core.diagnosis.runners import raised, summary_of_tests
 from codetracer_core.diagnosis.visible import field_as_read, inline
 from codetracer_core.models import Step
 
@@ -90,20 +90,17 @@ def how_tests_went(reading: Reading) -> str:
 def tests_over_time(reading: Reading) -> Iterator[str]:
     """A line for each step that ran tests: what runs as a test, or whose output sums tests up."""
     for step, decision in zip(reading.trajectory.steps, reading.tree.decisions, strict=True):
-        if not step.executed or decision.purpose in ("read", "search", "message", "plan"):
+        tests = tests_of(step, decision)
+        if tests is None and (decision.purpose != "test" or not step.executed):
             continue
-        summary = summary_of_tests(step.observation or "")
-        if decision.purpose != "test" and summary is None:
-            continue
-        if summary is not None:
-            said = {True: "passed", False: "FAILED", None: "no verdict"}[summary.passed]
-            what = f"{said} {inline(summary.line, 160)}"
-        elif (error := raised(step.observation or "")) is not None:
-            what = f"traceback {inline(error, 160)}"
+        failure = failure_of(step, decision)
+        if tests is not None:
+            what = f"{'passed' if tests.passed else 'FAILED'} {inline(tests.line.text, 160)}"
+        elif failure is not None:
+            what = f"could not run {inline(failure.line.text, 160)}"
         else:
-            what = "no summary of a test runner in its observation"
-        label = inline(reading.row(step.step_id).label, 60)
-        yield f"step {step.step_id}{exit_of(step)} {label}: {what}"
+            what = "its observation does not say how they ended"
+        yield f"step {step.step_id}{exit_of(step)} {inline(reading.row(step.step_id).label, 60)}: {what}"
 
 
 def outcome_of(reading: Reading) -> list[str]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection
 
+from codetracer_core.diagnosis.failures import failure_of
 from codetracer_core.diagnosis.reading import Reading, listed, shares
 from codetracer_core.diagnosis.visible import as_read, inline, quoted
 from codetracer_core.models import Stage
@@ -44,13 +45,14 @@ def part_of_tree(reading: Reading, first: int, last: int, characters: int) -> st
 
 
 def stage_heading(reading: Reading, stage: Stage) -> str:
-    rows = reading.tree.rows[stage.start_step_id - 1 : stage.end_step_id]
-    kinds = Counter(row.kind for row in rows)
+    where = slice(stage.start_step_id - 1, stage.end_step_id)
+    kinds = Counter(row.kind for row in reading.tree.rows[where])
     counts = ", ".join(f"{kinds[kind]} {kind}" for kind in ("explore", "change", "message") if kinds[kind])
-    failed = [row.step_id for row in rows if reading.trajectory.steps[row.step_id - 1].exit_code]
-    bad = f"; exit code not 0 at {listed(failed)}" if failed else ""
-    where = f"steps {stage.start_step_id} to {stage.end_step_id}"
-    return f"Stage {stage.stage_id}, {where}: {inline(stage.name, 60)} ({counts}{bad})"
+    decided = zip(reading.trajectory.steps[where], reading.tree.decisions[where], strict=True)
+    failed = [step.step_id for step, decision in decided if failure_of(step, decision) is not None]
+    bad = f"; failed: {listed(failed)}" if failed else ""
+    name = inline(stage.name, 60)
+    return f"Stage {stage.stage_id}, steps {stage.start_step_id} to {stage.end_step_id}: {name} ({counts}{bad})"
 
 
 def _by_stage(reading: Reading, lines: list[str], wanted: Collection[int] | None) -> str:
