@@ -438,7 +438,8 @@ def export(
       codetracer export --all --to codetracebench --source human --annotator ana --out rows.jsonl
     """
     from codetracer_core import workflow
-    from codetracer_core.export import LABELS_FILE, folder_name
+    from codetracer_core.export import folder_name
+    from codetracer_core.stage_labels import LABELS_FILE
     from codetracer_core.store import Store
 
     if (run is None) != everything:

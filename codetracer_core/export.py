@@ -11,15 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from codetracer_core.benchmark import ErrorStage
 from codetracer_core.models import LabelEvent, Stage, Step, Trajectory
+from codetracer_core.stage_labels import as_json_file
 
 LABEL_COLUMNS = (
     *("run_id", "agent", "model", "task", "step_id", "verdict", "source", "annotator", "pass_number"),
     *("exposure", "occurred_at"),
 )
 
-LABELS_FILE = "codetracer_labels.json"
 _EVENTS = pa.schema(
     [
         *((name, pa.string()) for name in ("run_id", "field", "value", "source", "annotator", "exposure", "client")),
@@ -33,10 +32,10 @@ def normalised_files(trajectory: Trajectory, tree: str, stages: Sequence[Stage])
     """The run as CodeTracer's normalised files, text by file name; importing them again gives the same steps."""
     ranges = [stage.model_dump(exclude=set() if stage.name else {"name"}) for stage in stages]
     return {
-        "steps.json": _indented([_step(step) for step in trajectory.steps]),
+        "steps.json": as_json_file([_step(step) for step in trajectory.steps]),
         "task.md": f"{trajectory.task_text or ''}\n",
         "tree.md": tree if tree.endswith("\n") else f"{tree}\n",
-        "stage_ranges.json": _indented(ranges),
+        "stage_ranges.json": as_json_file(ranges),
     }
 
 
@@ -45,10 +44,6 @@ def folder_name(run_id: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", run_id):
         return run_id
     return f"run-{hashlib.sha256(run_id.encode()).hexdigest()[:16]}"
-
-
-def _indented(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
 
 
 def _step(step: Step) -> dict[str, Any]:
@@ -77,22 +72,6 @@ def events_as_parquet(events: Iterable[LabelEvent]) -> bytes:
     data = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows, schema=_EVENTS), data, compression="zstd")
     return data.getvalue()
-
-
-def stage_labels(stages: Iterable[ErrorStage], reasons: Mapping[int, str]) -> str:
-    """``codetracer_labels.json``: incorrect and unuseful steps by stage; ``reasons`` by ``stage_id``."""
-    by_id = {stage.stage_id: stage for stage in stages}
-    return _indented(
-        [
-            {
-                "stage_id": stage_id,
-                "incorrect_step_ids": by_id[stage_id].incorrect_step_ids if stage_id in by_id else (),
-                "unuseful_step_ids": by_id[stage_id].unuseful_step_ids if stage_id in by_id else (),
-                "reasoning": reasons.get(stage_id, ""),
-            }
-            for stage_id in sorted(by_id.keys() | reasons.keys())
-        ]
-    )
 
 
 def verdicts_as_csv(

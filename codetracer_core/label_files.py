@@ -20,9 +20,10 @@ from pydantic import ConfigDict, ValidationError
 
 from codetracer_core.benchmark import ErrorStage, generated_at, read_manifest, records, validation_in_words, verdicts_of
 from codetracer_core.errors import CodeTracerError
-from codetracer_core.export import LABELS_FILE, plain_cell
+from codetracer_core.export import plain_cell
 from codetracer_core.models import LabelEvent, LabelSource
 from codetracer_core.parsers._artifacts import Artifacts
+from codetracer_core.stage_labels import LABELS_FILE
 
 FileKind = Literal["events", "table", "stage labels", "manifest"]
 

@@ -19,7 +19,6 @@ from codetracer_core.export import (
     events_as_parquet,
     folder_name,
     normalised_files,
-    stage_labels,
     verdicts_as_csv,
 )
 from codetracer_core.importing import ImportReport, import_runs
@@ -27,6 +26,7 @@ from codetracer_core.label_files import ALL_SAID, FileKind, LabelFile, LabelInFi
 from codetracer_core.models import LabelEvent, LabelSource, RunRecord, Stage, Trajectory, Verdict
 from codetracer_core.parsers import read_run
 from codetracer_core.quotes import adrift
+from codetracer_core.stage_labels import as_json_file, stage_labels
 from codetracer_core.stages import offline_stages
 from codetracer_core.standalone import standalone_page
 from codetracer_core.store import Inbox, Reader, RunSummary, Store, StoredEvent, open_for_writing
@@ -561,7 +561,7 @@ def stage_labels_file(reader: Reader, run_id: str, labels: Sequence[LabelEvent],
     _, verdicts, stages = _labelled(reader, run_id, labels, hides_truth=hides_truth)
     given = [label.value for label in labels if label.field == "stage_reasons"]
     reasons = {item["stage_id"]: item["reasoning"] for item in (given[-1] if given else [])}
-    return stage_labels(error_stages(verdicts, stages, {}), reasons)
+    return as_json_file(stage_labels(error_stages(verdicts, stages, {}), reasons))
 
 
 def _labelled(

@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codetracer_core.errors import CodeTracerError
-from codetracer_core.export import LABELS_FILE, folder_name, plain_cell, verdicts_as_csv
+from codetracer_core.export import folder_name, plain_cell, verdicts_as_csv
 from codetracer_core.importing import import_runs
 from codetracer_core.label_files import LabelFile, Unsaid, read_labels
 from codetracer_core.models import LabelEvent, LabelSource, hash_of_quote
+from codetracer_core.stage_labels import LABELS_FILE
 from codetracer_core.store import Store
 from codetracer_core.workflow import (
     LabelReport,

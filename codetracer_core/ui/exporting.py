@@ -11,8 +11,9 @@ from uuid import uuid4
 import streamlit as st
 
 from codetracer_core.errors import CodeTracerError, in_words
-from codetracer_core.export import LABELS_FILE, folder_name
+from codetracer_core.export import folder_name
 from codetracer_core.models import Exposure, LabelEvent, LabelSource
+from codetracer_core.stage_labels import LABELS_FILE
 from codetracer_core.store import Labeller, Reader, Store
 from codetracer_core.ui.identity import EXPORTERS, blind_runs, require
 from codetracer_core.workflow import export_events, export_labels, export_stage_labels
