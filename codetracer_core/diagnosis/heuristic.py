@@ -84,7 +84,7 @@ def _findings(found: Sequence[Found], trajectory: Trajectory) -> Iterator[StepFi
             yield StepFinding(
                 step_id=step_id,
                 verdict=verdict,
-                reasoning=" ".join(f"{hit.reasoning} (Rule: {rule.name}.)" for rule, hit in meant),
+                reasoning=" ".join(dict.fromkeys(f"{hit.reasoning} (Rule: {rule.name}.)" for rule, hit in meant)),
                 deviation_type=meant[0][0].deviation,
                 correct_alternative=meant[0][0].instead,
                 citations=citations,

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from codetracer_core.actions import Decision
+from codetracer_core.actions import Decision, Purpose
 from codetracer_core.diagnosis.failures import Failure, Line, TestRun, failure_of, tests_of
 from codetracer_core.models import DeviationType, Step, Trajectory
 from codetracer_core.parsers import strip_ansi
@@ -280,13 +280,37 @@ def _is_edit(facts: Facts, at: int, branch: str | None) -> bool:
     return decision.purpose == "edit" and decision.kind == "change" and step.branch == branch and not facts.failures[at]
 
 
-def failed_changes(facts: Facts) -> Iterator[Hit]:
-    """A command that was to change something and ended with an error."""
+def failed_edits(facts: Facts) -> Iterator[Hit]:
+    """A command that was to edit files or install something, and ended with an error.
+
+    Where it also runs a program (a script that was just written, say), the error may be what was to be seen: then only
+    an error of syntax counts.
+    """
+    for at, failure in _failed(facts, "edit", "install"):
+        if "runs " not in facts.decisions[at].reason or _SYNTAX.match(failure.line.text):
+            yield Hit(
+                at + 1,
+                "It was to edit or install something, and ended with an error.",
+                (*facts.failure_line(at), facts.action(at)),
+            )
+
+
+_SYNTAX = re.compile(r"(?:SyntaxError|IndentationError|TabError)\b")
+
+
+def failed_builds(facts: Facts) -> Iterator[Hit]:
+    """A build, or a command of version control, that ended with an error."""
+    for at, _ in _failed(facts, "build", "version control"):
+        yield Hit(at + 1, "It ended with an error.", (*facts.failure_line(at), facts.action(at)))
+
+
+def _failed(facts: Facts, *purposes: Purpose) -> Iterator[tuple[int, Failure]]:
+    """The steps for one of these purposes that failed; not those that were refused, which did nothing at all."""
     for at, failure in enumerate(facts.failures):
         decision = facts.decisions[at]
-        lasting = decision.kind == "change" and decision.purpose in _LASTING
-        if failure and lasting and failure.kind != "refused" and not facts.tests[at]:
-            yield Hit(at + 1, "It was to change something and failed.", (*facts.failure_line(at), facts.action(at)))
+        meant = decision.kind == "change" and decision.purpose in purposes
+        if meant and failure and failure.kind != "refused" and not facts.tests[at]:
+            yield at, failure
 
 
 _LASTING = frozenset({"edit", "install", "build", "version control"})
@@ -365,37 +389,48 @@ def _fails_tests(facts: Facts, at: int) -> bool:
     return tests is not None and not tests.passed
 
 
-_OLD = ("old_str", "old_string")
-_NEW = ("new_str", "new_string")
-
-
 def _replacements(step: Step) -> Iterator[tuple[str, str, str]]:
     """Path, old text and new text of each replacement in a call of an editor."""
     arguments = step.tool.arguments if step.tool else None
-    if not isinstance(arguments, Mapping):
-        return
-    path = next((arguments[key] for key in ("path", "file_path") if isinstance(arguments.get(key), str)), "")
+    if isinstance(arguments, Mapping):
+        path = _text(arguments, "path", "file_path") or ""
+        for old, new in _old_and_new(arguments):
+            if old and new and old != new:
+                yield path, old, new
+
+
+def _old_and_new(arguments: Mapping[str, Any]) -> Iterator[tuple[str | None, str | None]]:
+    """The texts of one replacement, or of several in one call; None: not told."""
     several = arguments.get("edits")
     for one in several if isinstance(several, list) else [arguments]:
         if isinstance(one, Mapping):
-            old, new = (next((one[key] for key in keys if isinstance(one.get(key), str)), "") for keys in (_OLD, _NEW))
-            if old and new and old != new:
-                yield path, old, new
+            yield _text(one, "old_str", "old_string"), _text(one, "new_str", "new_string")
+
+
+def _text(arguments: Mapping[str, Any], *keys: str) -> str | None:
+    return next((arguments[key] for key in keys if isinstance(arguments.get(key), str)), None)
 
 
 def edits_of_unseen_files(facts: Facts) -> Iterator[Hit]:
     """An edit inside a file whose name nothing had shown before: no action, no output, not the task."""
     told = [facts.trajectory.task_text or ""]
     seen: set[str] = set()
-    for at, decision in enumerate(facts.decisions):
-        step = facts.steps[at]
-        inside = decision.purpose == "edit" and re.match(r"(?:sed -i )?edits (?!the open file)", decision.reason)
-        for target in decision.targets if inside else ():
-            name = _name(target)
-            if name and name not in seen and not any(name in text for text in told):
-                yield Hit(at + 1, "It edits a file that nothing in the run had shown before.", (facts.action(at),))
-            seen.add(name)
+    for at, (step, decision) in enumerate(zip(facts.steps, facts.decisions, strict=True)):
+        if decision.purpose == "edit" and _EDITS_INSIDE.match(decision.reason) and not _creates(step):
+            for name in map(_name, decision.targets):
+                if name and name not in seen and not any(name in text for text in told):
+                    yield Hit(at + 1, "It edits a file that nothing in the run had shown before.", (facts.action(at),))
+        seen.update(map(_name, decision.targets))
         told += (step.action, step.observation or "")
+
+
+_EDITS_INSIDE = re.compile(r"(?:sed -i )?edits (?!the open file)")
+
+
+def _creates(step: Step) -> bool:
+    """Whether a call of an editor replaces nothing, which creates the file."""
+    arguments = step.tool.arguments if step.tool else None
+    return isinstance(arguments, Mapping) and any(old == "" for old, _ in _old_and_new(arguments))
 
 
 # ---------------------------------------------------------------- the end of the run
@@ -413,7 +448,7 @@ def _last_edit(facts: Facts) -> int | None:
 
 
 def unchecked_last_edit(facts: Facts) -> Iterator[Hit]:
-    """Files were edited, and no step ran a test, a build or a program afterwards."""
+    """Files were edited, and no later step ran a test, a build or a program."""
     edit = _last_edit(facts)
     if edit is None or facts.end is None:
         return
@@ -426,7 +461,7 @@ def unchecked_last_edit(facts: Facts) -> Iterator[Hit]:
     if not ran:
         yield Hit(
             edit + 1,
-            "After this last edit nothing was run that could have shown whether it works.",
+            "After this last edit no step runs a test, a build or a program.",
             (facts.action(edit),),
         )
 
@@ -465,19 +500,23 @@ def ends_on_failure(facts: Facts) -> Iterator[Hit]:
             return
 
 
-LONG_STRETCH = 15
+LONG_STRETCH = 20
 
 
 def long_looks(facts: Facts) -> Iterator[Hit]:
-    """Many steps in a row that change nothing."""
-    start = 0
+    """Twenty steps or more in a row that look at something, and none that changes anything."""
+    looks: list[int] = []
     for at in range(len(facts.steps) + 1):
         if at == len(facts.steps) or facts.decisions[at].kind == "change":
-            if at - start >= LONG_STRETCH:
+            if len(looks) >= LONG_STRETCH:
                 yield Hit(
-                    start + 1, f"From here on {at - start} steps in a row change nothing.", (facts.action(start),)
+                    looks[0] + 1,
+                    f"From here to step {looks[-1] + 1} there are {len(looks)} looks and no change.",
+                    (facts.action(looks[0]),),
                 )
-            start = at + 1
+            looks = []
+        elif facts.is_work(at):
+            looks.append(at)
 
 
 RULES: tuple[Rule, ...] = (
@@ -496,6 +535,14 @@ RULES: tuple[Rule, ...] = (
         2,
         "Read the code around the place before editing it, and check the edit before building on it.",
         edits_taken_back,
+    ),
+    Rule(
+        "failed edit or install",
+        "edits and installations that failed",
+        "incorrect",
+        1,
+        "Check beforehand what the command needs: its program, its files, its options.",
+        failed_edits,
     ),
     Rule(
         "same look again",
@@ -525,12 +572,12 @@ RULES: tuple[Rule, ...] = (
         "redundant",
     ),
     Rule(
-        "failed change",
-        "changes that failed",
+        "failed build or commit",
+        "builds and commands of version control that failed",
         "risk",
         1,
-        "See to it that the change is made, or do without it on purpose.",
-        failed_changes,
+        "Find the cause of the error before going on.",
+        failed_builds,
     ),
     Rule(
         "error ignored",
