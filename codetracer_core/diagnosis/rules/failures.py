@@ -93,15 +93,19 @@ def failure_of(step: Step, decision: Decision) -> Failure | None:
     last = lines[-1] if lines else Line()
     if _NOT_FOUND.fullmatch(last.text):
         return Failure("not found", last)
+    is_traceback = is_exception(last.text) and "Traceback (most recent call last)" in text
     if code is None:
-        says_error = _SHELL_ERROR.fullmatch(last.text) or (
-            _EXCEPTION.fullmatch(last.text) and "Traceback (most recent call last)" in text
-        )
-        return Failure("error", last) if says_error else None
+        return Failure("error", last) if is_traceback or _SHELL_ERROR.fullmatch(last.text) else None
     told = next((line for line in reversed(lines) if _COMPLAINT.search(line.text)), None)
-    if code == 1 and decision.kind == "explore" and (told is None or decision.purpose in _ONE_MEANS_NOTHING_FOUND):
+    looks = decision.kind == "explore" and (told is None or decision.purpose in _ONE_MEANS_NOTHING_FOUND)
+    if code == 1 and looks and not is_traceback:
         return None  # grep that finds nothing, diff that finds a difference
     return Failure("exit code", told or last)
+
+
+def is_exception(line: str) -> bool:
+    """Whether a line is the last one of a Python traceback: the name of an exception, and what it says."""
+    return _EXCEPTION.fullmatch(line) is not None
 
 
 def _told(text: str) -> Line:
