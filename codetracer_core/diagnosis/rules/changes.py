@@ -85,7 +85,7 @@ def failed_edits(facts: Facts) -> Iterator[Hit]:
     only an error of syntax counts.
     """
     for at, failure in _failed(facts, "edit", "install"):
-        if _is_its_own(failure, facts.decisions[at]):
+        if _is_its_own(failure, facts.decisions[at]) or _SYNTAX.match(failure.line.text):
             yield Hit(
                 at + 1,
                 "It was to edit or install something, and ended with an error.",
@@ -96,7 +96,7 @@ def failed_edits(facts: Facts) -> Iterator[Hit]:
 def _is_its_own(failure: Failure, decision: Decision) -> bool:
     """Whether the change itself failed, and not a program that the same action also runs."""
     runs_more = _RUNS_MORE.search(decision.reason) or is_exception(failure.line.text)
-    return decision.purpose != "edit" or not runs_more or _SYNTAX.match(failure.line.text) is not None
+    return decision.purpose != "edit" or not runs_more
 
 
 _RUNS_MORE = re.compile(r"\bruns |; and \d+ more$")
