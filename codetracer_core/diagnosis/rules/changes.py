@@ -16,8 +16,8 @@ LEAST_ERROR = 20
 def same_errors(facts: Facts) -> Iterator[Hit]:
     """A change that was to repair a failure, after which the same error is back.
 
-    Either a step that changes something fails with the same error as the change before it; or a program or its tests
-    fail, files are edited, and they fail with the same error: then the last edit is what did not help. An edit that
+    Either a step that changes something fails with the same error as the change before it; or a program
+    fails, files are edited, and it fails with the same error: then the last edit is what did not help. An edit that
     adds output is none of these: it is to find the cause, not to repair it.
     """
     yield from _same_error_in_one(facts)
@@ -58,9 +58,9 @@ def _same_error_in_one(facts: Facts) -> Iterator[Hit]:
 
 
 def _same_error(facts: Facts, before: int, at: int) -> bool:
-    """Whether both steps failed, tests apart, and say so in the same words."""
+    """Whether both steps failed and say so in the same words."""
     first, again = facts.failures[before], facts.failures[at]
-    if first is None or again is None or facts.tests[before] or facts.tests[at] or again.kind == "refused":
+    if first is None or again is None or again.kind == "refused":
         return False
     return first.line.text == again.line.text and len(again.line.text) >= LEAST_ERROR
 
@@ -114,7 +114,7 @@ def _failed(facts: Facts, *purposes: Purpose) -> Iterator[tuple[int, Failure]]:
     for at, failure in enumerate(facts.failures):
         decision = facts.decisions[at]
         meant = decision.kind == "change" and decision.purpose in purposes
-        if meant and failure and failure.kind != "refused" and not facts.tests[at]:
+        if meant and failure and failure.kind != "refused":
             yield at, failure
 
 

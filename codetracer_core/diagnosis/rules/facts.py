@@ -52,12 +52,14 @@ class Facts:
         return self.trajectory.steps
 
     @cached_property
-    def failures(self) -> tuple[Failure | None, ...]:
-        return tuple(failure_of(*pair) for pair in zip(self.steps, self.decisions, strict=True))
-
-    @cached_property
     def tests(self) -> tuple[TestRun | None, ...]:
         return tuple(tests_of(*pair) for pair in zip(self.steps, self.decisions, strict=True))
+
+    @cached_property
+    def failures(self) -> tuple[Failure | None, ...]:
+        """Tests that fail are none: the step did what it was to do."""
+        each = zip(self.steps, self.decisions, self.tests, strict=True)
+        return tuple(None if tests else failure_of(step, decision) for step, decision, tests in each)
 
     @cached_property
     def tried(self) -> tuple[int, ...]:

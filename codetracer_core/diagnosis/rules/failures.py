@@ -75,10 +75,7 @@ _ONE_MEANS_NOTHING_FOUND = frozenset({"read", "search", "shell", "wait", "networ
 
 
 def failure_of(step: Step, decision: Decision) -> Failure | None:
-    """How the step failed; None: it did not, or its files do not say so.
-
-    Tests that fail are no failure of the step that runs them: see ``tests_of``.
-    """
+    """How the step failed; None: it did not, or its files do not say so. Whether tests failed: see ``tests_of``."""
     text = step.observation or ""
     if not step.executed:
         return Failure("refused", next(_lines(text[:TAIL]), Line()))
