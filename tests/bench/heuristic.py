@@ -201,6 +201,5 @@ def _speed() -> None:
     diagnosis = diagnose_offline(run, run_id="bench")
     seconds = time.process_time() - started
     size = sum(len(step.observation or "") for step in steps) / 1e6
-    print(
-        f"\n  {run.step_count} steps, {size:.1f} MB diagnosed in {seconds:.2f} s of CPU time ({len(diagnosis.findings)} labelled)"
-    )
+    labelled = len(diagnosis.findings)
+    print(f"\n  {run.step_count} steps, {size:.1f} MB diagnosed in {seconds:.2f} s of CPU time ({labelled} labelled)")

@@ -6,7 +6,7 @@ from typing import Any
 
 from codetracer_core.actions import Decision, Purpose
 from codetracer_core.diagnosis.rules.facts import Act, Facts, Hit
-from codetracer_core.diagnosis.rules.failures import Failure, is_exception
+from codetracer_core.diagnosis.failures import Failure, is_exception
 from codetracer_core.models import Step
 
 LEAST_ERROR = 20

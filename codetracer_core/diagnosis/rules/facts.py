@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from codetracer_core.actions import Decision
-from codetracer_core.diagnosis.rules.failures import Failure, Line, TestRun, failure_of, tests_of
+from codetracer_core.diagnosis.failures import Failure, Line, TestRun, failure_of, tests_of
 from codetracer_core.models import Step, Trajectory
 
 
