@@ -57,10 +57,14 @@ class Price(Frozen):
 
     prompt: float = Field(ge=0.0)
     completion: float = Field(ge=0.0)
+    cached: float | None = Field(default=None, ge=0.0)
+    """Of prompt tokens that the provider had in its cache; None: like the others."""
 
-    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """In US dollars; cached prompt tokens count like others."""
-        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
+    def cost(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+        """In US dollars. ``prompt_tokens`` include the cached ones."""
+        cached = self.prompt if self.cached is None else self.cached
+        prompt = (prompt_tokens - cached_tokens) * self.prompt + cached_tokens * cached
+        return (prompt + completion_tokens * self.completion) / 1e6
 
 
 class Model(Protocol):
