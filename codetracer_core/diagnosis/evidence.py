@@ -157,6 +157,7 @@ class _Checking:
     unsupported: int = 0
     unread: int = 0
     unknown_steps: int = 0
+    _said: dict[int, list[str]] = field(default_factory=dict)
 
     @property
     def counts(self) -> EvidenceCheck:
@@ -202,26 +203,34 @@ class _Checking:
             self.tell(self._why(evidence, was_read))
         return Citation(step_id=step.step_id, text=evidence.quote, quote=quote)
 
+    def _said_elsewhere(self, step_id: int) -> list[tuple[int, list[str]]]:
+        """What the other steps that were read say, as it was shown, white space collapsed; the nearest step first."""
+        if not self._said:
+            for number in self.reading.read:
+                step = self.reading.trajectory.steps[number - 1]
+                views = (_shown(step, name) for name in _LOOKED_UP)
+                self._said[number] = [view.text for view in views if view is not None]
+        others = (said for said in self._said.items() if said[0] != step_id)
+        return sorted(others, key=lambda said: (abs(said[0] - step_id), said[0]))
+
     def _why(self, evidence: Evidence, was_read: bool) -> str:
         words = f'"{shown(evidence.quote, 80)}"'
         if not was_read:
             return f"Step {evidence.step_id} was never read, so {words} cannot be quoted from it."
         if len(_words(evidence.quote)) < SHORTEST_QUOTE:
             return f"The quote {words} from step {evidence.step_id} is too short to show anything."
-        by_distance = sorted(self.reading.read, key=lambda step_id: (abs(step_id - evidence.step_id), step_id))
-        for step_id in by_distance:
-            step = self.reading.step(step_id)
-            if step is not None and find_quote(evidence.quote, step, elided=False) is not None:
+        for step_id, texts in self._said_elsewhere(evidence.step_id):
+            if any(_words(evidence.quote) in text for text in texts):
                 return f"The quote {words} stands in step {step_id}, not in step {evidence.step_id}."
         return f"The quote {words} does not stand in step {evidence.step_id}: copy it character by character."
 
 
-def find_quote(quote: str, step: Step, *, elided: bool = True) -> EvidenceQuote | None:
+def find_quote(quote: str, step: Step) -> EvidenceQuote | None:
     """Where a step says this: in its observation, else its action, else its thought.
 
     Looked for character by character; else with any white space for any other, in the text as a model was shown it
     (without terminal codes, JSON escapes undone), then as it is stored; else without the marks that models put around
-    quotes and with ``\\n`` for a newline; else, if ``elided``, by the longest part of a quote with words left out. Of a
+    quotes and with ``\\n`` for a newline; else by the longest part of a quote with words left out. Of a
     place of more than ``LONGEST_QUOTE`` characters the beginning is kept. ``quotes.holds`` is true of what is returned.
     """
     if len(_words(quote)) < SHORTEST_QUOTE:
@@ -231,7 +240,7 @@ def find_quote(quote: str, step: Step, *, elided: bool = True) -> EvidenceQuote 
     for words in dict.fromkeys((_words(quote), _words(plain))):
         if len(words) >= SHORTEST_QUOTE:
             found = found or _found(step, words, _shown) or _found(step, words, _stored_loosely)
-    if elided and found is None:
+    if found is None:
         longest = max(map(_words, _ELLIPSIS.split(plain)), key=len)
         if SHORTEST_FRAGMENT <= len(longest) < len(_words(plain)):
             found = _found(step, longest, _shown) or _found(step, longest, _stored_loosely)

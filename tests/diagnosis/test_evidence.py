@@ -10,21 +10,9 @@ from hypothesis import strategies as st
 
 from codetracer_core.diagnosis.answers import Submission
 from codetracer_core.diagnosis.evidence import MOST_PROBLEMS, Checked, check, find_quote
-from codetracer_core.diagnosis.reading import Reading
-from codetracer_core.models import EvidenceQuote, Step, ToolCall, Trajectory
+from codetracer_core.models import EvidenceQuote, Step, ToolCall
 from codetracer_core.quotes import holds
-from codetracer_core.stages import offline_stages
-from codetracer_core.tree import build_tree
-
-
-def run_of(*steps: Step) -> Trajectory:
-    return Trajectory(format="swe-agent", view="run.traj", steps=steps)
-
-
-def reading_of(run: Trajectory, *read: int) -> Reading:
-    tree = build_tree(run)
-    return Reading(run, tree, offline_stages(run, tree).stages, read=set(read))
-
+from tests.diagnosis.runs import reading_of, run_of
 
 EDIT = {"command": "str_replace", "path": "/app/a.py", "old_str": 'say("hi")\nsay("ho")', "new_str": "pass\n"}
 RUN = run_of(
@@ -169,9 +157,9 @@ def finding(step_id: int, *evidence: dict[str, Any], **fields: Any) -> dict[str,
     return {"step_id": step_id, "verdict": "incorrect", "reasoning": "r", "evidence": list(evidence)} | fields
 
 
-def checked(*read: int, run: Trajectory = RUN, **fields: Any) -> Checked:
+def checked(*read: int, **fields: Any) -> Checked:
     given_ = {"case_for_clean_run": "c", "conclusion": "undecided", "summary": "s"} | fields
-    return check(Submission.model_validate(given_), reading_of(run, *(read or (1, 2, 3, 4))))
+    return check(Submission.model_validate(given_), reading_of(RUN, *(read or (1, 2, 3, 4))))
 
 
 def test_an_honest_submission_has_no_problems_and_leads_to_its_places() -> None:
