@@ -153,6 +153,6 @@ def tests_of(step: Step, decision: Decision) -> TestRun | None:
             return TestRun(not _SOME_FAILED.search(line.text), line)
         if (found := _SUMMARY.fullmatch(line.text)) is not None:
             return TestRun(not (found["bad"] or (found["counts"] and _SOME_FAILED.search(line.text))), line)
-    if decision.purpose == "test" and decision.reason.startswith("runs") and step.exit_code in (0, 1):
+    if decision.purpose == "test" and decision.reason.startswith("runs tests") and step.exit_code in (0, 1):
         return TestRun(step.exit_code == 0, last or Line())
     return None

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from codetracer_core.actions import Decision, Purpose
-from codetracer_core.diagnosis.rules.facts import Act, Facts, Hit
 from codetracer_core.diagnosis.failures import Failure, is_exception
+from codetracer_core.diagnosis.rules.facts import Act, Facts, Hit
 from codetracer_core.models import Step
 
 LEAST_ERROR = 20
