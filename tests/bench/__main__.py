@@ -1,4 +1,4 @@
-"""``python -m tests.bench [reading] [store] [browser] [team] [heuristic]``: every figure from one run, on this machine.
+"""``python -m tests.bench [PART …]``, parts as in ``PARTS``: every figure from one run, on this machine.
 
 Nothing here passes or fails: figures are printed, together with what they can be compared with in the same run.
 """
@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 
-PARTS = ("reading", "store", "browser", "team", "heuristic")
+PARTS = ("reading", "store", "heuristic", "diagnosis", "browser", "team")
 
 
 def main() -> None:
