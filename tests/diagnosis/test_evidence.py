@@ -118,7 +118,7 @@ def _steps(draw: st.DrawFn) -> Step:
     )
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(_steps(), st.data())
 def test_any_part_of_any_text_is_found_whatever_became_of_its_white_space(step: Step, data: st.DataObject) -> None:
     texts = [text for text in (step.action, step.observation, step.thought) if text]
@@ -134,12 +134,14 @@ def test_any_part_of_any_text_is_found_whatever_became_of_its_white_space(step: 
     assert holds(quote, run_of(step))
 
 
+@settings(deadline=None)
 @given(_steps(), st.text("qzj", min_size=3, max_size=30))
 def test_invented_words_are_not_found(step: Step, words: str) -> None:
     assume(not any(words in (text or "") for text in (step.action, step.observation, step.thought)))
     assert find_quote(words, step) is None
 
 
+@settings(deadline=None)
 @given(_steps(), _TEXT)
 def test_whatever_is_found_holds(step: Step, words: str) -> None:
     quote = find_quote(words, step)
@@ -310,6 +312,7 @@ def test_a_model_gets_no_more_problems_than_it_can_act_on() -> None:
     assert result.counts.unsupported == 100
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-2, 6), st.integers(-2, 6), _TEXT), max_size=6), st.sets(st.integers(1, 4)))
 def test_nothing_that_a_model_hands_in_gets_through_unchecked(said: list[tuple[int, int, str]], read: set[int]) -> None:
     answers = [finding(step_id, cited(other, quote)) for step_id, other, quote in said]

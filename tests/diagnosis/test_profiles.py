@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codetracer_core.diagnosis.heuristic import diagnose_offline
@@ -201,6 +201,7 @@ def test_stages_that_leave_a_step_out_are_told(profile: Profile) -> None:
     assert "Steps 3 to 6 are at the end in no stage." in validate_profile(profile, written(profile), 6, STAGES[:1])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 6), st.sampled_from(["incorrect", "unuseful"]), st.booleans()), max_size=6))
 def test_whatever_was_found_the_files_are_valid(found: list[tuple[int, Any, bool]]) -> None:
     findings = tuple(

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codetracer_core.diagnosis.visible import CLOSE, OPEN, as_read, as_stored, collapsed, field_as_read, inline
@@ -67,6 +67,7 @@ def test_a_call_is_read_with_its_newlines_and_quotes() -> None:
     assert shown.text == command.action
 
 
+@settings(deadline=None)
 @given(TEXT, st.booleans(), st.booleans())
 def test_every_character_leads_back_to_where_it_is_stored(text: str, json_escapes: bool, loosely: bool) -> None:
     view = as_read(text, json_escapes=json_escapes)
@@ -85,6 +86,7 @@ def test_every_character_leads_back_to_where_it_is_stored(text: str, json_escape
             assert character in stored or character in as_read(stored, json_escapes=json_escapes).text
 
 
+@settings(deadline=None)
 @given(TEXT, st.data())
 def test_a_part_reaches_from_its_first_to_its_last_character(text: str, data: st.DataObject) -> None:
     view = collapsed(as_read(text))
@@ -94,6 +96,7 @@ def test_a_part_reaches_from_its_first_to_its_last_character(text: str, data: st
         assert view.place(first, last + 1) == (view.place(first, first + 1)[0], view.place(last, last + 1)[1])
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_text_that_is_only_stored_has_its_own_places(text: str) -> None:
     view = as_stored(text)
@@ -101,6 +104,7 @@ def test_a_text_that_is_only_stored_has_its_own_places(text: str) -> None:
     assert all(view.place(at, at + 1) == (at, at + 1) for at in range(len(text)))
 
 
+@settings(deadline=None)
 @given(TEXT, st.integers(5, 80))
 def test_a_name_from_the_run_stays_on_its_line_and_between_its_signs(text: str, limit: int) -> None:
     told = inline(text, limit)
