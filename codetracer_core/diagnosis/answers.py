@@ -9,6 +9,9 @@ from codetracer_core.diagnosis_models import Conclusion, FoundVerdict
 from codetracer_core.models import Confidence, DeviationType, ImpactSeverity
 
 
+LESSONS = "At most three lessons on how this kind of agent fails, true for any task. No names from this run."
+
+
 class Answer(BaseModel):
     """Base of what models send."""
 
@@ -68,7 +71,4 @@ class Submission(Answer):
     )
     decision_points: list[DecisionAnswer] = Field(default_factory=list)
     correct_strategy: str = ""
-    insights: list[str] = Field(
-        default_factory=list,
-        description="At most three lessons on how this kind of agent fails, true for any task. No names from this run.",
-    )
+    insights: list[str] = Field(default_factory=list, description=LESSONS)

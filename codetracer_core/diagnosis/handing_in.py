@@ -5,7 +5,7 @@ from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from codetracer_core.diagnosis.answers import Answer, FindingAnswer, Submission
+from codetracer_core.diagnosis.answers import LESSONS, Answer, FindingAnswer, Submission
 from codetracer_core.diagnosis.evidence import Checked, check
 from codetracer_core.diagnosis.prompts import prompt
 from codetracer_core.diagnosis.talk import Talk
@@ -22,6 +22,7 @@ class Note(Answer):
     thought: str = ""
     findings: list[FindingAnswer] = Field(default_factory=list, description="Labels that you would give by now.")
     withdrawn: list[int] = Field(default_factory=list, description="Steps whose labels you take back.")
+    insights: list[str] = Field(default_factory=list, description=LESSONS)
 
 
 class PartJudgement(Note):
@@ -109,6 +110,7 @@ def take_note(talk: Talk, note: Note, *, replaces: bool = False) -> None:
     for step in note.withdrawn:
         talk.notebook.findings.pop(step, None)
     talk.notebook.findings |= {finding.step_id: finding for finding in note.findings}
+    talk.notebook.insights += note.insights
 
 
 def salvage(talk: Talk) -> tuple[Submission, Checked] | None:

@@ -119,7 +119,7 @@ def diagnose(
         finished_at=datetime.now(UTC),
         **(merged(samples) if samples else {"conclusion": "undecided"}),
     )
-    return Made(diagnosis, tuple(transcript), _insights(diagnosis, trajectory, samples))
+    return Made(diagnosis, tuple(transcript), _insights(diagnosis, trajectory, ended))
 
 
 def _one_sample(talk: Talk, lessons: str) -> _Ended:
@@ -169,10 +169,12 @@ def _lessons(insights: Sequence[Insight]) -> str:
     return f"From earlier diagnoses of this kind of agent; they are hints for where to look, no evidence:\n{listed}"
 
 
-def _insights(diagnosis: Diagnosis, trajectory: Trajectory, samples: Sequence[Sample]) -> tuple[Insight, ...]:
-    if not diagnosis.settings.use_memory:
-        return ()
-    texts = [text.strip()[:1_000] for one in samples for text in one.submission.insights[:MOST_INSIGHTS]]
+def _insights(diagnosis: Diagnosis, trajectory: Trajectory, ended: Sequence[_Ended]) -> tuple[Insight, ...]:
+    """The first ``MOST_INSIGHTS`` lessons of each sample: those noted on the way, then those handed in."""
+    texts: list[str] = []
+    for one in ended if diagnosis.settings.use_memory else ():
+        given = [*one.talk.notebook.insights, *(one.sample.submission.insights if one.sample else ())]
+        texts += [text.strip()[:1_000] for text in given if text.strip()][:MOST_INSIGHTS]
     return tuple(
         Insight(
             insight_id=uuid4().hex,
@@ -184,5 +186,4 @@ def _insights(diagnosis: Diagnosis, trajectory: Trajectory, samples: Sequence[Sa
             created_at=diagnosis.finished_at,
         )
         for text in dict.fromkeys(texts)
-        if text
     )

@@ -26,6 +26,7 @@ class Notebook:
 
     thoughts: list[str] = field(default_factory=list)
     findings: dict[int, FindingAnswer] = field(default_factory=dict)
+    insights: list[str] = field(default_factory=list)
 
     def text(self) -> str:
         return "\n".join(f"- {thought}" for thought in self.thoughts) or "(none)"

@@ -212,7 +212,10 @@ def test_insights_go_in_and_come_out_with_their_origin() -> None:
     assert done.diagnosis.insights == ("i1",)
     (new,) = done.insights
     assert (new.text, new.agent, new.run_id) == ("It renames instead of reading.", "calc-agent", "run-1")
-    done, _ = made([submitting(WRONG, insights=["x"])], use_memory=False)
+    noted = calling(("keep_note", {"insights": ["It never looks at exit codes."]}))
+    done, _ = made([noted, ModelError("the provider is down")])
+    assert [one.text for one in done.insights] == ["It never looks at exit codes."]
+    done, _ = made([noted, submitting(WRONG, insights=["x"])], use_memory=False)
     assert done.insights == ()
 
 
