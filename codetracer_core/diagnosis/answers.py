@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from codetracer_core.diagnosis_models import Conclusion, FoundVerdict
 from codetracer_core.models import Confidence, DeviationType, ImpactSeverity
 
-
 LESSONS = "At most three lessons on how this kind of agent fails, true for any task. No names from this run."
 
 
