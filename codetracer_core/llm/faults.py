@@ -23,6 +23,10 @@ NOT_SUPPORTED = re.compile(
     r"support|requires|unknown|unrecogni|unexpected|not allowed|not enabled|invalid", re.IGNORECASE
 )
 PREFIX = re.compile(r"\A(?:litellm\.\w+: |\w+(?:Error|Exception)(?:: | - )|Error code: \d+ - )+")
+NO_KEY = re.compile(
+    r"missing (credentials|.{0,40}\b(api.?)?key)|(api.?key|credentials).{0,80}must be (set|passed)", re.IGNORECASE
+)
+"""Said by clients before they ask anybody."""
 FEATURES = {
     "tool_choice": r"tool.?choice",
     "tools": r"\btools?\b|function.?call|\bfunctions\b",
@@ -60,6 +64,8 @@ def fault_of(status: int | None, names: Collection[str], words: str, used: Colle
         return Fault("refused", words, feature=feature)
     if status == 429 and NO_CREDIT.search(words):
         return Fault("final", words, "The account has no credit left.")
+    if NO_KEY.search(words):
+        return Fault("final", words, _remedy(401))
     if status is None or status in (408, 409, 425, 429) or status >= 500:
         return Fault("temporary", words)
     return Fault("final", words, _remedy(status))
@@ -96,7 +102,7 @@ def _refused(status: int | None, words: str, used: Collection[str]) -> str:
 
 def _remedy(status: int) -> str:
     return {
-        401: "Check the key: CODETRACER_API_KEY, the provider's own variable, or the secrets file.",
+        401: "Give a key: in CODETRACER_API_KEY, the provider's own variable, or the secrets file.",
         403: "The key may not use this model.",
         404: "Check the name of the model; the address of a server of your own mostly ends in /v1.",
     }.get(status, "")

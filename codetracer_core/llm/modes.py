@@ -88,17 +88,18 @@ def inlined(schema: Mapping[str, Any]) -> dict[str, Any]:
     def inline(part: Any, inside: tuple[str, ...]) -> Any:
         if isinstance(part, list):
             return [inline(item, inside) for item in part]
-        if not isinstance(part, dict):
-            return part
+        return inline_object(part, inside) if isinstance(part, dict) else part
+
+    def inline_object(part: Mapping[str, Any], inside: tuple[str, ...]) -> dict[str, Any]:
         rest = {key: inline(value, inside) for key, value in part.items() if key not in ("$ref", "$defs")}
         name = str(part.get("$ref", "")).removeprefix("#/$defs/")
         if not name:
             return rest
         if name in inside or name not in definitions:
             return {"type": "object", **rest}
-        return {**inline(definitions[name], (*inside, name)), **rest}
+        return {**inline_object(definitions[name], (*inside, name)), **rest}
 
-    return {key: inline(value, ()) for key, value in schema.items() if key != "$defs"}
+    return inline_object(schema, ())
 
 
 def _native(messages: Sequence[Message]) -> list[dict[str, Any]]:

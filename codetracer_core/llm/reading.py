@@ -35,10 +35,11 @@ def read_arguments(text: str) -> dict[str, Any]:
         if isinstance(found, str):
             found = _decode(found)
     except ValueError as error:
-        inside = next(iter(_objects(text)), None)
-        if inside is None:
+        start, found = next(_objects(text), (-1, {}))
+        if start < 0 or start != text.find("{"):  # an object inside one that is broken is not what was meant
             raise ModelError(f"The arguments are no JSON: {error}") from error
-        found = inside[1]
+    except RecursionError:
+        raise ModelError("The arguments are nested too deeply") from None
     if not isinstance(found, dict):
         raise ModelError(f"The arguments are a JSON {_kind(found)}; they have to be an object, {{…}}")
     return found
@@ -63,7 +64,7 @@ def read_calls(
         new = [call for entry in entries if (call := _as_call(entry)) is not None]
         if known_only:
             new = [call for call in new if call[0] in offered]
-        if not new and not is_list and must_call and not calls and not known_only:
+        if not new and not is_list and must_call and not known_only and start == said.find("{"):
             new = [(must_call, json.dumps(found))]
         if new or is_list:
             if not calls:
@@ -95,8 +96,10 @@ def _objects(text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             found, end = _DECODER.raw_decode(text, start)
             found = _tidy(found)
-        except (ValueError, RecursionError):
+        except ValueError:
             position = start + 1
+        except RecursionError:
+            return
         else:
             position = end
             yield start, found
@@ -130,21 +133,14 @@ def _without_fence(prose: str) -> str:
 
 
 def _decode(text: str) -> Json:
-    """Raises ValueError."""
+    """Raises ValueError, RecursionError."""
     try:
-        return _tidy(_decode_tolerantly(text))
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def _decode_tolerantly(text: str) -> Json:
-    try:
-        return _DECODER.decode(text)
+        return _tidy(_DECODER.decode(text))
     except json.JSONDecodeError:
         without = STRING_OR_TRAILING_COMMA.sub(lambda found: "" if found[0] == "," else found[0], text)
         if without == text:
             raise
-        return _DECODER.decode(without)
+        return _tidy(_DECODER.decode(without))
 
 
 def _tidy(found: Json) -> Json:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 from codetracer_core.llm.protocol import Message, ToolSpec
 
-BYTES_PER_TOKEN = 3.5
-"""Bytes of UTF-8 per token, on the safe side: English prose has about 4.5, code and logs 3 to 4."""
+BYTES_PER_TOKEN = 3.0
+"""Bytes of UTF-8 per token, on the safe side. Measured with cl100k_base on 251 steps of 66 real runs of eight agents:
+3.4 on average, 3.8 for the middle one, 2.3 for the densest twentieth (tables, hexadecimal)."""
 TOKENS_PER_MESSAGE = 8
 """What a provider puts around a message or a call."""
 

@@ -3,17 +3,16 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from codetracer_core.errors import Cancelled, ConfigError, ContextOverflow, ModelError
 from codetracer_core.llm import Message, Mode, Price, ToolSpec, open_model
-from codetracer_core.llm.provider import ProviderModel
 from tests import model_server as served
-from tests.model_server import Behaviour, Drop, Fail, Garbage, Hang, ModelServer, Say
+from tests.llm.conftest import Start, model_at
+from tests.model_server import Behaviour, Drop, Fail, Garbage, Hang, Say
 
-Start = Callable[..., ModelServer]
 HELLO = (Message(role="system", text="You read runs."), Message(role="user", text="Hello"))
 READ = ToolSpec(
     name="read_steps",
@@ -21,17 +20,6 @@ READ = ToolSpec(
     parameters={"type": "object", "properties": {"steps": {"type": "array", "items": {"type": "integer"}}}},
 )
 SUBMIT = ToolSpec(name="submit", description="Hands in.", parameters={"type": "object", "properties": {}})
-
-
-@pytest.fixture(autouse=True)
-def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CODETRACER_API_KEY", "CODETRACER_SECRETS", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", "/nonexistent")
-
-
-def model_at(server: ModelServer, *, retries: int = 4, timeout: float = 10.0, mode: Mode = "auto") -> ProviderModel:
-    return open_model("scripted", api_base=server.url, retries=retries, timeout=timeout, mode=mode, pause=0.01)
 
 
 def test_an_answer_streams_in_with_its_tokens(model_server: Start) -> None:
@@ -56,7 +44,7 @@ def test_an_answer_streams_in_with_its_tokens(model_server: Start) -> None:
 
 
 def test_tokens_that_the_server_does_not_tell_are_counted(model_server: Start) -> None:
-    server = model_server([Say("x" * 350, usage=None)])
+    server = model_server([Say("x" * 300, usage=None)])
     model = model_at(server)
     usage = model.complete(HELLO).usage
     assert usage.estimated
@@ -237,7 +225,7 @@ def test_an_hour_is_not_waited_for(model_server: Start) -> None:
     ("fault", "words"),
     [
         (Fail(400, "no such thing"), "no such thing"),
-        (Fail(401, "Incorrect API key provided"), "Incorrect API key provided. Check the key: CODETRACER_API_KEY"),
+        (Fail(401, "Incorrect API key provided"), "Incorrect API key provided. Give a key: in CODETRACER_API_KEY"),
         (Fail(403, "not for you"), "not for you. The key may not use this model"),
         (served.UNKNOWN_MODEL, "does not exist. Check the name of the model"),
         (served.NO_CREDIT, "The account has no credit left"),

@@ -36,8 +36,8 @@ def test_it_answers_with_a_function() -> None:
 
 
 def test_it_counts_and_charges() -> None:
-    model = ScriptedModel([Reply(text="a" * 350)] * 2, price=Price(prompt=1.0, completion=10.0))
-    usage = model.complete([Message(role="user", text="b" * 3500)]).usage
+    model = ScriptedModel([Reply(text="a" * 300)] * 2, price=Price(prompt=1.0, completion=10.0))
+    usage = model.complete([Message(role="user", text="b" * 3000)]).usage
     assert (usage.calls, usage.prompt_tokens, usage.completion_tokens, usage.estimated) == (1, 1008, 100, True)
     assert usage.cost_usd == pytest.approx((1008 + 1000) / 1e6)
     assert ScriptedModel([Reply(text="a")], price=None).complete(HELLO).usage.cost_usd is None

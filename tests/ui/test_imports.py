@@ -22,6 +22,10 @@ def test_the_dashboard_starts_without_models_and_statistics() -> None:
     assert not packages & {"litellm", "openai", "scipy", "sklearn"}
 
 
+def test_the_command_line_starts_without_models() -> None:
+    assert not loaded("codetracer_core.cli", "codetracer_core.llm") & {"litellm", "openai", "httpx", "streamlit"}
+
+
 @pytest.mark.parametrize("name", CORE)
 def test_the_library_knows_no_dashboard(name: str) -> None:
     assert not loaded(f"codetracer_core.{name}") & {"streamlit", "plotly", "litellm", "openai"}
