@@ -62,11 +62,17 @@ def people(run_id: str, labels: Iterable[LabelEvent], blind_passes: Mapping[str,
 
 
 def others(run_id: str, labels: Iterable[LabelEvent], source: LabelSource) -> list[Voice]:
-    """The voices of models, each under its own name, or the one voice of adjudication."""
+    """The voices of models, each under its own name, or the one voice of adjudication.
+
+    A model that diagnosed the run several times says what it said last: its latest pass.
+    """
     of: dict[str, list[LabelEvent]] = {}
     for label in labels:
         if label.source == source:
             of.setdefault("adjudicated" if source == "adjudicated" else label.annotator, []).append(label)
+    if source == "model":
+        latest = {name: max(label.pass_number for label in said) for name, said in of.items()}
+        of = {name: [one for one in said if one.pass_number == latest[name]] for name, said in of.items()}
     return [
         Voice(name, voice_id(run_id, f"{source} {name}"), source, said[-1].annotator, *_sorted_out(said))
         for name, said in sorted(of.items())
@@ -112,7 +118,7 @@ def positions(voices: Sequence[Voice], *, names: bool = False) -> dict[str, Any]
       position was taken, by letter;
     * "runPositions": [{who, source, onset, run_verdict, stages, chain, note, tags, flag}].
     """
-    letters = {voice.annotator: voice.who for voice in voices if voice.source == "human"}
+    letters = {voice.annotator: voice.who for voice in voices if voice.source != "adjudicated"}
     steps: dict[str, list[dict[str, Any]]] = {}
     for voice in voices:
         for step, said in voice.of_steps.items():

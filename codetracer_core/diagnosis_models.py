@@ -17,6 +17,7 @@ from codetracer_core.models import (
     ImpactSeverity,
     LabelDetails,
     LabelEvent,
+    RunVerdict,
     Stage,
 )
 
@@ -64,6 +65,18 @@ class StepFinding(Frozen):
     def is_supported(self) -> bool:
         """Whether the run holds at least one of the quotes."""
         return any(citation.quote for citation in self.citations)
+
+    @property
+    def details(self) -> LabelDetails:
+        """What goes with the verdict when it becomes a label."""
+        return LabelDetails(
+            reason=self.reasoning[:10_000],
+            deviation_type=self.deviation_type,
+            impact_severity=self.impact_severity,
+            correct_alternative=self.correct_alternative[:10_000],
+            confidence=self.confidence,
+            quotes=tuple(citation.quote for citation in self.citations if citation.quote)[:20],
+        )
 
 
 class OnsetCandidate(Frozen):
@@ -233,6 +246,16 @@ class Diagnosis(Frozen):
         return self.model if self.model == HEURISTIC else f"{self.model} ({self.settings.strategy})"
 
     @property
+    def run_verdict(self) -> RunVerdict | None:
+        """Its conclusion as a verdict on the run; None: it was stopped, or failed, and says nothing of the whole."""
+        words: Mapping[Conclusion, RunVerdict] = {
+            "error_found": "has_error",
+            "no_error_found": "no_error",
+            "undecided": "uncertain",
+        }
+        return words[self.conclusion] if self.status == "complete" else None
+
+    @property
     def accepted(self) -> tuple[StepFinding, ...]:
         """The findings that count as labels: those whose evidence the run holds, and that most samples have."""
         return tuple(finding for finding in self.findings if finding.is_supported and finding.support > MAJORITY)
@@ -248,21 +271,13 @@ def as_label_events(diagnosis: Diagnosis, pass_number: int) -> list[LabelEvent]:
         return []
     said: list[tuple[int | None, str, object]] = []
     for finding in diagnosis.accepted:
-        details = LabelDetails(
-            reason=finding.reasoning[:10_000],
-            deviation_type=finding.deviation_type,
-            impact_severity=finding.impact_severity,
-            correct_alternative=finding.correct_alternative[:10_000],
-            confidence=finding.confidence,
-            quotes=tuple(citation.quote for citation in finding.citations if citation.quote)[:20],
-        )
-        said += [(finding.step_id, "verdict", finding.verdict), (finding.step_id, "details", details.model_dump())]
+        details = finding.details.model_dump()
+        said += [(finding.step_id, "verdict", finding.verdict), (finding.step_id, "details", details)]
     if diagnosis.conclusion == "error_found":
         said += [(step_id, "chain", True) for step_id in sorted({link.step_id for link in diagnosis.error_chain})]
         said += [(None, "onset", candidate.step_id) for candidate in diagnosis.onset[:1]]
-    if diagnosis.status == "complete":
-        words = {"error_found": "has_error", "no_error_found": "no_error", "undecided": "uncertain"}
-        said.append((None, "run_verdict", words[diagnosis.conclusion]))
+    if diagnosis.run_verdict:
+        said.append((None, "run_verdict", diagnosis.run_verdict))
     return [
         LabelEvent(
             run_id=diagnosis.run_id,

@@ -12,7 +12,7 @@ from codetracer_core.ui import components, shell
 from codetracer_core.ui.identity import EXPORTERS, may, person
 from codetracer_core.ui.others import beside
 from codetracer_core.ui.overview import run_facts, tree_figure
-from codetracer_core.ui.viewer import said_by, shown_truth, start_step, step_viewer
+from codetracer_core.ui.viewer import said_by, shown_truth, start_quote, start_step, step_viewer
 from codetracer_core.ui.workspace import open_run, open_store
 from codetracer_core.viewer_data import Said
 from codetracer_core.workflow import RunView
@@ -101,6 +101,7 @@ with steps_tab:
         store=open_store(),
         annotator=person(),
         start=start_step(),
+        quote=start_quote(run.trajectory),
         goto=st.session_state.get("goto"),
         beside=beside(open_store(), run.run_id, person()),
     )

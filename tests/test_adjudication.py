@@ -212,3 +212,14 @@ def test_the_most_valuable_run_comes_first() -> None:
     ]
     assert [case.waits for case in found] == [False, False, True, True, False]
     assert [case.run_id for case in found if case.decided] == ["run-5"]
+
+
+def test_a_model_that_diagnosed_a_run_twice_says_what_it_said_last() -> None:
+    first = [make_label(1, "incorrect", step_id=1), make_label(2, "incorrect", step_id=2)]
+    again = [make_label(3, "unuseful", step_id=2, pass_number=2), make_label(4, 3, step_id=None, field="onset")]
+    by_model = {"source": "model", "annotator": "a-model (agent)"}
+    said = [label.model_copy(update=by_model) for label in first]
+    said += [label.model_copy(update=by_model | {"pass_number": 2}) for label in again]
+    (voice,) = others("run-1", said, "model")
+    assert voice.of_steps == {2: {"verdict": "unuseful"}}
+    assert voice.of_run == {"onset": 3}

@@ -132,6 +132,15 @@ function createPositions(s, frame) {
     appendVisible(node, text);
     return node;
   }
+  /** Words of the run that somebody cites: a press shows where they stand. */
+  function quoted(quote) {
+    const node = element("button", "cited");
+    node.type = "button";
+    node.title = `Show it in step ${quote.step_id}`;
+    appendVisible(node, String(quote.text ?? "").trim());
+    node.addEventListener("click", () => s.quotes.show(quote));
+    return node;
+  }
   const verdictMark = (verdict) => element("span", `saidverdict ${verdict}`, `${MARKS[verdict]} ${verdict}`);
 
   function stepParts(position) {
@@ -149,7 +158,7 @@ function createPositions(s, frame) {
     }
     if (details.reason) parts.push(said("reason", details.reason));
     if (details.correct_alternative) parts.push(said("instead", details.correct_alternative, "Instead: "));
-    for (const quote of details.quotes || []) parts.push(said("quote", String(quote.text ?? "")));
+    parts.push(...(details.quotes || []).map(quoted));
     if (omission) parts.push(said("omission", omission, "Should have, after this step: "));
     if (reply) parts.push(said("reply", reply, "Reply: "));
     return parts;

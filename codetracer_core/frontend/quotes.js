@@ -457,6 +457,7 @@ function createQuotes(s, frame, { act, flash }) {
     pin,
     choose,
     paint,
+    show,
     destroy() {
       document.removeEventListener("selectionchange", placeOffer);
       for (const name of ["codetracer-quote", "codetracer-quote-now"]) CSS.highlights?.delete(name);

@@ -149,6 +149,12 @@ function createTree(s, frame) {
       dot.title = `Ground truth: ${truth}`;
       row.append(dot);
     }
+    for (const [of, names] of modelVerdicts(i + 1)) {
+      const dot = element("span", `dot model ${of}`, MARKS[of]);
+      dot.title = `${of}: ${names.join(", ")}`;
+      row.append(dot);
+      said.push(`, ${of} for ${names.join(", ")}`);
+    }
     if (verdict) {
       const dot = element("span", `dot ${verdict}`, MARKS[verdict]);
       dot.title = `You: ${verdict}`;
@@ -159,6 +165,14 @@ function createTree(s, frame) {
       `Step ${i + 1}, ${KINDS[kind[i]]}, ${label[i]}${verdict ? `, your verdict ${verdict}` : ""}${truth ? `, ground truth ${truth}` : ""}${begins ? `, stage ${stage.stage_id} begins${stage.name && `: ${stage.name}`}` : ""}${said.join("")}`,
     );
     return row;
+  }
+
+  /** What models say of a step, where that is shown: verdict → their names. */
+  function modelVerdicts(step) {
+    const found = new Map();
+    for (const { who, source, verdict } of s.data.positions?.[step] ?? [])
+      if (source === "model" && verdict) found.set(verdict, [...(found.get(verdict) ?? []), who]);
+    return found;
   }
 
   const rowOfMap = () => Math.min(ROW, map.clientHeight / s.count);

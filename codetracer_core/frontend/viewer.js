@@ -168,6 +168,7 @@ function createViewer(root) {
     connect();
     fit();
     s.show(s.cur, { center: true });
+    if (fresh && data.quote) s.quotes.show(data.quote);
     s.queue.opened();
     adjudication.opened();
     outbox.send();
@@ -356,6 +357,7 @@ function createViewer(root) {
     const url = new URL(location.href);
     url.pathname = url.pathname.replace(/annotate$/, "trajectory"); // a queue is its owner's alone
     url.searchParams.delete("project");
+    url.searchParams.delete("quote");
     url.searchParams.set("traj", s.run);
     url.searchParams.set("step", s.cur + 1);
     (navigator.clipboard?.writeText(url.href) ?? Promise.reject()).then(
@@ -370,6 +372,7 @@ function createViewer(root) {
     if (!/\/(trajectory|annotate|adjudicate)$/.test(url.pathname)) return; // the page was left in the meantime
     if (s.queue.isThere) url.searchParams.set("project", s.queue.project);
     url.searchParams.set("traj", s.run);
+    if (url.searchParams.get("step") !== String(s.cur + 1)) url.searchParams.delete("quote"); // it is of another step
     url.searchParams.set("step", s.cur + 1);
     if (url.href !== location.href) history.replaceState(history.state, "", url);
   }
@@ -605,6 +608,8 @@ function createViewer(root) {
     paintToggles();
     $(".reveal").hidden = !hasTruth;
     $(".reveal").setAttribute("aria-pressed", String(data.truthShown));
+    $(".others").hidden = !data.hasOthers;
+    $(".others").setAttribute("aria-pressed", String(Boolean(data.othersShown)));
   }
 
   /** Paint now, and at most once per frame: a single press is answered at once, a held key never queues up work. */
@@ -772,6 +777,7 @@ function createViewer(root) {
 
   const BUTTONS = {
     reveal: () => s.reveal(),
+    others: () => s.showOthers(),
     previous: () => s.move(-1),
     next: () => s.move(1),
     help: () => s.help(),

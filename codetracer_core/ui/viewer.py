@@ -5,6 +5,7 @@ Streamlit fragment that re-runs alone: stepping never re-sends the outline, and 
 browser asks for is answered by plain functions (``take_labels``, and those of ``viewer_data``).
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -51,6 +52,8 @@ _LABELLED = (*STEP_FIELDS, *RUN_FIELDS, "worked")
 """What a browser may label; anything else it sends is refused."""
 _MOST_OPS = 5_000
 """How many labels of one browser are taken at once; those after them are sent again, for they are not settled."""
+_LONGEST_QUOTE = 2_000
+"""Characters of a place that an address can ask for, as of an evidence quote."""
 _STATES = ("reveal", "others", "names", "models", "request")
 """What the viewer asks of the page: each is the run for which it is wanted, a request more than that."""
 
@@ -61,13 +64,15 @@ def step_viewer(
     store: Store,
     annotator: str,
     start: int | None,
+    quote: Mapping[str, Any] | None = None,
     goto: Mapping[str, int] | None = None,
     beside: Mapping[str, Any] | None = None,
     ledger: "Ledger | None" = None,
 ) -> None:
     """Mount the viewer on one run of the workspace.
 
-    ``start`` is the 1-based step to begin with, None: where they last were; ``goto`` = {"step", "nonce"} moves a viewer
+    ``start`` is the 1-based step to begin with, None: where they last were, ``quote`` the place in it to be shown
+    (``start_quote``); ``goto`` = {"step", "nonce"} moves a viewer
     that is already there, once per nonce. ``beside`` is what others say of the run (``adjudication.positions``), for
     somebody who may see it. The run's stages are shown to those who drew none of their own; its offline split is where
     drawing may begin. ``annotator`` may be empty: the viewer asks for the name at the first label, or when ground truth
@@ -102,19 +107,34 @@ def step_viewer(
             "namedByLogin": has_login(),
             "readOnly": "" if may(*LABELLERS) or not annotator else "labelling takes the role of an annotator",
             "start": start,
+            "quote": dict(quote) if quote else None,
             "goto": dict(goto) if goto else None,
             **ledger.data,
         },
     )
     _text_pipe(run_id, trajectory)
     _find_pipe(run_id, trajectory)
-    _outbox_pipe(run_id, store, annotator, trajectory, ledger)
+    outbox_pipe(run_id, store, annotator, trajectory, ledger)
 
 
 def start_step() -> int | None:
     """The step in the address; None if there is none."""
     text = st.query_params.get("step", "")
     return (int(text) or None) if text.isdecimal() and len(text) < 10 else None
+
+
+def start_quote(trajectory: Trajectory) -> dict[str, Any] | None:
+    """The place that the address asks for (``quote=observation:12-80``, characters of the step's text, the end not
+    included), with the text that stands there; None if there is none, or the run has no such place."""
+    step = start_step()
+    found = re.fullmatch(r"(action|observation|thought):(\d{1,9})-(\d{1,9})", st.query_params.get("quote", ""))
+    if step is None or found is None or step > trajectory.step_count:
+        return None
+    name, start, end = found[1], int(found[2]), int(found[3])
+    text = (getattr(trajectory.steps[step - 1], name) or "")[start:end]
+    if len(text) != end - start or not 0 < len(text) <= _LONGEST_QUOTE:
+        return None
+    return {"step_id": step, "field": name, "start": start, "end": end, "text": text}
 
 
 def said_by(store: Store, run_id: str, annotator: str, standing: Standing | None = None) -> Said:
@@ -199,7 +219,8 @@ def _find_pipe(run_id: str, trajectory: Trajectory) -> None:
 
 
 @st.fragment
-def _outbox_pipe(run_id: str, store: Store, annotator: str, trajectory: Trajectory, ledger: "Ledger") -> None:
+def outbox_pipe(run_id: str, store: Store, annotator: str, trajectory: Trajectory, ledger: "Ledger") -> None:
+    """Take what the browser enters in a ledger, and tell it what is in force there."""
     key = f"{ledger.channel}_pipe"
     message = _message(key, run_id)
     acknowledged: dict[str, int] = {}
