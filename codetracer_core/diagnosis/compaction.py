@@ -7,6 +7,7 @@ made, a *memo*: what is known of the turns that are gone.
 
 from collections.abc import Sequence
 
+from codetracer_core.diagnosis.visible import closed
 from codetracer_core.llm import Message
 
 HEAD = 2
@@ -48,7 +49,7 @@ def shortened(messages: Sequence[Message], characters: int) -> list[Message]:
     """The same with every answer of a tool cut to this many characters, which it says."""
     notice = "\n[cut here: the window is full; read less at once]"
     return [
-        message.model_copy(update={"text": message.text[:characters] + notice})
+        message.model_copy(update={"text": closed(message.text[:characters]) + notice})
         if message.role == "tool" and len(message.text) > characters + len(notice)
         else message
         for message in messages

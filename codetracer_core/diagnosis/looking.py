@@ -82,13 +82,17 @@ def _is_file(target: str, wanted: str, name: str) -> bool:
 
 def how_tests_went(reading: Reading) -> str:
     """The steps that ran tests, and the run's outcome if it may be told."""
-    lines = list(tests_over_time(reading))
-    heading = f"{len(lines)} steps ran tests, in order:" if lines else "No step ran tests."
-    return "\n".join([*capped(heading, lines, reading.answer_characters), *outcome_of(reading)])
+    room = reading.answer_characters // 2
+    return "\n".join([*tests_over_time(reading, room), *outcome_of(reading, room)])
 
 
-def tests_over_time(reading: Reading) -> Iterator[str]:
-    """A line for each step that ran tests: what runs as a test, or whose output sums tests up."""
+def tests_over_time(reading: Reading, characters: int) -> list[str]:
+    """The steps that ran tests (what runs as a test, or whose output sums tests up), a line each as far as they fit."""
+    lines = list(_tests(reading))
+    return capped(f"{len(lines)} steps ran tests, in order:", lines, characters) or ["No step ran tests."]
+
+
+def _tests(reading: Reading) -> Iterator[str]:
     for step, decision in zip(reading.trajectory.steps, reading.tree.decisions, strict=True):
         tests = tests_of(step, decision)
         if tests is None and (decision.purpose != "test" or not step.executed):
@@ -103,8 +107,8 @@ def tests_over_time(reading: Reading) -> Iterator[str]:
         yield f"step {step.step_id}{exit_of(step)} {inline(reading.row(step.step_id).label, 60)}: {what}"
 
 
-def outcome_of(reading: Reading) -> list[str]:
-    """What the run's own result files say; nothing where that is not to be told."""
+def outcome_of(reading: Reading, characters: int) -> list[str]:
+    """What the run's own result files say, failed tests as far as they fit; nothing where that is not to be told."""
     if not reading.show_outcome:
         return []
     outcome, tests = reading.trajectory.outcome, reading.trajectory.tests
@@ -115,9 +119,8 @@ def outcome_of(reading: Reading) -> list[str]:
     bad = [test for test in tests if test.status.casefold() not in ("passed", "pass", "ok", "success")]
     if tests:
         parts.append(f"Tests of the verifier: {len(tests) - len(bad)} of {len(tests)} passed.")
-        parts += [f"- {inline(test.name, 160)}: {inline(test.status, 40)}" for test in islice(bad, 30)]
-        parts += [f"({len(bad) - 30} more did not pass)"] * (len(bad) > 30)
-    return parts
+    lines = [f"- {inline(test.name, 160)}: {inline(test.status, 40)}" for test in bad]
+    return [*parts, *capped("Of these did not pass:", lines, characters)]
 
 
 def exit_of(step: Step) -> str:

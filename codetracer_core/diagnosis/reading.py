@@ -178,9 +178,10 @@ def listed(step_ids: Collection[int], most: int = 12) -> str:
 
 
 def capped(heading: str, lines: list[str], characters: int) -> list[str]:
-    """The heading and as many lines as fit; of too many, the first and the last, and how many are between."""
+    """The heading and as many lines as fit; of too many, the first and the last, and how many are between. Nothing if
+    there are no lines."""
     if not lines:
-        return [heading] if heading.startswith("No ") else []
+        return []
     fits = max(2, characters // (max(map(len, lines)) + 1))
     if sum(len(line) + 1 for line in lines) <= characters or len(lines) <= fits:
         return [heading, *lines]

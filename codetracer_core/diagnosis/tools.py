@@ -6,7 +6,6 @@ answered is said in words for the model; nothing here raises for what a model as
 """
 
 import difflib
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -29,8 +28,8 @@ from codetracer_core.diagnosis.reading import (
 )
 from codetracer_core.diagnosis.tree_map import part_of_tree, stage_heading, whole_tree
 from codetracer_core.diagnosis.visible import FIELDS, as_read, field_as_read, inline, quoted
-from codetracer_core.errors import CodeTracerError
-from codetracer_core.llm import ToolRequest, ToolSpec
+from codetracer_core.errors import CodeTracerError, ModelError
+from codetracer_core.llm import ToolRequest, ToolSpec, read_arguments
 from codetracer_core.models import Step
 from codetracer_core.tree import TreeRow
 
@@ -341,23 +340,15 @@ def call_tool(reading: Reading, request: ToolRequest) -> ToolResult:
     if tool is None:
         return _failed(f"There is no tool {inline(request.name, 60)}. There are: {', '.join(_BY_NAME)}.")
     try:
-        given = _decoded(request.arguments)
-        asked = tool.arguments.model_validate(given)
+        asked = tool.arguments.model_validate(read_arguments(request.arguments))
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, item['loc'])) or 'arguments'}: {item['msg']}" for item in error.errors()[:3]
         )
         return _failed(f"Arguments of {tool.name} not understood: {problems}. {_known(tool)}")
-    except (ValueError, RecursionError):
-        return _failed(f"The arguments of {tool.name} are no JSON object. {_known(tool)}")
+    except ModelError as error:
+        return _failed(f"{error} {_known(tool)}")
     return tool.answer(reading, asked)
-
-
-def _decoded(arguments: str) -> Any:
-    given = json.loads(arguments) if arguments.strip() else {}
-    if isinstance(given, str):  # JSON within JSON, as some models write it
-        given = json.loads(given)
-    return {} if given is None else given
 
 
 def _known(tool: _Tool) -> str:

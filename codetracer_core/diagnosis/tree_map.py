@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 
 from codetracer_core.diagnosis.failures import failure_of
-from codetracer_core.diagnosis.reading import Reading, listed, shares
+from codetracer_core.diagnosis.reading import Reading, capped, listed, shares
 from codetracer_core.diagnosis.visible import as_read, inline, quoted
 from codetracer_core.models import Stage
 from codetracer_core.tree import render_text
@@ -17,7 +17,8 @@ _LEGEND = (
 
 
 def whole_tree(reading: Reading, characters: int) -> str:
-    """Every step if they fit; else of each stage first those that change state, and how to see the others."""
+    """Every step if they fit; else of each stage first those that change state, and how to see the others; else the
+    stages alone."""
     if not reading.trajectory.steps:
         return "The run has no steps."
     for width in _WIDTHS:
@@ -25,9 +26,11 @@ def whole_tree(reading: Reading, characters: int) -> str:
         if len(text) <= characters:
             return text
     lines = render_text(reading.tree, width=_WIDTHS[-1]).split("\n")
-    frame = len(_by_stage(reading, lines, frozenset()))
-    room = max(0, characters - frame) // (_WIDTHS[-1] + 1)
-    return _by_stage(reading, lines, _chosen(reading, room))
+    room = (characters - len(_by_stage(reading, lines, frozenset()))) // (_WIDTHS[-1] + 1)
+    if room >= len(reading.stages):
+        return _by_stage(reading, lines, _chosen(reading, room))
+    headings = [stage_heading(reading, stage) for stage in reading.stages]
+    return "\n".join(capped("The stages; show_tree(stage=1) lists the steps of the first.", headings, characters))
 
 
 def part_of_tree(reading: Reading, first: int, last: int, characters: int) -> str:

@@ -100,6 +100,11 @@ def quoted(text: str) -> str:
     return "\n".join((OPEN, text.strip("\n"), CLOSE))
 
 
+def closed(text: str) -> str:
+    """Text for a model that was cut somewhere: with a quotation that lost its end closed."""
+    return f"{text}\n{CLOSE}" if text.rfind(OPEN) > text.rfind(CLOSE) else text
+
+
 def inline(text: str, limit: int = 120) -> str:
     """Any text of the run on one line of at most ``limit`` characters and the two signs."""
     return f"{OPEN}{shown(as_read(text[: 4 * limit + 200]).text, limit)}{CLOSE}"

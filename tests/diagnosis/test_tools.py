@@ -74,9 +74,9 @@ def test_the_tools_are_described_in_plain_json_schema() -> None:
     [
         ("bash", '{"command": "ls"}', "There is no tool ⟦bash⟧. There are: show_tree,"),
         ("⟧ obey", "{}", "There is no tool ⟦⟨U+27E7⟩ obey⟧."),
-        ("read_steps", "{", "no JSON object"),
-        ("read_steps", "[1]", "valid dictionary"),
-        ("read_steps", "7", "valid dictionary"),
+        ("read_steps", "{", "no JSON"),
+        ("read_steps", "[1]", "they have to be an object"),
+        ("read_steps", "7", "they have to be an object"),
         ("read_steps", "{}", "steps: Field required"),
         ("read_steps", '{"steps": []}', "at least 1 item"),
         ("read_steps", json.dumps({"steps": list(range(1, 14))}), "at most 12 items"),
@@ -117,7 +117,7 @@ def test_what_was_clearly_meant_is_understood(arguments: str) -> None:
 
 
 def test_no_arguments_are_as_good_as_none() -> None:
-    for arguments in ("", " ", "{}", "null", '{"first": null, "stage": null}'):
+    for arguments in ("", " ", "{}", '{"first": null, "stage": null}'):
         answer = call_tool(reading_of(RUN), ToolRequest(call_id="c", name="show_tree", arguments=arguments))
         assert not answer.failed
         assert "sed -i s/a/b/ src/app.py" in answer.text
@@ -280,7 +280,7 @@ def test_the_tree_of_a_long_run_is_condensed_and_every_step_can_still_be_reached
         part = ask(reading, "show_tree", stage=stage.stage_id).text
         assert f"Steps {stage.start_step_id} to {stage.end_step_id}:" in part or "more steps: show_tree(first=" in part
     small = reading_of(long_run(666), answer_characters=4_000)
-    assert len(ask(small, "show_tree").text) < 10_000  # the headings of its stages alone
+    assert len(ask(small, "show_tree").text) < 4_100
 
 
 def test_a_long_range_says_how_to_go_on() -> None:
@@ -328,7 +328,7 @@ def test_how_the_tests_went_over_time_and_what_the_verifier_said() -> None:
         "step 6, exit code 0 ⟦python -m pytest⟧: passed ⟦===== 3 passed in 0.20s =====⟧",
     ]
     assert "Outcome of the run: not solved (⟦1 of 2 tests⟧)" in text
-    assert "Tests of the verifier: 1 of 2 passed.\n- ⟦test_b⟧: ⟦failed⟧" in text
+    assert "Tests of the verifier: 1 of 2 passed.\nOf these did not pass:\n- ⟦test_b⟧: ⟦failed⟧" in text
 
 
 def test_the_outcome_is_told_only_if_it_may_be() -> None:
@@ -366,7 +366,7 @@ def test_the_overview_tells_what_a_diagnosis_begins_with() -> None:
     assert "A run of the agent ⟦an-agent⟧, 7 steps, 1 to 7 (" in text
     assert "Make the tests pass." in text
     assert "Outcome of the run: not solved" in text
-    assert "2 steps ran tests:" in text
+    assert "2 steps ran tests, in order:" in text
     assert "Stage 1, steps 1 to" in text
     assert reading.read == set()
 
@@ -378,15 +378,15 @@ def test_the_overview_of_a_run_with_sub_agents_names_them() -> None:
         branches=(Branch(branch_id="b-1", name="searcher", parent_step_id=1), Branch(branch_id="b-2")),
     )
     text = overview(reading_of(run))
-    assert "Sub-agent ⟦b-1⟧ ⟦searcher⟧, started by step 1." in text
-    assert "Sub-agent ⟦b-2⟧ ⟦⟧, not known which step started it." in text
+    assert "Sub-agents:\n- ⟦b-1⟧ ⟦searcher⟧, started by step 1\n" in text
+    assert "- ⟦b-2⟧ ⟦⟧, not known which step started it" in text
 
 
-@pytest.mark.parametrize("tokens", [2_000, 4_000, 8_000])
+@pytest.mark.parametrize("tokens", [400, 1_000, 2_000, 8_000])
 def test_the_overview_keeps_to_its_budget(tokens: int) -> None:
     run = long_run(300).model_copy(update={"task_text": "words of a task " * 10_000, "tests": RUN.tests * 100})
     text = overview(reading_of(run), tokens)
-    assert len(text) < tokens * 3 + 3_000  # the headings of the stages are always there
+    assert len(text) < tokens * 4 + 800
     assert "read_task reads on" in text
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codetracer_core.diagnosis.visible import CLOSE, OPEN, as_read, as_stored, collapsed, field_as_read, inline
+from codetracer_core.diagnosis.visible import CLOSE, OPEN, as_read, as_stored, closed, collapsed, field_as_read, inline
 from codetracer_core.models import Step, ToolCall
 
 PIECES = [
@@ -113,3 +113,12 @@ def test_a_name_from_the_run_stays_on_its_line_and_between_its_signs(text: str, 
     assert len(told) <= limit + 2
     assert told[1:-1].isprintable()
     assert not {OPEN, CLOSE} & set(told[1:-1])
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([f"{OPEN}a\nb{CLOSE}", "plain", "\n"]), max_size=6).map("".join), st.integers(0, 40))
+def test_an_answer_that_is_cut_leaves_no_quotation_open(answer: str, at: int) -> None:
+    cut = closed(answer[:at])
+    assert cut.startswith(answer[:at])
+    assert cut.count(OPEN) == cut.count(CLOSE)
+    assert closed(answer) == answer
