@@ -6,7 +6,7 @@ tool is asked for everything it could be asked for.
 
 import ast
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import codetracer_core.diagnosis
+from codetracer_core.diagnosis import diagnose
 from codetracer_core.diagnosis.answers import Submission
 from codetracer_core.diagnosis.evidence import check
 from codetracer_core.diagnosis.reading import Reading, RunFolder
 from codetracer_core.diagnosis.tools import call_tool, overview, tool_specs
+from codetracer_core.diagnosis_models import STRATEGIES, DiagnosisSettings, Strategy
 from codetracer_core.importing import import_runs
-from codetracer_core.llm import ToolRequest
+from codetracer_core.llm import Message, Reply, ScriptedModel, ToolRequest, ToolSpec, calling
 from codetracer_core.models import Stage, Trajectory
 from codetracer_core.store import Reader, Store
 from codetracer_core.workflow import stored_run
@@ -160,27 +162,66 @@ def test_no_answer_of_any_tool_tells_it(planted: Planted, requests: list[ToolReq
         assert_clean(call_tool(asked, request).text, request.arguments)
 
 
+QUESTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("show_tree", {}),
+    ("show_tree", {"stage": 1}),
+    ("read_steps", {"steps": list(range(1, len(ACTIONS) + 1))}),
+    ("search", {"text": "saw"}),
+    ("compare_steps", {"first": 2, "second": 4}),
+    ("file_history", {"path": "app.py"}),
+    ("test_outcomes", {}),
+    *(("raw_lines", {"step": n, "field": f}) for n in range(1, 7) for f in ("thought", "action", "observation")),
+)
+
+
 def test_no_answer_to_any_plain_question_tells_it(planted: Planted) -> None:
     asked = reading(planted)
     assert_clean(overview(asked, 20_000))
-    answered = 0
-    questions: list[tuple[str, dict[str, Any]]] = [
-        ("show_tree", {}),
-        *(("show_tree", {"stage": stage.stage_id}) for stage in asked.stages),
-        ("read_steps", {"steps": list(range(1, len(ACTIONS) + 1))}),
-        ("search", {"text": "saw"}),
-        ("compare_steps", {"first": 2, "second": 4}),
-        ("file_history", {"path": "app.py"}),
-        ("test_outcomes", {}),
-        *(("raw_lines", {"step": n, "field": f}) for n in range(1, 7) for f in ("thought", "action", "observation")),
-    ]
-    for name, arguments in questions:
+    for name, arguments in QUESTIONS:
         answer = ask(asked, name, **arguments)
         assert_clean(answer.text)
-        answered += not answer.failed
-    assert answered == len(questions)
+        assert not answer.failed
     found = ask(asked, "search", text=MARK)
     assert found.text.startswith("No step holds this text.")
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_no_prompt_of_a_whole_diagnosis_tells_it(planted: Planted, strategy: Strategy) -> None:
+    """Also not by way of a model that asks for everything, hands in nonsense and is asked again."""
+    reader, folder = planted
+    said = {"step_id": 3, "verdict": "incorrect", "reasoning": "r", "evidence": [{"step_id": 4, "quote": "no such"}]}
+    handed_in = {"case_for_clean_run": "c", "conclusion": "error_found", "summary": "s", "findings": [said]}
+    answers: dict[str, dict[str, Any]] = {
+        "submit_diagnosis": handed_in,
+        "judge_part": {"thought": "t", "findings": [said]},
+        "choose_half": {"half": "first", "reasoning": "r"},
+    }
+    asked_all = False
+
+    def script(_: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
+        nonlocal asked_all
+        offered = {tool.name for tool in tools}
+        if "search" in offered and not asked_all:
+            asked_all = True
+            return calling(*QUESTIONS)
+        return calling(*((name, arguments) for name, arguments in answers.items() if name in offered))
+
+    model = ScriptedModel(script)
+    made = diagnose(
+        reader.load_run(RUN).trajectory,
+        run_id=RUN,
+        model=model,
+        settings=DiagnosisSettings(strategy=strategy, samples=2),
+        artifacts=RunFolder(folder),
+    )
+    assert made.diagnosis.status == "complete"
+    assert asked_all == (strategy == "agent")
+    prompts = {message for messages in model.asked for message in messages}
+    assert len(prompts) > 3
+    for message in prompts:
+        assert MARK not in message.model_dump_json()
+        for word in ("Ground truth", "annotation.json", "codetracer_labels", "manifest"):
+            assert word not in message.text
 
 
 def test_no_problem_that_is_sent_back_tells_it(planted: Planted) -> None:
