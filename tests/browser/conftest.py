@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.conftest import SAMPLE_DATA, real_data
 
@@ -96,6 +96,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CODETRACER_REQUIRE_BROWSER"):
             pytest.fail("CODETRACER_REQUIRE_BROWSER is set and there is no Chromium on this machine")
         pytest.skip("no Chromium on this machine; install the package chromium to run the browser tests")
+    expect.set_options(timeout=15_000)  # as long as a page waits for anything else: a busy machine is no failure
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

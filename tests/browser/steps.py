@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect
 
+from codetracer_core.store import Store
 from tests.browser.conftest import Dashboard
 
 Found = TypeVar("Found")
@@ -30,12 +31,25 @@ def received(page: Page) -> bytearray:
 
 
 def see_in_store(page: Page, read: Callable[[], Found], holds: Callable[[Found], object]) -> Found:
-    """What another program reads of the workspace, once it ``holds``: the snapshot follows within a second or two."""
-    for _ in range(150):
+    """What another program reads of the workspace, once it ``holds``: the snapshot follows within a second or two.
+
+    On a busy machine it follows later: where the copy is slow it is made less often (``store.keep``).
+    """
+    for _ in range(600):
         if holds(found := read()):
             return found
         page.wait_for_timeout(100)
     raise AssertionError(found)
+
+
+def see_taken_in(page: Page, dashboard: Dashboard, name: str) -> None:
+    """The running dashboard has what the command line left: a run from a folder of this name."""
+
+    def read() -> list[str]:
+        with Store.open_for_reading(dashboard.workspace) as store:
+            return [run.origin for run in store.runs()]
+
+    see_in_store(page, read, lambda found: any(name in origin for origin in found))
 
 
 def open_run(page: Page, dashboard: Dashboard, run_id: str, step: int = 1) -> None:

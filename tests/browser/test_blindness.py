@@ -14,7 +14,7 @@ from codetracer_core.models import Stage
 from codetracer_core.projects import Project
 from codetracer_core.store import Store
 from tests.browser.conftest import Dashboard
-from tests.browser.steps import press, see_saved, see_step
+from tests.browser.steps import press, see_in_store, see_saved, see_step
 from tests.store.factory import decide, make_label, make_run
 
 pytestmark = pytest.mark.browser
@@ -186,13 +186,14 @@ def test_nothing_leaks_to_a_blind_person_on_any_page(browser: Browser, office: D
 
 def _history(page: Page, office: Dashboard) -> list[Any]:
     """What this person did on the run, up to the last verdict, as another program reads it after a moment."""
-    for _ in range(100):
+
+    def read() -> list[Any]:
         with Store.open_for_reading(office.workspace) as store:
-            found = [label for label in store.label_history(RUN) if label.annotator == "Blinda"]
-        if any((label.field, label.step_id) == ("verdict", 3) for label in found):
-            break
-        page.wait_for_timeout(100)
-    return found
+            return [label for label in store.label_history(RUN) if label.annotator == "Blinda"]
+
+    return see_in_store(
+        page, read, lambda found: any((label.field, label.step_id) == ("verdict", 3) for label in found)
+    )
 
 
 TAMPERED = """

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Dashboard, cli, write_run
-from tests.browser.steps import see_step
+from tests.browser.steps import see_step, see_taken_in
 
 pytestmark = pytest.mark.browser
 
@@ -37,12 +37,7 @@ def test_a_sheet_is_mapped_previewed_imported_and_seen(page: Page, dashboard: Da
         )
     elsewhere: list[str] = []
     page.on("request", lambda request: None if dashboard.url in request.url else elsewhere.append(request.url))
-    page.goto(dashboard.url)  # the workspace takes in what the command line left
-    for _ in range(100):
-        if page.locator(".row", has_text="sheet-labelled").count():
-            break
-        page.wait_for_timeout(200)
-        page.goto(dashboard.url)
+    see_taken_in(page, dashboard, "sheet-labelled")
     open_tab(page, dashboard, "Import labels")
     page.get_by_label("Manifest rows").locator("input[type=file]").set_input_files(sheet)
     page.get_by_text("Still to say: verdict, annotator.").wait_for()

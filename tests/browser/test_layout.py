@@ -53,7 +53,7 @@ STICKS_OUT = """
 
 
 def settles(page: Page, expression: str, value: Any) -> None:
-    for _ in range(40):
+    for _ in range(300):
         found = page.evaluate(expression)
         if found == value:
             return

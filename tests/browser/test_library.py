@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Dashboard, cli, write_run
-from tests.browser.steps import see_step
+from tests.browser.steps import see_step, see_taken_in
 
 pytestmark = pytest.mark.browser
 
@@ -97,11 +97,8 @@ def test_the_command_line_hands_runs_to_the_running_dashboard(page: Page, dashbo
     write_run(tmp_path / "handed-over", 2, 50, name="handed over")
     imported = cli("import", str(tmp_path), workspace=dashboard.workspace)
     assert imported.returncode == 0, imported.stderr
-    for _ in range(100):
-        page.goto(dashboard.url)
-        page.locator(".query").fill("handed-over")
-        page.wait_for_timeout(200)
-        if page.locator(".row").count():
-            break
+    see_taken_in(page, dashboard, "handed-over")
+    page.goto(dashboard.url)
+    page.locator(".query").fill("handed-over")
     page.locator(".row").click()
     see_step(page, 1)

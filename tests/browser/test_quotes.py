@@ -16,7 +16,7 @@ from codetracer_core.models import EvidenceQuote, LabelEvent, hash_of_quote
 from codetracer_core.quotes import holds
 from codetracer_core.store import Store
 from tests.browser.conftest import HUGE, Dashboard, cli
-from tests.browser.steps import name_annotator, open_run, press, see_saved, see_step
+from tests.browser.steps import name_annotator, open_run, press, see_in_store, see_saved, see_step
 
 pytestmark = pytest.mark.browser
 
@@ -51,17 +51,17 @@ def select(page: Page, part: str, text: str, occurrence: int = 0) -> None:
 
 def stored_quotes(page: Page, dashboard: Dashboard, run_id: str, annotator: str, count: int) -> list[EvidenceQuote]:
     """What is in DuckDB, once there are so many; each still stands in the run's text."""
-    found: list[EvidenceQuote] = []
-    for _ in range(100):  # readers see the snapshot, which follows within a second or two
+
+    def read() -> list[EvidenceQuote]:
         with Store.open_for_reading(dashboard.workspace) as store, suppress(NotFound):
             labels = store.labels(run_id, source="human", annotator=annotator)
             details = (label.value for label in labels if label.field == "details")
-            found = [EvidenceQuote.model_validate(quote) for value in details for quote in value.get("quotes", ())]
-            trajectory = store.load_run(run_id).trajectory
-        if len(found) == count:
-            break
-        page.wait_for_timeout(100)
-    assert len(found) == count
+            return [EvidenceQuote.model_validate(quote) for value in details for quote in value.get("quotes", ())]
+        return []  # not in the snapshot yet
+
+    found = see_in_store(page, read, lambda found: len(found) == count)
+    with Store.open_for_reading(dashboard.workspace) as store:
+        trajectory = store.load_run(run_id).trajectory
     assert all(holds(quote, trajectory) for quote in found)
     return found
 
@@ -316,13 +316,15 @@ def test_a_quote_that_the_text_does_not_hold_is_shown_as_such(page: Page, dashbo
     (tmp_path / "events.jsonl").write_text(event.model_dump_json())
     imported = cli("labels", "import", str(tmp_path / "events.jsonl"), workspace=dashboard.workspace)
     assert imported.returncode == 0, imported.stderr
+
+    def read() -> list[LabelEvent]:
+        with Store.open_for_reading(dashboard.workspace) as store:
+            return store.labels(run_id, annotator="Importer")
+
+    see_in_store(page, read, bool)
     sign_in(page, dashboard, "Importer")
     evidence = page.get_by_role("region", name="Evidence")
-    for _ in range(20):  # the dashboard takes in its inbox within some seconds
-        open_run(page, dashboard, run_id, step=240)
-        if evidence.is_visible():
-            break
-        page.wait_for_timeout(500)
+    open_run(page, dashboard, run_id, step=240)
     expect(evidence.locator("li")).to_have_count(2)
     expect(evidence.locator("li.lost q")).to_have_text("<b>said</b> elsewhere")
     expect(evidence.locator("li.lost")).to_contain_text("not in the text here")

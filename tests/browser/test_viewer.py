@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from codetracer_core.models import LabelEvent
 from codetracer_core.store import Store
 from tests.browser.conftest import HUGE, LONG, Dashboard, cli
 from tests.browser.steps import name_annotator, open_run, press, see_in_store, see_saved, see_step
@@ -300,13 +301,12 @@ def test_ground_truth_reaches_the_browser_only_when_asked_for(page: Page, dashbo
     expect(page.locator(".chip.truth")).to_have_text(f"ground truth: {labelled.value}")
     press(page, "1")
     see_saved(page)
-    for _ in range(100):
+
+    def read() -> list[LabelEvent]:
         with Store.open_for_reading(dashboard.workspace) as store:
-            said = [label for label in store.labels(with_truth["run_id"], annotator="Peeker") if label.step_id]
-        if said:
-            break
-        page.wait_for_timeout(100)
-    assert [label.exposure for label in said] == ["ground_truth"]
+            return [label for label in store.labels(with_truth["run_id"], annotator="Peeker") if label.step_id]
+
+    assert [label.exposure for label in see_in_store(page, read, bool)] == ["ground_truth"]
 
 
 def test_the_overview_shows_the_run_and_a_click_jumps(page: Page, dashboard: Dashboard) -> None:
