@@ -64,15 +64,7 @@ class Reading:
         return self.tree.rows[step_id - 1]
 
 
-def step_as_text(step: Step, row: TreeRow | None = None, *, characters: int = 4_000) -> str:
-    """A step with its thought, action and observation. Of texts longer than their share of ``characters`` the head and
-    the tail are shown, and told how to read on."""
-    return steps_as_text([(step, row)], characters=characters)
-
-
-def steps_as_text(
-    steps: Sequence[tuple[Step, TreeRow | None]], *, characters: int, fields: Iterable[str] = FIELDS
-) -> str:
+def steps_as_text(steps: Sequence[tuple[Step, TreeRow]], *, characters: int, fields: Iterable[str] = FIELDS) -> str:
     """Several steps that share ``characters``: short texts are shown whole, the others get equal parts of the rest."""
     wanted = tuple(fields)
     views = {(step.step_id, name): field_as_read(step, name) for step, _ in steps for name in wanted}
@@ -90,7 +82,7 @@ def steps_as_text(
     return "\n".join(parts)
 
 
-def page_of_field(step: Step, row: TreeRow | None, name: str, offset: int, limit: int) -> str | None:
+def page_of_field(step: Step, row: TreeRow, name: str, offset: int, limit: int) -> str | None:
     """``limit`` characters of one text of a step from ``offset`` on; None if there are none."""
     view = field_as_read(step, name)
     if view is None or offset >= len(view.text):
@@ -106,10 +98,8 @@ def page(name: str, text: str, offset: int, limit: int) -> str:
     return f"{name}, {where}:\n{quoted(text[offset:end])}{rest}"
 
 
-def heading(step: Step, row: TreeRow | None) -> str:
-    facts = [f"Step {step.step_id}"]
-    if row is not None:
-        facts.append(f"{row.kind} {inline(row.reason)}")
+def heading(step: Step, row: TreeRow) -> str:
+    facts = [f"Step {step.step_id}", f"{row.kind} {inline(row.reason)}"]
     if step.tool is not None and step.tool.name:
         facts.append(f"tool {inline(step.tool.name, 60)}")
     if step.exit_code is not None:

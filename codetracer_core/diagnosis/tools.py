@@ -1,16 +1,15 @@
 """What a model may do to learn about a run: read-only questions about this one run, answered as plain text.
 
-Arguments are checked against the models below, which are also what the model is shown as JSON schema. What cannot be
-answered is said in words for the model; nothing here raises for what a model asks. Text of the run is quoted as
-``visible`` does it.
+What cannot be answered is said in words for the model; nothing here raises for what a model asks. Text of the run is
+quoted as ``visible`` does it.
 """
 
 import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from codetracer_core.diagnosis.looking import history_of_file, how_tests_went, where_text_stands
 from codetracer_core.diagnosis.overview import overview
@@ -22,9 +21,21 @@ from codetracer_core.diagnosis.reading import (
     page,
     page_of_field,
     raw_text,
-    step_as_text,
     steps_as_text,
     steps_of,
+)
+from codetracer_core.diagnosis.tool_arguments import (
+    AROUND,
+    Arguments,
+    CompareSteps,
+    FileHistory,
+    NoArguments,
+    RawLines,
+    ReadSteps,
+    ReadTask,
+    Search,
+    ShowTree,
+    schema_of,
 )
 from codetracer_core.diagnosis.tree_map import part_of_tree, stage_heading, whole_tree
 from codetracer_core.diagnosis.visible import FIELDS, as_read, field_as_read, inline, quoted
@@ -41,13 +52,9 @@ __all__ = [
     "call_tool",
     "overview",
     "read_steps",
-    "step_as_text",
-    "steps_as_text",
     "tool_specs",
 ]
 
-MOST_STEPS = 12
-AROUND = 10
 MOST_LINES_COMPARED = 4_000
 
 
@@ -60,74 +67,6 @@ class ToolResult:
     """Steps whose text it shows."""
     failed: bool = False
     """It could not be answered; the text says why and what would help."""
-
-
-class Arguments(BaseModel):
-    """Base of the arguments: unknown ones are a mistake, null is as good as leaving one out."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, int | str) else value
-
-
-StepId = Annotated[int, Field(ge=1)]
-TextField = Literal["thought", "action", "observation"]
-
-
-class ShowTree(Arguments):
-    first: StepId | None = Field(None, description="First step of a range.")
-    last: StepId | None = Field(None, description="Last step of a range, inclusive.")
-    stage: int | None = Field(None, description="Only the steps of this stage.")
-    around: StepId | None = Field(None, description=f"The {AROUND} steps before and after this one.")
-
-
-class ReadSteps(Arguments):
-    steps: Annotated[
-        list[StepId],
-        BeforeValidator(_as_list),
-        Field(min_length=1, max_length=MOST_STEPS, description=f"Step numbers, at most {MOST_STEPS}."),
-    ]
-    field: Literal["all", "thought", "action", "observation"] = Field(
-        "all", description="Which text of the steps; with offset or limit, one of the three."
-    )
-    offset: int | None = Field(None, ge=0, description="Read one text of one step on from this character.")
-    limit: int | None = Field(None, ge=1, description="How many characters of it.")
-
-
-class Search(Arguments):
-    text: Annotated[
-        str, Field(min_length=2, max_length=200, description="Plain text; upper and lower case alike. No pattern.")
-    ]
-    field: Literal["all", "thought", "action", "observation"] = "all"
-
-
-class CompareSteps(Arguments):
-    first: StepId
-    second: StepId
-
-
-class FileHistory(Arguments):
-    path: Annotated[
-        str, Field(min_length=1, max_length=400, description="A path, its end, or the name of a file or folder.")
-    ]
-
-
-class NoArguments(Arguments):
-    pass
-
-
-class ReadTask(Arguments):
-    offset: int = Field(0, ge=0, description="From which character on.")
-    limit: int | None = Field(None, ge=1, description="How many characters.")
-
-
-class RawLines(Arguments):
-    step: StepId
-    field: TextField
-    offset: int = Field(0, ge=0, description="From which character on.")
-    limit: int | None = Field(None, ge=1, description="How many characters.")
 
 
 # --- the map ------------------------------------------------------------------------------------------------
@@ -182,7 +121,7 @@ def _read_steps(reading: Reading, asked: ReadSteps) -> ToolResult:
 def read_steps(reading: Reading, steps: Iterable[int], characters: int, *, fields: Iterable[str] = FIELDS) -> str:
     """These steps (each must exist, once) as text within about ``characters``; from now on they are read."""
     known = list(steps)
-    shown: list[tuple[Step, TreeRow | None]] = [
+    shown: list[tuple[Step, TreeRow]] = [
         (reading.trajectory.steps[step_id - 1], reading.row(step_id)) for step_id in known
     ]
     text = steps_as_text(shown, characters=characters, fields=fields)
@@ -330,7 +269,7 @@ _BY_NAME = {tool.name: tool for tool in _TOOLS}
 def tool_specs() -> tuple[ToolSpec, ...]:
     """The tools, as a model is told of them."""
     return tuple(
-        ToolSpec(name=tool.name, description=tool.description, parameters=_schema(tool.arguments)) for tool in _TOOLS
+        ToolSpec(name=tool.name, description=tool.description, parameters=schema_of(tool.arguments)) for tool in _TOOLS
     )
 
 
@@ -354,22 +293,6 @@ def call_tool(reading: Reading, request: ToolRequest) -> ToolResult:
 def _known(tool: _Tool) -> str:
     names = ", ".join(tool.arguments.model_fields)
     return f"It takes: {names}." if names else "It takes none."
-
-
-def _schema(arguments: type[Arguments]) -> dict[str, Any]:
-    """JSON schema of the arguments, without what says nothing to a model (titles, null for what is left out)."""
-    schema = arguments.model_json_schema()
-    properties = {name: _plain(of) for name, of in schema.get("properties", {}).items()}
-    required = {"required": schema["required"]} if "required" in schema else {}
-    return {"type": "object", "properties": properties, **required, "additionalProperties": False}
-
-
-def _plain(of: dict[str, Any]) -> dict[str, Any]:
-    one: dict[str, Any] = next((choice for choice in of.get("anyOf", ()) if choice.get("type") != "null"), {})
-    kept = {
-        key: value for key, value in of.items() if key not in ("title", "anyOf") and (key, value) != ("default", None)
-    }
-    return one | kept
 
 
 # --- words --------------------------------------------------------------------------------------------------

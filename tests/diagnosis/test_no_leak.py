@@ -252,7 +252,17 @@ def test_only_what_the_run_says_is_in_a_reading() -> None:
     assert told <= set(Trajectory.model_fields)
 
 
-_SEEN_BY_THE_MODEL = ("reading", "tools", "looking", "overview", "tree_map", "visible", "evidence")
+_SEEN_BY_THE_MODEL = (
+    "reading",
+    "tools",
+    "tool_arguments",
+    "condensed",
+    "looking",
+    "overview",
+    "tree_map",
+    "visible",
+    "evidence",
+)
 
 
 def _attributes_of_the_trajectory() -> set[str]:
