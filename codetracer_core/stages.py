@@ -171,7 +171,8 @@ def _distance(before: Sequence[Hashable], after: Sequence[Hashable]) -> float:
         return 0.0
     left, right = Counter(before), Counter(after)
     keys = left.keys() | right.keys()
-    return sum(abs(left[key] / len(before) - right[key] / len(after)) for key in keys) / 2
+    # Exact, whatever the order: that of a set differs between processes, and ties are decided by the last digit.
+    return math.fsum(abs(left[key] / len(before) - right[key] / len(after)) for key in keys) / 2
 
 
 # ---------------------------------------------------------------- what to call a stage

@@ -1,5 +1,8 @@
 import json
 import math
+import os
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
@@ -15,6 +18,7 @@ from codetracer_core.models import Stage, Step, Trajectory
 from codetracer_core.parsers import read_run
 from codetracer_core.stages import RULE, SHORTEST, STAGES_PER_ROOT, offline_stages, validate_stages
 from codetracer_core.tree import build_tree
+from tests.conftest import REPOSITORY
 from tests.test_tree import trajectories
 
 
@@ -183,3 +187,23 @@ def test_any_way_of_cutting_is_valid(count: int, cuts: set[int]) -> None:
     stages = [stage(number, start + 1, end) for number, (start, end) in enumerate(pairwise(bounds), start=1)]
     assert validate_stages(stages, count) == []
     assert len(stages) == 1 or validate_stages(stages[1:], count) != []
+
+
+def test_every_process_cuts_alike() -> None:
+    """Ties between places to cut are decided the same way, whatever the order of sets in this process."""
+    code = (
+        "from tests.store.factory import make_run; from codetracer_core.stages import offline_stages as split;"
+        "print([[s.end_step_id for s in split(make_run('r', n).trajectory).stages] for n in range(5, 40)])"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": str(seed)},
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in (1, 11, 25)  # which differed once
+    ]
+    assert len(set(told)) == 1
