@@ -245,6 +245,10 @@ def ground_truth_verdicts(row: BenchmarkRow) -> tuple[dict[int, Verdict], list[s
 STAGES_NOTE = "Stages in the manifest: "
 
 
+MANIFEST_SAYS = "the benchmark's manifest"
+"""How the reason of an outcome begins that only a manifest knows."""
+
+
 def tells_of_truth(note: str) -> bool:
     """Whether a note on a trajectory says what is odd about its ground truth, and so something of it."""
     return note.startswith(("Ground truth ", STAGES_NOTE))

@@ -9,7 +9,7 @@ from typing import Any
 
 from codetracer_core.actions import classify
 from codetracer_core.archives import safe_extract
-from codetracer_core.benchmark import STAGES_NOTE, BenchmarkRow, ground_truth_verdicts
+from codetracer_core.benchmark import MANIFEST_SAYS, STAGES_NOTE, BenchmarkRow, ground_truth_verdicts
 from codetracer_core.importing.plan import Task, plan_import, run_of_row
 from codetracer_core.importing.report import ImportItem
 from codetracer_core.models import Kind, Outcome, RunRecord, Trajectory
@@ -109,7 +109,7 @@ def _with_row(trajectory: Trajectory, row: BenchmarkRow, manifest: str) -> Traje
     solved = trajectory.outcome.solved
     if solved is None and row.solved is not None:
         said = "solved" if row.solved else "not solved"
-        reason = f"the benchmark's manifest ({manifest}) says {said}; the run's own files: {trajectory.outcome.reason}"
+        reason = f"{MANIFEST_SAYS} ({manifest}) says {said}; the run's own files: {trajectory.outcome.reason}"
         updates["outcome"] = Outcome(solved=row.solved, reason=reason)
     elif solved is not None and row.solved is not None and solved != row.solved:
         notes.append(f"The run's own files say solved = {solved}, the manifest {row.solved}; the files count.")

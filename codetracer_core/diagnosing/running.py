@@ -1,0 +1,229 @@
+"""One run: load it, diagnose what may be seen of it, store what came out."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codetracer_core.diagnosing.evidence import FolderRun, evidence_of
+from codetracer_core.diagnosing.journals import journal, put_taught, taught
+from codetracer_core.diagnosis import Made, Progress, diagnose
+from codetracer_core.diagnosis.heuristic import diagnose_offline
+from codetracer_core.diagnosis.prompts import versions
+from codetracer_core.diagnosis_models import HEURISTIC, Diagnosis, DiagnosisSettings, Insight
+from codetracer_core.errors import ContextOverflow, ModelError
+from codetracer_core.llm import Message, Model, Price, Reply, ToolSpec
+from codetracer_core.memory import MOST_CHARACTERS, chosen, why_not_general
+from codetracer_core.models import RunRecord
+from codetracer_core.store import Diagnosed, Inbox, Learned, Reader, Store, open_for_writing
+from codetracer_core.store.files import to_json
+
+Writer = Store | Inbox | Path
+"""What takes a diagnosis in: a store, its inbox, or the folder of a workspace that is opened only for the moment."""
+
+_log = logging.getLogger(__name__)
+
+
+def diagnose_run(
+    reader: Reader,
+    writer: Writer,
+    run_id: str,
+    *,
+    model: Model | None = None,
+    settings: DiagnosisSettings | None = None,
+    memory_characters: int = MOST_CHARACTERS,
+    journals: Path | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Diagnosis:
+    """Diagnose a stored run, and store the diagnosis with transcript, labels and what it taught.
+
+    Without a model the offline rules do it. What earlier diagnoses taught of this kind of agent goes in, at most
+    ``memory_characters`` of it. Each reply of the model is on disk before it is used (in ``journals``; None: in the
+    workspace): after a kill, a cancel or a broken connection the same question goes on where it was left and pays for
+    no call twice. A diagnosis that failed before the model said anything is returned, not stored.
+    Raises NotFound for an unknown run.
+    """
+    settings = settings or DiagnosisSettings()
+    record = reader.load_run(run_id)
+    place = journals or reader.workspace.journals
+    memory = _memory(reader.insights(enabled=True), record, settings, memory_characters)
+    diagnosis = carry_out(
+        reader, writer, record, model, settings, memory, journals=place, on_progress=on_progress, cancelled=cancelled
+    )
+    learn(writer, place)
+    return diagnosis
+
+
+def diagnose_folder(
+    run: FolderRun,
+    *,
+    model: Model | None = None,
+    settings: DiagnosisSettings | None = None,
+    insights: Sequence[Insight] = (),
+    memory_characters: int = MOST_CHARACTERS,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Made:
+    """Diagnose a run from its files, raw lines included; nothing is stored. ``insights``: all that are known."""
+    if model is None:
+        return Made(diagnose_offline(run.trajectory, run_id=run.run_id), ())
+    settings = settings or DiagnosisSettings()
+    return diagnose(
+        run.trajectory,
+        run_id=run.run_id,
+        model=model,
+        settings=settings,
+        insights=chosen(insights, run.trajectory.agent, limit=memory_characters) if settings.use_memory else (),
+        artifacts=run.artifacts,
+        on_progress=on_progress,
+        cancelled=cancelled,
+    )
+
+
+def request_key(record: RunRecord, model: Model | None, settings: DiagnosisSettings) -> str:
+    """Names a question: this evidence, this model, these settings and prompts (hex)."""
+    asked: list[Any] = [record.run_id, record.evidence_hash, HEURISTIC if model is None else model.name]
+    if model is not None:
+        asked += [settings.model_dump(mode="json"), versions(settings.strategy)]
+    return hashlib.sha256(to_json(asked).encode(errors="replace")).hexdigest()[:40]
+
+
+def carry_out(
+    reader: Reader,
+    writer: Writer,
+    record: RunRecord,
+    model: Model | None,
+    settings: DiagnosisSettings,
+    memory: Sequence[Insight],
+    *,
+    journals: Path,
+    on_progress: Callable[[Progress], None],
+    cancelled: Callable[[], bool],
+) -> Diagnosis:
+    """Diagnose and store one run; what it taught waits in ``journals`` for ``learn``."""
+    trajectory = evidence_of(record)
+    key = request_key(record, model, settings)
+    if model is None:
+        made = Made(diagnose_offline(trajectory, run_id=record.run_id), ())
+        _store(writer, record, made, key)
+        return made.diagnosis
+
+    def is_stored(diagnosis_id: str) -> bool:
+        return diagnosis_id in {one.diagnosis_id for one in reader.diagnoses([record.run_id])}
+
+    with journal(journals, key, memory, is_stored) as kept:
+        line = _Line()
+        made = diagnose(
+            trajectory,
+            run_id=record.run_id,
+            model=model,
+            settings=settings,
+            insights=kept.request.insights,
+            on_progress=on_progress,
+            cancelled=cancelled,
+            diagnosis_id=kept.request.diagnosis_id,
+            wrap=lambda model, sample: _Watched(kept.wrap(model, sample), line),
+        )
+        diagnosis = made.diagnosis
+        if diagnosis.status == "failed" and not diagnosis.total_usage.calls:
+            return diagnosis  # nothing was said, nothing was paid
+        broken = diagnosis.status == "cancelled" or (line.is_broken and diagnosis.status != "complete")
+        general = [one for one in made.insights if not why_not_general(one.text, trajectory)]
+        put_taught(journals, diagnosis.diagnosis_id, general if not broken else [])
+        added = _store(writer, record, made, "" if broken else key)
+        if broken:
+            kept.keep_for_another()
+        elif added.status != "queued":  # what only waits to be taken in is not seen by the next who asks
+            kept.delete()
+        return diagnosis
+
+
+def learn(writer: Writer, journals: Path) -> Learned:
+    """Keep what diagnoses taught since the last time, as far as it is new and has room."""
+    with taught(journals) as insights:
+        if not insights:
+            return Learned()
+        with open_writer(writer) as store:
+            return store.add_insights(insights)
+
+
+@contextmanager
+def open_writer(writer: Writer) -> Iterator[Store | Inbox]:
+    if isinstance(writer, Path):
+        with open_for_writing(writer) as opened:
+            yield opened
+    else:
+        yield writer
+
+
+def _memory(insights: Sequence[Insight], record: RunRecord, settings: DiagnosisSettings, limit: int) -> list[Insight]:
+    return chosen(insights, record.trajectory.agent, limit=limit) if settings.use_memory else []
+
+
+def _store(writer: Writer, record: RunRecord, made: Made, key: str) -> Diagnosed:
+    with open_writer(writer) as store:
+        added = store.add_diagnosis(made.diagnosis, made.transcript, evidence_hash=record.evidence_hash, request=key)
+    for one in added.refused:
+        _log.warning("A label of diagnosis %s was refused: %s", made.diagnosis.diagnosis_id, one.reason)
+    return added
+
+
+@dataclass
+class _Line:
+    """The line to the model: broken as soon as a call failed that no other conversation could have saved."""
+
+    is_broken: bool = False
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A model that tells the line when it does not answer."""
+
+    model: Model
+    line: _Line
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def context_tokens(self) -> int:
+        return self.model.context_tokens
+
+    @property
+    def price(self) -> Price | None:
+        return self.model.price
+
+    def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[ToolSpec] = (),
+        must_call: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Reply:
+        try:
+            return self.model.complete(
+                messages,
+                tools=tools,
+                must_call=must_call,
+                max_tokens=max_tokens,
+                temperature=temperature,
+                cancelled=cancelled,
+                on_text=on_text,
+            )
+        except ContextOverflow:
+            raise
+        except ModelError:
+            self.line.is_broken = True
+            raise
+
+    def count_tokens(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> int:
+        return self.model.count_tokens(messages, tools)
