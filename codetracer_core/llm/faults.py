@@ -27,6 +27,8 @@ NO_KEY = re.compile(
     r"missing (credentials|.{0,40}\b(api.?)?key)|(api.?key|credentials).{0,80}must be (set|passed)", re.IGNORECASE
 )
 """Said by clients before they ask anybody."""
+MESSAGE = re.compile(r'"message": ?"((?:[^"\\]|\\.)++)"')
+NOT_THERE = re.compile(r"connect|refused|resol|unreachable|name or service", re.IGNORECASE)
 FEATURES = {
     "tool_choice": r"tool.?choice",
     "tools": r"\btools?\b|function.?call|\bfunctions\b",
@@ -67,14 +69,18 @@ def fault_of(status: int | None, names: Collection[str], words: str, used: Colle
     if NO_KEY.search(words):
         return Fault("final", words, _remedy(401))
     if status is None or status in (408, 409, 425, 429) or status >= 500:
-        return Fault("temporary", words)
+        return Fault("temporary", words, "Is the server running?" if NOT_THERE.search(words) else "")
     return Fault("final", words, _remedy(status))
 
 
 def in_short(text: str) -> str:
-    """What an error of litellm says, on one line, without the names of classes and what follows the first error."""
-    line = " ".join(text.partition("Original exception:")[0].split())
-    line = "".join(character if character.isprintable() else " " for character in PREFIX.sub("", line)).strip()
+    """What an error of litellm says, on one line: without names of classes, traces, and the JSON around a message."""
+    for beginning_of_the_rest in ("Original exception:", "Traceback (most recent call last)", "Handle with `litellm"):
+        text = text.partition(beginning_of_the_rest)[0]
+    line = PREFIX.sub("", " ".join(text.split()))
+    if line.startswith(("{", "b'{", 'b"{')) and (message := MESSAGE.search(line)):
+        line = message[1]
+    line = "".join(character if character.isprintable() else " " for character in line).strip()
     return line if len(line) <= LONGEST_WORDS else line[: LONGEST_WORDS - 1] + "…"
 
 

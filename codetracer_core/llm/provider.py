@@ -194,8 +194,6 @@ class ProviderModel:
             remedy = f"It asks to wait {fault.wait:.0f} seconds."
         elif fault.kind == "refused":
             remedy = "Set the mode to auto."
-        elif fault.kind == "temporary" and self._api_base:
-            remedy = "Is the server running?"
         return ModelError(f"{self.name}{where} gave no answer{times}: {fault.words}", remedy=remedy)
 
     def _counted(self, messages: Sequence[Message], tools: Sequence[ToolSpec], answer: Answer) -> CallUsage:
@@ -243,7 +241,7 @@ class ProviderModel:
                 model=self._full_name,
                 api_base=self._api_base,
                 api_key=self._key.get_secret_value() if self._key else None,
-                timeout=self._timeout,
+                timeout=self._timeout + 1,  # whoever waits for this thread decides first
                 max_retries=0,
                 **request,
             )

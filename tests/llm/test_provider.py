@@ -176,6 +176,7 @@ def test_calls_with_one_id_or_none_get_ids_of_their_own(model_server: Start) -> 
         [Garbage(), Garbage()],
         [Garbage("<html>Bad gateway</html>", "text/html")],
         [Garbage("data: {broken\n\n", "text/event-stream")],
+        [Garbage('data: {"error": {"message": "Overloaded", "code": 529}}\n\n', "text/event-stream")],
         [Say("never whole" * 5, cut_after=3)],
         [Say("never whole" * 5, cut_after=3, cut_cleanly=True)],
         [Say(calls=(served.Call("read_steps", {"steps": [1, 2, 3]}),), cut_after=2)],
@@ -203,7 +204,7 @@ def test_a_slow_answer_is_no_silence(model_server: Start) -> None:
 
 def test_retries_end(model_server: Start) -> None:
     server = model_server([Fail(500, "out of order")] * 3)
-    with pytest.raises(ModelError, match=r"gave no answer after 3 tries: out of order. Is the server running\?"):
+    with pytest.raises(ModelError, match=r"gave no answer after 3 tries: out of order$"):
         model_at(server, retries=2).complete(HELLO)
     assert len(server.requests) == 3
 
