@@ -42,7 +42,7 @@ def why_not_general(text: str, trajectory: Trajectory) -> str:
         return "it speaks of steps by number"
     spoken = _flat(text)
     for name in (trajectory.task, trajectory.trial):
-        if name and len(name) > 5 and f" {_flat(name)} " in f" {spoken} ":
+        if name and len(name) > 4 and f" {_flat(name)} " in f" {spoken} ":
             return "it names the task"
     known = _text_of(trajectory)
     tools = {step.tool.name for step in trajectory.steps if step.tool}

@@ -64,7 +64,7 @@ def next_reply(messages: Sequence[Message], _tools: Sequence[ToolSpec]) -> Reply
 
 
 def model(answer: Callable[..., Reply] = next_reply, **fields: Any) -> ScriptedModel:
-    return ScriptedModel(answer, **({"price": Price(prompt=100.0, completion=100.0)} | fields))
+    return ScriptedModel(answer, **({"price": Price(prompt=20.0, completion=20.0)} | fields))
 
 
 @pytest.fixture
@@ -482,12 +482,12 @@ def test_the_limit_of_total_cost_holds_over_a_resumed_batch(store: Store, tmp_pa
             profiles=["tracebench"],
         )
 
-    report = limited(cost * 1.5)
+    report = limited(cost * 1.4)
     assert [row.status for row in report.rows] == ["complete", "cancelled", "not started", "not started"]
-    words = f"the limit of {cost * 1.5:.2f} USD for the whole batch was reached"
+    words = f"the limit of {cost * 1.4:.2f} USD for the whole batch was reached"
     assert report.rows[1].reason == report.rows[2].reason == words
     paid = len(asked.asked)
-    assert limited(cost * 1.5).counts == {"done before": 1, "not started": 3}
+    assert limited(cost * 1.4).counts == {"done before": 1, "not started": 3}
     assert len(asked.asked) == paid
     assert limited(cost * 99).counts == {"done before": 1, "complete": 3}
     assert len(asked.asked) == 4 * CALLS_PER_RUN, "nothing was paid twice"
