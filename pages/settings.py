@@ -4,6 +4,7 @@ import streamlit as st
 
 from codetracer_core.projects import ROLES
 from codetracer_core.ui.identity import may
+from codetracer_core.ui.insights import memory
 from codetracer_core.ui.project_settings import projects
 from codetracer_core.ui.settings import people_and_roles, what_was_done, workspace, you
 from codetracer_core.ui.workspace import open_store
@@ -14,6 +15,7 @@ if may("lead"):
     parts = {
         "Projects": lambda: projects(open_store()),
         "People": people_and_roles,
+        "Memory": lambda: memory(open_store()),
         "Workspace": lambda: workspace(open_store()),
     }
     part = st.segmented_control(

@@ -9,7 +9,7 @@ import streamlit as st
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.standalone import standalone_page
 from codetracer_core.ui import components, shell
-from codetracer_core.ui.identity import EXPORTERS, may, person
+from codetracer_core.ui.identity import EXPORTERS, may, person, standing_of
 from codetracer_core.ui.others import beside
 from codetracer_core.ui.overview import run_facts, tree_figure
 from codetracer_core.ui.viewer import said_by, shown_truth, start_quote, start_step, step_viewer
@@ -94,6 +94,9 @@ except CodeTracerError as error:
     st.page_link(shell.pages()["library"], label="Open the library")
     st.stop()
 
+if not standing_of(open_store(), run.run_id, person()).is_blind:
+    with st.container(key="run_links"):
+        st.page_link(shell.pages()["diagnose"], label="Diagnose", query_params={"traj": run.run_id})
 steps_tab, overview_tab = st.tabs(["Steps", "Overview"], key="view", on_change="rerun")
 with steps_tab:
     step_viewer(

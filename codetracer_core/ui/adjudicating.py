@@ -194,7 +194,7 @@ def show_run(store: Store, project_id: str, run_id: str) -> None:
         ledger=Ledger(
             channel="adjudicated",
             take=take_adjudicated,
-            said=_said,
+            said=adjudicated_said,
             data={
                 "readOnly": "",
                 "adjudication": {
@@ -221,7 +221,7 @@ def _voices(store: Reader, project_id: str, run_id: str, who: str) -> list[Voice
 
 def _why_not(store: Reader, project_id: str, run_id: str, who: str) -> None:
     """Raise NotAllowed or NotFound unless this person may adjudicate the run."""
-    _require_role(who)
+    require_adjudicator(who)
     if run_id not in store.project_runs(project_id):
         raise NotFound(f"project {project_id!r} holds no run {run_id!r}")
     if identity.standing_of(store, run_id, who).is_blind:
@@ -230,7 +230,8 @@ def _why_not(store: Reader, project_id: str, run_id: str, who: str) -> None:
         raise NotAllowed("fewer than two people have submitted this run", remedy="Wait for a second submission.")
 
 
-def _require_role(who: str) -> None:
+def require_adjudicator(who: str) -> None:
+    """Raise NotAllowed unless this is who sits here, with the role of an adjudicator."""
     if not who or (identity.has_login() and who != identity.person()):
         raise NotAllowed(f"{who or 'somebody without a name'!r} is not who sits here")
     if "adjudicator" not in identity.people().roles_of(who):
@@ -265,7 +266,7 @@ def begin(store: Store, run_id: str, who: str, voices: Sequence[Voice]) -> None:
     )
 
 
-def _said(store: Reader, run_id: str, _who: str, _standing: Standing) -> Said:
+def adjudicated_said(store: Reader, run_id: str, _who: str, _standing: Standing) -> Said:
     """The adjudicated labels in force; whose position a verdict rests on is told without the name."""
     labels = store.labels(run_id, source="adjudicated")
     told = said(labels)
@@ -291,7 +292,7 @@ def take_adjudicated(store: Store, batches: Sequence[Mapping[str, Any]]) -> tupl
     def read(client: str, op: Mapping[str, Any]) -> LabelEvent:
         event = label_event(client, op, "basis").model_copy(update={"source": "adjudicated"})
         if event.field == "worked":
-            _require_role(event.annotator)
+            require_adjudicator(event.annotator)
             return event
         voices, exposure = known(str(op["project"]), event.run_id, event.annotator)
         value = event.value

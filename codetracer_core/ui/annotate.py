@@ -181,9 +181,9 @@ def choose_project(projects: Sequence[Project], wanted: str) -> Project:
     return by_id[chosen]
 
 
-def ask_name() -> None:
-    """Without a name nobody has a queue: ask for it, and end the page here."""
-    st.info("Who is labelling? Runs are given to a name, and labels are saved under it.")
+def ask_name(why: str = "Who is labelling? Runs are given to a name, and labels are saved under it.") -> None:
+    """Without a name nobody has a queue, and nothing can go on record: ask for it, and end the page here."""
+    st.info(why)
     with st.form("who", border=False):
         name = st.text_input("Your name", max_chars=LONGEST_NAME)
         if st.form_submit_button("Go on", type="primary") and name.strip():

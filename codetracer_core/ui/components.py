@@ -77,3 +77,45 @@ def runs() -> Component:
     return st.components.v2.component(
         "codetracer_runs", html=frontend_text("runs.html"), css=frontend_text("runs.css"), js=frontend_text("runs.js")
     )
+
+
+@cache
+def heading() -> Component:
+    """A title and a quieter line beside it, as text."""
+    return st.components.v2.component(
+        "codetracer_heading", css=frontend_text("heading.css"), js=frontend_text("text.js", "heading.js")
+    )
+
+
+@cache
+def diagnosis() -> Component:
+    """The report of one diagnosis, from ``diagnosis_report.report_data``; labels in it are accepted or rejected."""
+    return st.components.v2.component(
+        "codetracer_diagnosis",
+        css=frontend_text("diagnosis.css"),
+        js=frontend_text("text.js", "outbox.js", "chain.js", "diagnosis.js"),
+    )
+
+
+@cache
+def diagnoses() -> Component:
+    """A list of diagnoses: opening."""
+    return st.components.v2.component(
+        "codetracer_diagnoses", css=frontend_text("diagnoses.css"), js=frontend_text("text.js", "diagnoses.js")
+    )
+
+
+@cache
+def jobs() -> Component:
+    """Diagnoses under way: what they read and think, cost so far, cancelling."""
+    return st.components.v2.component(
+        "codetracer_jobs", css=frontend_text("jobs.css"), js=frontend_text("text.js", "jobs.js")
+    )
+
+
+@cache
+def transcript() -> Component:
+    """What was said while a diagnosis was made, entry by entry."""
+    return st.components.v2.component(
+        "codetracer_transcript", css=frontend_text("transcript.css"), js=frontend_text("text.js", "transcript.js")
+    )

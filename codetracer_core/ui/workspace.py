@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from codetracer_core.store import Store, default_workspace, keep
+from codetracer_core.ui.diagnosis_jobs import end_jobs
 from codetracer_core.ui.identity import person, standing_of
 from codetracer_core.ui.viewer import truth_is_shown
 from codetracer_core.workflow import RunView, import_samples_if_empty, stored_run, without_ground_truth
@@ -44,8 +45,10 @@ def open_store() -> Store:
 
 @asynccontextmanager
 async def store_closed_at_the_end(_: st.App) -> AsyncIterator[None]:
-    """The server's life: when it ends, the workspace is given free with its snapshot up to date."""
+    """The server's life: when it ends, what diagnoses under way have is kept, and the workspace is given free with its
+    snapshot up to date."""
     yield
+    end_jobs()
     _hold.clear()
 
 

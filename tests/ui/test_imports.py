@@ -5,7 +5,21 @@ import sys
 
 import pytest
 
-UI = ["components", "identity", "importing", "login", "settings", "library", "overview", "shell", "viewer", "workspace"]
+UI = [
+    *(
+        "components",
+        "identity",
+        "importing",
+        "login",
+        "settings",
+        "library",
+        "overview",
+        "shell",
+        "viewer",
+        "workspace",
+    ),
+    *("diagnosing", "diagnosis_order", "diagnosis_batch", "insights"),
+]
 CORE = ["parsers", "store", "workflow", "actions", "tree", "stages"]
 
 

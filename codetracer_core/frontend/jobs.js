@@ -1,0 +1,89 @@
+// Diagnoses under way, told anew each second: per run how far it is, and of the run that is open what it reads and thinks.
+
+const boxes = new WeakMap();
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  let box = boxes.get(parentElement);
+  if (!box) boxes.set(parentElement, (box = parentElement.appendChild(element("div", "jobs"))));
+  const root = box.getRootNode(),
+    focused = root.activeElement?.dataset?.name,
+    log = box.querySelector(".log"),
+    atEnd = !log || log.scrollHeight - log.scrollTop - log.clientHeight < 30,
+    scrolled = log?.scrollTop ?? 0;
+  box.replaceChildren(...data.jobs.map((job) => jobNode(job, setTriggerValue)));
+  const now = box.querySelector(".log");
+  if (now) now.scrollTop = atEnd ? now.scrollHeight : scrolled;
+  if (focused) box.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
+function jobNode(job, setTriggerValue) {
+  const node = element("section", "job"),
+    line = element("div", "line");
+  line.append(element("i", `light ${job.isOver ? "over" : "on"}`), text("b", "", job.madeWith));
+  line.append(text("span", "quiet", job.words), element("span", "spring"), text("span", "figures", job.usage));
+  if (job.mayCancel) {
+    const cancel = button(job.isStopping ? "Stopping …" : "Cancel", "cancel", `cancel ${job.id}`);
+    cancel.disabled = job.isStopping;
+    cancel.addEventListener("click", () => setTriggerValue("cancel", job.id));
+    line.append(cancel);
+  }
+  node.append(line);
+  if (job.isBatch) {
+    const bar = element("div", "progress");
+    bar.append(element("i"));
+    bar.firstChild.style.setProperty("--share", job.share);
+    node.append(bar);
+  }
+  const list = element("ul", "runs");
+  for (const run of job.runs) {
+    const row = element("li"),
+      open = button("", "open", `open ${job.id} ${run.run}`);
+    appendVisible(open, run.task);
+    open.addEventListener("click", () => setTriggerValue("open", { run: run.run, diagnosis: run.diagnosis }));
+    row.append(open, text("span", `state ${run.state}`, run.state), text("span", "quiet words", run.words));
+    row.append(element("span", "spring"), text("span", "figures", run.usage));
+    list.append(row);
+  }
+  if (job.runs.length) node.append(list);
+  if (job.hidden) node.append(text("p", "quiet", job.hidden));
+  if (job.log.length) node.append(logNode(job, setTriggerValue));
+  return node;
+}
+
+function logNode(job, setTriggerValue) {
+  const log = element("ol", "log");
+  log.tabIndex = 0;
+  log.setAttribute("aria-label", "What it reads and thinks");
+  for (const { at, kind, said, steps } of job.log) {
+    const entry = element("li", kind);
+    entry.append(text("time", "", at), text("span", "said", said));
+    for (const step of steps) {
+      const link = element("a", "", String(step)),
+        url = new URL(location.href);
+      url.pathname = url.pathname.replace(/[^/]*$/, "trajectory");
+      url.search = new URLSearchParams({ traj: job.logOf, step });
+      link.href = url.pathname + url.search;
+      link.title = `Open step ${step}`;
+      link.addEventListener("click", (event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a tab of its own
+        event.preventDefault();
+        setTriggerValue("open", { run: job.logOf, step });
+      });
+      entry.append(link);
+    }
+    log.append(entry);
+  }
+  return log;
+}
+
+function text(tag, className, words) {
+  const node = element(tag, className);
+  appendVisible(node, words);
+  return node;
+}
+function button(title, className, name) {
+  const node = element("button", className, title);
+  node.type = "button";
+  node.dataset.name = name;
+  return node;
+}

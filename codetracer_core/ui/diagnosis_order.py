@@ -1,0 +1,317 @@
+"""Ordering a diagnosis: which model, how, within which limits, what it will about cost; and the start."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+from pydantic import ValidationError
+
+from codetracer_core.config import WHERE_KEYS_GO, Config, LlmConfig, load_config
+from codetracer_core.diagnosing import BatchRow, batch, diagnose_run
+from codetracer_core.diagnosis.estimate import Estimate, estimate
+from codetracer_core.diagnosis_models import HEURISTIC, STRATEGIES, CallUsage, DiagnosisSettings
+from codetracer_core.errors import CodeTracerError
+from codetracer_core.llm import Model, Price, open_model
+from codetracer_core.models import Trajectory
+from codetracer_core.projects import Role
+from codetracer_core.store import RunSummary, Store, default_workspace, is_text
+from codetracer_core.ui import components, identity
+from codetracer_core.ui.diagnosis_jobs import Job, RunOfJob, State, jobs
+from codetracer_core.ui.diagnosis_report import STRATEGY_MEANING, STRATEGY_WORDS, money, tokens_words
+
+ORDERERS: tuple[Role, ...] = ("lead", "adjudicator")
+"""Who may have runs diagnosed: it can cost money, and shows them what a model says."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be asked of which model."""
+
+    model: str
+    """``HEURISTIC``, or as litellm calls it."""
+    api_base: str | None
+    settings: DiagnosisSettings
+
+    @property
+    def made_with(self) -> str:
+        if self.model == HEURISTIC:
+            return "heuristic · offline rules"
+        samples = f" · {self.settings.samples} samples" if self.settings.samples > 1 else ""
+        return f"{self.model} · {STRATEGY_WORDS[self.settings.strategy]}{samples}"
+
+    @property
+    def author(self) -> str:
+        """Under which name its labels will stand (see ``Diagnosis.author``)."""
+        return self.model if self.model == HEURISTIC else f"{self.model} ({self.settings.strategy})"
+
+
+def order_form(store: Store, key: str) -> Order | None:
+    """Fields for an order, filled with what the workspace's settings say; None while something is missing."""
+    config = load_config(None, default_workspace()).config
+    known = [HEURISTIC, config.llm.model, *(one.model for one in store.diagnoses())]
+    names = list(dict.fromkeys(name for name in known if name))
+    which, how, often = st.columns([3, 2, 1])
+    model = which.selectbox(
+        "Model",
+        names,
+        index=names.index(config.llm.model) if config.llm.model else 0,
+        accept_new_options=True,
+        key=f"{key}_model",
+        placeholder="openai/gpt-5, anthropic/… or any other name that litellm knows",
+        help="The built-in heuristic needs no key. Any model name of litellm can be typed in.",
+    )
+    model = (model or "").strip()
+    if not model or not is_text(model):
+        st.text("Choose a model, or type the name of one.")
+        return None
+    if model == HEURISTIC:
+        st.caption("Transparent offline rules: free, in seconds, and nothing leaves this machine. No language model.")
+        return Order(HEURISTIC, None, DiagnosisSettings())
+    defaults = config.settings
+    strategy = how.selectbox(
+        "Strategy",
+        STRATEGIES,
+        index=STRATEGIES.index(defaults.strategy),
+        format_func=STRATEGY_WORDS.__getitem__,
+        key=f"{key}_strategy",
+    )
+    samples = often.number_input(
+        "Samples",
+        1,
+        20,
+        defaults.samples,
+        key=f"{key}_samples",
+        help="Independent repetitions that are merged: what several of them say is surer, and costs as much more.",
+    )
+    st.caption(f"{STRATEGY_WORDS[strategy].capitalize()}: {STRATEGY_MEANING[strategy]}.")
+    with st.expander("Limits, memory, address"):
+        given = _limits(defaults, key)
+        api_base = _address(config, key)
+    try:
+        settings = DiagnosisSettings.model_validate(
+            defaults.model_dump() | given | {"strategy": strategy, "samples": samples}
+        )
+    except ValidationError as error:
+        st.text(f"These limits do not do: {error.errors()[0]['msg']}.")
+        return None
+    return Order(model, api_base, settings)
+
+
+def _limits(defaults: DiagnosisSettings, key: str) -> dict[str, object]:
+    cost, minutes, turns, tokens = st.columns(4)
+    given: dict[str, object] = {
+        "cost_limit_usd": cost.number_input(
+            "Cost limit, USD", 0.01, None, defaults.cost_limit_usd, step=0.5, key=f"{key}_cost", help="Per run."
+        ),
+        "max_turns": turns.number_input("Calls per sample", 1, 500, defaults.max_turns, key=f"{key}_turns"),
+        "token_limit": tokens.number_input(
+            "Token limit", 1_000, None, defaults.token_limit, step=10_000, key=f"{key}_tokens", placeholder="none"
+        ),
+    }
+    limit = minutes.number_input("Minutes", 0.5, None, defaults.max_seconds / 60, step=5.0, key=f"{key}_minutes")
+    given["max_seconds"] = limit * 60
+    with st.container(horizontal=True):
+        given["use_memory"] = st.toggle(
+            "Use memory",
+            defaults.use_memory,
+            key=f"{key}_memory",
+            help="Insights of earlier diagnoses of the same kind of agent go into the prompt, and new ones are kept.",
+        )
+        given["show_outcome"] = st.toggle(
+            "Tell the outcome",
+            defaults.show_outcome,
+            key=f"{key}_outcome",
+            help="Tell the model what the run's own result files say of outcome and tests.",
+        )
+    return given
+
+
+def _address(config: Config, key: str) -> str | None:
+    """Where the model is reached. Only leads may change it: the server's key is sent there."""
+    if not identity.may("lead"):
+        return config.llm.api_base
+    address = st.text_input(
+        "API base",
+        config.llm.api_base or "",
+        key=f"{key}_api_base",
+        placeholder="the provider's own; or http://127.0.0.1:8080/v1 of a server of yours",
+    ).strip()
+    st.caption(f"{WHERE_KEYS_GO} The key is sent to this address.")
+    return address or None
+
+
+# --- what it will cost ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a model before it is asked anything."""
+
+    price: Price | None
+    context_tokens: int
+
+
+@st.cache_data(max_entries=64, ttl=600, show_spinner="Looking up the model …")
+def model_facts(model: str, api_base: str | None) -> ModelFacts:
+    """Price and window of a model. Raises ModelError for a name that nobody knows."""
+    opened = _opened(model, api_base, load_config(None, default_workspace()).config.llm)
+    return ModelFacts(opened.price, opened.context_tokens)
+
+
+def _opened(model: str, api_base: str | None, settings: LlmConfig) -> Model:
+    """The model itself. An address that somebody typed in is checked as one in a file of settings is."""
+    try:
+        checked = LlmConfig.model_validate({**settings.model_dump(), "model": model, "api_base": api_base})
+    except ValidationError as error:
+        words = error.errors(include_input=False)[0]["msg"].removeprefix("Value error, ")
+        raise CodeTracerError(words, place="API base") from error
+    return open_model(
+        model,
+        api_base=checked.api_base,
+        price=checked.prices.get(model),
+        context_tokens=checked.context_tokens,
+        timeout=checked.timeout,
+        retries=checked.retries,
+    )
+
+
+def estimate_of(order: Order, trajectories: Sequence[Trajectory], share: float = 1.0) -> Estimate:
+    """An estimate for runs of which these are a share. Raises ModelError."""
+    facts = model_facts(order.model, order.api_base)
+    found = [
+        estimate(one, order.settings, price=facts.price, context_tokens=facts.context_tokens) for one in trajectories
+    ]
+
+    def total(name: str) -> tuple[int, int]:
+        low, high = (sum(getattr(one, name)[end] for one in found) / share for end in (0, 1))
+        return round(low), round(high)
+
+    costs = [one.cost_usd for one in found if one.cost_usd is not None]
+    return Estimate(
+        calls=total("calls"),
+        prompt_tokens=total("prompt_tokens"),
+        completion_tokens=total("completion_tokens"),
+        cost_usd=(sum(low for low, _ in costs) / share, sum(high for _, high in costs) / share)
+        if len(costs) == len(found)
+        else None,
+        notes=tuple(dict.fromkeys(note for one in found for note in one.notes)),
+    )
+
+
+def show_estimate(found: Estimate, key: str) -> None:
+    """Cost, calls and tokens beforehand, each from the least that is likely to what is seldom exceeded."""
+
+    def ranged(low: str, high: str) -> str:
+        return low if low == high else f"{low} to {high}"
+
+    prompt, completion = (
+        ranged(*(tokens_words(count) for count in counts)) for counts in (found.prompt_tokens, found.completion_tokens)
+    )
+    cost = "cost unknown" if found.cost_usd is None else ranged(*(money(usd) for usd in found.cost_usd))
+    about = f"{cost} · {ranged(*(f'{count:,}' for count in found.calls))} calls · {prompt} tokens in, {completion} out"
+    components.facts()(key=key, data=[("About", about), *(("Note", note) for note in found.notes)])
+
+
+@dataclass(frozen=True)
+class HowMany:
+    """How many runs at once, and within which limit for all of them."""
+
+    parallel: int = 1
+    total_cost_limit: float | None = None
+    """In US dollars."""
+    again: bool = False
+    """Diagnose also what was diagnosed just so before."""
+
+
+# --- the start ------------------------------------------------------------------------------------------------
+
+
+def new_diagnosis(store: Store, run: RunSummary, trajectory: Trajectory, *, is_first: bool) -> None:
+    """Fields, estimate and button for one run, once somebody opens them; open where there is no diagnosis yet."""
+    if st.session_state.pop("diagnosis_started", False):
+        st.session_state["new_diagnosis"] = is_first = False
+    opened = st.expander("New diagnosis", expanded=is_first, key="new_diagnosis", on_change="rerun")
+    if not opened.open:
+        return
+    with opened:
+        order = order_form(store, "diagnose")
+        if order is None or not _is_worth_it(order, [trajectory], "estimate"):
+            return
+        if st.button("Diagnose", type="primary", key="diagnose_start"):
+            start(store, order, [run])
+            st.query_params.pop("diagnosis", None)
+            st.session_state["diagnosis_started"] = True
+            st.rerun()
+
+
+def _is_worth_it(order: Order, trajectories: Sequence[Trajectory], key: str) -> bool:
+    """Tell what it will about cost; False, with the reason in words, if the model cannot be asked."""
+    if order.model == HEURISTIC:
+        return True
+    try:
+        show_estimate(estimate_of(order, trajectories), key)
+    except CodeTracerError as error:
+        st.text(str(error))
+        return False
+    st.caption("The text of the run is sent to the model's provider.")
+    return True
+
+
+def start(store: Store, order: Order, runs: Sequence[RunSummary], *, how: HowMany | None = None) -> Job:
+    """Begin a job on runs to which this person does not stand blind; ``how`` is asked for where there are many.
+
+    Raises NotAllowed."""
+    identity.require(*ORDERERS)
+    blind = identity.blind_runs(store)
+    config = load_config(None, default_workspace()).config
+    told = {run.run_id: RunOfJob(run.run_id, run.task or run.run_id) for run in runs if run.run_id not in blind}
+    job = Job(order.made_with, identity.person(), told)
+
+    def one(job: Job, run_id: str, model: Model | None) -> None:
+        diagnosis = diagnose_run(
+            store,
+            store,
+            run_id,
+            model=model,
+            settings=order.settings,
+            memory_characters=config.memory.max_characters,
+            on_progress=lambda progress: job.hear(run_id, progress),
+            cancelled=job.is_cancelled,
+        )
+        job.keep(diagnosis)
+
+    def many(job: Job, model: Model | None, how: HowMany) -> None:
+        report = batch(
+            store,
+            store,
+            list(job.runs),
+            model=model,
+            settings=order.settings,
+            memory_characters=config.memory.max_characters,
+            parallel=how.parallel,
+            total_cost_limit=how.total_cost_limit,
+            again=how.again,
+            on_item=lambda row: _end(job, row),
+            on_progress=job.hear,
+            cancelled=job.is_cancelled,
+        )
+        job.problem = " ".join(report.notes)
+
+    def work(job: Job) -> None:
+        model = None if order.model == HEURISTIC else _opened(order.model, order.api_base, config.llm)
+        if how is None:
+            for run_id in job.runs:
+                one(job, run_id, model)
+        else:
+            many(job, model, how)
+
+    jobs().start(job, work)
+    return job
+
+
+def _end(job: Job, row: BatchRow) -> None:
+    state: State = "cancelled" if row.status == "not started" else row.status
+    words = "was diagnosed so before" if row.was_done else row.reason
+    job.end(row.run_id, state, words, CallUsage() if row.was_done else row.usage)
+    if row.diagnosis_id and state != "failed":
+        job.runs[row.run_id].diagnosis_id = row.diagnosis_id
