@@ -211,7 +211,7 @@ def test_after_a_broken_connection_no_call_is_paid_twice(store: Store) -> None:
 
 
 def test_an_answer_that_cannot_be_used_is_no_broken_connection(store: Store) -> None:
-    talking = model(lambda *_: Reply(text="hm"))
+    talking = model(lambda *_: Reply(text="hm"), price=Price(prompt=1.0, completion=1.0))  # far from the cost limit
     assert diagnose_run(store, store, "run-1", model=talking).status == "failed"
     asked = model()
     assert diagnose_run(store, store, "run-1", model=asked).status == "complete"
