@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from codetracer_core.store.files import to_json
 Writer = Store | Inbox | Path
 """What takes a diagnosis in: a store, its inbox, or the folder of a workspace that is opened only for the moment."""
 
+_OPENING = threading.Lock()
+"""A process cannot open one database twice, not even to learn that another has it."""
 _log = logging.getLogger(__name__)
 
 
@@ -154,7 +157,7 @@ def learn(writer: Writer, journals: Path) -> Learned:
 @contextmanager
 def open_writer(writer: Writer) -> Iterator[Store | Inbox]:
     if isinstance(writer, Path):
-        with open_for_writing(writer) as opened:
+        with _OPENING, open_for_writing(writer) as opened:
             yield opened
     else:
         yield writer
