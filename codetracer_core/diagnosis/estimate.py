@@ -58,9 +58,10 @@ def estimate(
     samples = settings.samples
     cost = None
     if price is not None and low.cost_usd is not None and high.cost_usd is not None:
-        cost = (samples * low.cost_usd, min(samples * high.cost_usd, settings.cost_limit_usd))
-        if samples * high.cost_usd > settings.cost_limit_usd:
-            notes.append(f"It may reach the cost limit of {settings.cost_limit_usd:.2f} USD, and then be partial.")
+        limit = settings.cost_limit_usd
+        cost = (min(samples * low.cost_usd, limit), min(samples * high.cost_usd, limit))
+        if samples * high.cost_usd > limit:
+            notes.append(f"It may reach the cost limit of {limit:.2f} USD, and then be partial.")
     return Estimate(
         calls=(samples * low.calls, samples * high.calls),
         prompt_tokens=(samples * low.prompt_tokens, samples * high.prompt_tokens),
