@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from codetracer_core import __version__, terminal
-from codetracer_core.cli_options import AsJson, Workspace, place_of, whose
-from codetracer_core.diagnosis_cli import Settings, config, setup_of
-from codetracer_core.errors import CodeTracerError, in_words
+from codetracer_core.batch_cli import diagnose_all, exit_if_nothing_came_in, imported
+from codetracer_core.cli_options import AsJson, Format, Run, Settings, Workspace, place_of, whose
+from codetracer_core.diagnosis_cli import analyze, config
+from codetracer_core.errors import CodeTracerError
 from codetracer_core.project_cli import project_app
 
 if TYPE_CHECKING:
-    from codetracer_core.importing import ImportReport
     from codetracer_core.models import Step
     from codetracer_core.workflow import RunView
 
@@ -41,14 +41,12 @@ labels_app = typer.Typer(
 )
 app.add_typer(labels_app, name="labels")
 app.add_typer(project_app, name="project")
+app.command()(analyze)
+app.command("batch")(diagnose_all)
 app.command()(config)
 batch_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+batch_app.command()(diagnose_all)
 
-Format = Annotated[
-    str | None,
-    typer.Option("--format", help="Read as this format; 'codetracer doctor' lists them.", show_default=False),
-]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or file, or the id of an imported run.")]
 Verdict = Literal["correct", "incorrect", "unuseful", "uncertain", "unlabelled"]
 Source = Literal["human", "model", "ground_truth", "adjudicated"]
 Target = Literal["steps", "codetracebench", "labels", "jsonl", "csv", "parquet", "html"]
@@ -103,55 +101,12 @@ def import_(
     """
     if not paths and manifest is None:
         raise typer.BadParameter("name at least one PATH, or a --manifest.")
-    report = _import(paths or [], manifest, workspace, format, settings)
+    report = imported(paths or [], manifest, workspace, format, settings)
     if as_json:
         terminal.print_json(report.as_json())
     else:
         terminal.print_report(report)
-    _exit_if_nothing_came_in(report)
-
-
-@batch_app.command()
-def import_benchmark(
-    manifest: Annotated[Path, typer.Option(help="CodeTraceBench manifest (.jsonl or .parquet).", show_default=False)],
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="PATH", help="Where its artifacts lie, if not beside it.", show_default=False),
-    ] = None,
-    workspace: Workspace = None,
-) -> None:
-    """Import a CodeTraceBench manifest with its artifacts; the report is printed as JSON.
-
-    What is imported already is skipped, so an interrupted import is taken up by calling it again.
-
-    \b
-    Example:
-      codetracer-batch --manifest bench_manifest.verified.jsonl > report.json
-    """
-    report = _import(paths or [], manifest, workspace, None, None)
-    terminal.print_json(report.as_json())
-    _exit_if_nothing_came_in(report)
-
-
-def _import(
-    paths: Sequence[Path], manifest: Path | None, workspace: Path | None, format: str | None, settings: Path | None
-) -> "ImportReport":
-    from codetracer_core.importing import import_runs
-    from codetracer_core.store import open_for_writing
-
-    depth = setup_of(settings, workspace).config.discovery.max_depth
-    with open_for_writing(place_of(workspace)) as store, terminal.progress() as progress:
-        return import_runs(paths, store=store, manifest=manifest, format=format, max_depth=depth, progress=progress)
-
-
-def _exit_if_nothing_came_in(report: "ImportReport") -> None:
-    """Some failures in a large import are the report's business; if everything failed, that is an error."""
-    counts = report.counts
-    if counts["failed"] == sum(counts.values()):
-        first = report.items[0] if report.items else None
-        words = f"{first.path}: {in_words(first.reason, first.remedy)}" if first else "no run found"
-        more = f" ({counts['failed']} such failures)" if counts["failed"] > 1 else ""
-        raise CodeTracerError(f"nothing was imported: {words}{more}")
+    exit_if_nothing_came_in(report)
 
 
 # --- looking ------------------------------------------------------------------------------------------------
@@ -530,8 +485,8 @@ def dashboard(
 def doctor(workspace: Workspace = None, as_json: AsJson = False) -> None:
     """Tell how this installation is doing.
 
-    Versions, the workspace and who has it open, the formats that can be read, a browser for the tests, and which
-    keys of model providers are set (never what they are).
+    Versions, the workspace and who has it open, the formats that can be read, a browser for the tests, which model
+    diagnoses ask, and which keys of model providers are set (never what they are).
 
     \b
     Example:

@@ -1,9 +1,13 @@
 """Options that commands of several modules share."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from codetracer_core.config import Setup
 
 Workspace = Annotated[
     Path | None,
@@ -14,7 +18,54 @@ Workspace = Annotated[
         show_default=False,
     ),
 ]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", help="Read as this format; 'codetracer doctor' lists them.", show_default=False),
+]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or file, or the id of an imported run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+# As in ``diagnosis_models``, which is too heavy to be loaded before a command runs; a test compares them.
+Strategy = Literal["agent", "all_at_once", "step_by_step", "binary_search"]
+
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        help="As litellm calls it (openai/gpt-5), or heuristic: offline rules without a key (else CODETRACER_MODEL).",
+        show_default=False,
+    ),
+]
+ApiBase = Annotated[
+    str | None,
+    typer.Option(help="OpenAI-compatible server to ask (else CODETRACER_API_BASE).", show_default=False),
+]
+ProfileNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile",
+        help="tracebench (else), detailed or rl_feedback: a file to write; repeat it for several.",
+        show_default=False,
+    ),
+]
+StrategyName = Annotated[
+    Strategy | None,
+    typer.Option("--strategy", help="How the model goes through a run (else agent).", show_default=False),
+]
+Samples = Annotated[
+    int | None, typer.Option(help="Independent repetitions that are merged (else 1).", show_default=False)
+]
+CostLimit = Annotated[float | None, typer.Option(help="US dollars for one run (else 3).", show_default=False)]
+NoMemory = Annotated[bool, typer.Option("--no-memory", help="Neither use insights of other diagnoses nor keep new.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Estimate calls, tokens and cost; ask nobody.")]
+Settings = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="YAML settings (else CODETRACER_CONFIG, else codetracer.yaml in the workspace).",
+        show_default=False,
+    ),
+]
 
 
 def place_of(named: Path | None) -> Path:
@@ -34,3 +85,10 @@ def whose(named: str | None) -> str:
 def listed(words: str | None) -> list[str]:
     """The parts of a list with commas."""
     return [word.strip() for word in (words or "").split(",") if word.strip()]
+
+
+def setup_of(file: Path | None, workspace: Path | None, given: Mapping[str, Any] | None = None) -> "Setup":
+    """The settings in force: ``given`` on the command line, by "section.name", over environment, file and defaults."""
+    from codetracer_core.config import load_config
+
+    return load_config(file, place_of(workspace)).over(given or {}, "command line")

@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
-from codetracer_core.diagnosis_models import DiagnosisSettings, Profile
+from codetracer_core.diagnosis_models import HEURISTIC, DiagnosisSettings, Profile
 from codetracer_core.errors import ConfigError
-from codetracer_core.llm import Price
+from codetracer_core.llm import Mode, Model, Price, open_model
+from codetracer_core.memory import MOST_CHARACTERS
 from codetracer_core.models import Frozen
 
 CONFIG_FILE = "codetracer.yaml"
@@ -42,6 +43,8 @@ class LlmConfig(Frozen):
     """How often a call that failed for a passing reason is tried again."""
     context_tokens: int | None = Field(default=None, ge=4_000)
     """Size of the model's window, where litellm does not know it."""
+    mode: Mode = "auto"
+    """How the model is asked to call tools: natively, by JSON schema, in plain text, or as its provider lets us."""
     prices: Mapping[str, Price] = Field(default_factory=dict)
     """By model, in US dollars per million tokens: for models whose price litellm does not know."""
 
@@ -68,7 +71,7 @@ class MemoryConfig(Frozen):
     """What earlier diagnoses of the same kind of agent have taught."""
 
     enabled: bool = True
-    max_characters: int = Field(default=50_000, ge=0, le=1_000_000)
+    max_characters: int = Field(default=MOST_CHARACTERS, ge=0, le=1_000_000)
     """How much of it goes into a diagnosis at most."""
 
 
@@ -196,6 +199,31 @@ def read_config(path: Path) -> Setup:
         raise ConfigError(first.words, path=path, place=place, remedy=first.remedy) from error
     return Setup(
         config, path, {".".join(at): f"{path.name}, line {found[0]}" for at, found in lines.items() if len(at) == 2}
+    )
+
+
+def model_of(config: Config) -> Model | None:
+    """The language model that these settings name, opened; None: the offline rules. Needs no key yet.
+
+    Raises ConfigError if none is named, and what ``open_model`` raises.
+    """
+    llm = config.llm
+    if llm.model is None:
+        remedy = (
+            "Name one with --model (openai/gpt-5, say) or CODETRACER_MODEL, or take the offline rules, which need no "
+            f"key: --model {HEURISTIC}."
+        )
+        raise ConfigError("no model is chosen", remedy=remedy)
+    if llm.model == HEURISTIC:
+        return None
+    return open_model(
+        llm.model,
+        api_base=llm.api_base,
+        price=llm.prices.get(llm.model),
+        context_tokens=llm.context_tokens,
+        timeout=llm.timeout,
+        retries=llm.retries,
+        mode=llm.mode,
     )
 
 

@@ -8,12 +8,22 @@ from importlib import metadata
 from pathlib import Path
 
 from codetracer_core import __version__
+from codetracer_core.config import load_config
+from codetracer_core.diagnosis_models import HEURISTIC
 from codetracer_core.errors import CodeTracerError, NotFound
+from codetracer_core.llm.keys import KEY_VARIABLE, NO_KEY, find_key, secrets_path
 from codetracer_core.parsers import PARSERS
 from codetracer_core.store import Store, Workspace, lock_holder
 
 KEYS = (
-    *("CODETRACER_API_KEY", "CODETRACER_API_BASE", "CODETRACER_MODEL", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"),
+    *(
+        "CODETRACER_API_KEY",
+        "CODETRACER_SECRETS",
+        "CODETRACER_API_BASE",
+        "CODETRACER_MODEL",
+        "OPENAI_API_KEY",
+        "ANTHROPIC_API_KEY",
+    ),
     *("GEMINI_API_KEY", "DEEPSEEK_API_KEY", "MOONSHOT_API_KEY", "MISTRAL_API_KEY", "OPENROUTER_API_KEY"),
     *("AZURE_API_KEY", "AWS_ACCESS_KEY_ID"),
 )
@@ -25,7 +35,7 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 
 
 def findings(workspace: Path) -> dict[str, dict[str, str]]:
-    """Versions, the workspace and who has it open, formats, a browser for the tests, which keys are set.
+    """Versions, the workspace and who has it open, formats, a browser for the tests, the model, which keys are set.
 
     Makes no workspace, and never tells what a key is.
     """
@@ -35,6 +45,7 @@ def findings(workspace: Path) -> dict[str, dict[str, str]]:
         "workspace": _workspace(Workspace(workspace.expanduser().absolute())),
         "formats": {parser.name: parser.title for parser in PARSERS},
         "browser": {"chromium": browser or "not found (only the tests need one)"},
+        "diagnosis": _diagnosis(workspace),
         "keys": {name: "set" if os.environ.get(name) else "not set" for name in KEYS},
     }
 
@@ -62,6 +73,39 @@ def _workspace(place: Workspace) -> dict[str, str]:
         "inbox": _size(list(place.inbox.glob("*.json.zst"))),
         "refused": _size(list(place.refused.glob("*.json.zst"))),
     }
+
+
+def _diagnosis(workspace: Path) -> dict[str, str]:
+    """Which model would be asked, and whether there is a key for it."""
+    try:
+        setup = load_config(None, workspace)
+    except CodeTracerError as error:
+        return {"settings": str(error)}
+    llm = setup.config.llm
+    told = {"settings": str(setup.path or "defaults")}
+    if llm.model is None:
+        return told | {"model": "none chosen (--model, CODETRACER_MODEL); heuristic works without"}
+    told["model"] = f"{llm.model} ({setup.origins['llm.model']})"
+    if llm.model == HEURISTIC:
+        return told
+    return told | {"api base": llm.api_base or "the provider's own", "key": _key(llm.model, llm.api_base)}
+
+
+def _key(model: str, api_base: str | None) -> str:
+    """Where the key for this model comes from; never what it is."""
+    provider, named, _ = model.partition("/")
+    own = f"{provider.upper()}_API_KEY" if named else "the provider's own variable"
+    try:
+        key = find_key(provider, api_base, provider_has_own=bool(os.environ.get(own)))
+    except CodeTracerError as error:
+        return str(error)
+    if os.environ.get(KEY_VARIABLE, "").strip():
+        return f"set in {KEY_VARIABLE}"
+    if key is not None and key.get_secret_value() != NO_KEY:
+        return f"set in {secrets_path()}"
+    if api_base is not None:
+        return f"not set: the server must do without, or set {KEY_VARIABLE}"
+    return f"set in {own}" if os.environ.get(own) else f"not set in {KEY_VARIABLE}, {own} or {secrets_path()}"
 
 
 def _contents(place: Workspace) -> str:

@@ -2,10 +2,11 @@
 
 import json
 import re
+import signal
 import sys
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,7 +14,6 @@ import typer
 from codetracer_core.errors import in_words
 
 if TYPE_CHECKING:
-    from codetracer_core.diagnosis_models import CallUsage, Citation, Diagnosis, StepFinding
     from codetracer_core.importing import ImportItem, ImportReport, Progress
     from codetracer_core.models import Step
     from codetracer_core.workflow import LabelReport, RunView
@@ -141,128 +141,28 @@ def print_step(view: "RunView", step: "Step") -> None:
     typer.echo("")
 
 
-WIDTH = 110
-"""Of a report in words, in characters."""
-CONCLUSIONS = {"error_found": "error found", "no_error_found": "no error found", "undecided": "undecided"}
-
-
-def print_diagnosis(diagnosis: "Diagnosis", run: str) -> None:
-    """A diagnosis as a report. What the model wrote stands on indented lines, so that it passes for nothing else."""
-    settings = diagnosis.settings
-    how = f"{settings.strategy}, {_counted(settings.samples, 'sample')}"
-    _headed("Diagnosis of", run)
-    _headed("by", diagnosis.model if not diagnosis.prompt_versions else f"{diagnosis.model} ({how})")
-    _headed("status", ": ".join(filter(None, (diagnosis.status, diagnosis.status_reason))))
-    _headed("conclusion", CONCLUSIONS[diagnosis.conclusion])
-    _section("Summary", [(1, diagnosis.summary)])
-    _section("The case for a clean run", [(1, diagnosis.case_for_clean_run)])
-    _section("Failure onset", _onset(diagnosis))
-    _section("Error chain", _chain(diagnosis))
-    _section("Decision points", _decisions(diagnosis))
-    _section("Corrective strategy", [(1, diagnosis.correct_strategy)])
-    _section("Labels", _by_stage(diagnosis))
-    unsupported = [finding for finding in diagnosis.findings if not finding.is_supported]
-    _section(
-        "Unsupported, not counted as labels: the run does not hold these quotes",
-        [line for finding in unsupported for line in _finding(finding, 1)],
-    )
-    typer.echo("")
-    steps = max((stage.end_step_id for stage in diagnosis.stages), default=None)
-    read = _counted(len(diagnosis.read_steps), "step") + (f" of {steps}" if steps else "")
-    check = diagnosis.evidence
-    told = [_counted(check.quotes, "quote")]
-    told += [f"{check.unsupported} not found"] if check.unsupported else []
-    told += [f"{_counted(check.unread, 'label')} refused on steps never read"] if check.unread else []
-    told += [f"{_counted(check.unknown_steps, 'statement')} on steps that are not there"] if check.unknown_steps else []
-    told += [f"{_counted(check.asked_again, 'answer')} sent back"] if check.asked_again else []
-    _headed("read", read)
-    _headed("evidence", ", ".join(told))
-    _headed("used", f"{usage_in_words(diagnosis.total_usage)}, {diagnosis.duration_seconds:.1f} s")
-
-
-_Lines = Iterable[tuple[int, str]]
-"""How deep a paragraph is indented, and its text."""
-
-
-def _onset(diagnosis: "Diagnosis") -> _Lines:
-    for rank, candidate in enumerate(diagnosis.onset, start=1):
-        words = f": {candidate.reasoning}" if candidate.reasoning else ""
-        yield 1, f"{rank}. step {candidate.step_id}{_support(candidate.support)}{words}"
-        yield from _cited(candidate.citations, 2)
-
-
-def _chain(diagnosis: "Diagnosis") -> _Lines:
-    for link in diagnosis.error_chain:
-        after = f" (from {', '.join(f'step {step_id}' for step_id in link.follows_from)})" if link.follows_from else ""
-        yield 1, f"step {link.step_id}{after}: {link.what}"
-        yield from _cited(link.citations, 2)
-
-
-def _decisions(diagnosis: "Diagnosis") -> _Lines:
-    for point in diagnosis.decision_points:
-        yield 1, f"step {point.step_id} did: {point.decision}"
-        yield 2, f"should have: {point.should_have}"
-        yield from _cited(point.citations, 2)
-
-
-def _by_stage(diagnosis: "Diagnosis") -> _Lines:
-    left = list(diagnosis.accepted)
-    for stage in diagnosis.stages:
-        inside = [finding for finding in left if stage.start_step_id <= finding.step_id <= stage.end_step_id]
-        left = [finding for finding in left if finding not in inside]
-        if inside:
-            name = f", {stage.name}" if stage.name else ""
-            yield 1, f"stage {stage.stage_id} (steps {stage.start_step_id} to {stage.end_step_id}{name})"
-        for finding in inside:
-            yield from _finding(finding, 2)
-    for finding in left:
-        yield from _finding(finding, 1)
-
-
-def _finding(finding: "StepFinding", depth: int) -> _Lines:
-    sure = f"{finding.confidence} confidence" if finding.confidence else ""
-    facts = ", ".join(filter(None, (finding.deviation_type, finding.impact_severity, sure)))
-    head = f"step {finding.step_id} {finding.verdict}{f' ({facts})' if facts else ''}{_support(finding.support)}"
-    yield depth, f"{head}: {finding.reasoning}"
-    if finding.correct_alternative:
-        yield depth + 1, f"instead: {finding.correct_alternative}"
-    yield from _cited(finding.citations, depth + 1)
-
-
-def _cited(citations: "Iterable[Citation]", depth: int) -> _Lines:
-    for citation in citations:
-        words = f": “{one_line(citation.text, 300)}”" if citation.text else ""
-        yield depth, f"step {citation.step_id}{words}{'' if citation.quote or not words else ' [unsupported]'}"
-
-
-def _support(share: float) -> str:
-    return "" if share == 1 else f" [{share:.0%} support]"
-
-
-def _headed(head: str, text: str) -> None:
-    typer.echo(f"{head:12} {one_line(text, 500)}")
-
-
-def _section(title: str, lines: _Lines) -> None:
-    shown = [(depth, " ".join(harmless(text).split())) for depth, text in lines if text.strip()]
-    if not shown:
-        return
-    typer.echo(f"\n{title}")
-    for depth, text in shown:
-        first, rest = "  " * depth, "  " * (depth + 1)
-        wrapped = textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
-        typer.echo("\n".join(wrapped))
-
-
-def usage_in_words(usage: "CallUsage") -> str:
-    about = "about " if usage.estimated else ""
-    tokens = f"{about}{usage.prompt_tokens:,} prompt and {usage.completion_tokens:,} completion tokens"
-    cost = "cost unknown" if usage.cost_usd is None else f"{usage.cost_usd:.4f} USD"
-    return f"{_counted(usage.calls, 'call')}, {tokens}, {cost}"
-
-
-def _counted(count: int, thing: str) -> str:
+def counted(count: int, thing: str) -> str:
+    """``counted(2, "call")`` is "2 calls"."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+@contextmanager
+def stoppable() -> Iterator[list[int]]:
+    """Ctrl-C, or a plain kill, is taken down in the list that this gives, so that what runs can end in order; a second
+    one ends it at once."""
+    received: list[int] = []
+
+    def take_down(number: int, _frame: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    before = {number: signal.signal(number, take_down) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -73,19 +73,35 @@ def open_run(run: str, workspace: Path, *, format: str | None = None) -> RunView
 
     Raises NotFound if there is neither.
     """
-    path = Path(run).expanduser()
-    if is_archive(path) and path.is_file():
-        remedy = "Import it ('codetracer import'), and name the run by its id ('codetracer list')."
-        raise UnknownFormat("an archive; runs are looked at unpacked", path=path, remedy=remedy)
-    if path.exists() or ("#" in path.name and path.with_name(path.name.rpartition("#")[0]).exists()):
+    path = path_of(run)
+    if path is not None:
         location = locate(path, format=format)
         trajectory = read_run(location).trajectory
         tree = build_tree(trajectory)
         stages, rule = stages_of(trajectory, tree)
         return RunView(trajectory, tree, stages, rule, location.path)
+    with neither(run), Store.open_for_reading(workspace) as reader:
+        return stored_run(reader, run)
+
+
+def path_of(run: str) -> Path | None:
+    """The path that this names (``#member`` at its end names one of several runs in a file); None: there is nothing.
+
+    Raises UnknownFormat for an archive."""
+    path = Path(run).expanduser()
+    if is_archive(path) and path.is_file():
+        remedy = "Import it ('codetracer import'), and name the run by its id ('codetracer list')."
+        raise UnknownFormat("an archive; runs are looked at unpacked", path=path, remedy=remedy)
+    if path.exists() or ("#" in path.name and path.with_name(path.name.rpartition("#")[0]).exists()):
+        return path
+    return None
+
+
+@contextlib.contextmanager
+def neither(run: str) -> Iterator[None]:
+    """Tells of a run that is neither a path nor in the workspace what could have been named."""
     try:
-        with Store.open_for_reading(workspace) as reader:
-            return stored_run(reader, run)
+        yield
     except NotFound as error:
         remedy = "Give the path of a run, or the id of an imported one ('codetracer list')."
         raise NotFound(f"neither a path nor an imported run: {run!r}", remedy=remedy) from error
