@@ -413,6 +413,19 @@ def test_a_batch_diagnoses_each_run_once(store: Store, tmp_path: Path, parallel:
     assert list(store.workspace.journals.iterdir()) == []
 
 
+def test_threads_may_open_the_workspace_each_for_its_moment(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        records = [make_run(f"run-{n}", text=f"of {n}") for n in range(12)]
+        store.add_runs(records, decisions=[decide(record) for record in records])
+    with Store.open_for_reading(tmp_path) as reader:
+        run_ids = [run.run_id for run in reader.runs()]
+        assert batch(reader, tmp_path, run_ids, model=model(), parallel=6).counts == {"complete": 12}
+    with Store.open_for_reading(tmp_path) as reader:
+        assert len(reader.diagnoses()) == 12
+        assert len(reader.insights()) == 1
+        assert batch(reader, tmp_path, run_ids, model=model()).counts == {"done before": 12}
+
+
 def test_what_is_done_is_not_done_again(store: Store, tmp_path: Path) -> None:
     output = tmp_path / "out"
     first = batch(store, store, RUNS[:2], model=model(), settings=DiagnosisSettings(use_memory=False))

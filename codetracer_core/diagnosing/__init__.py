@@ -8,10 +8,11 @@
 Without a model the built-in offline rules diagnose.
 """
 
-from codetracer_core.diagnosing.batches import STATE_FILE, BatchReport, BatchRow, batch
+from codetracer_core.diagnosing.batches import BatchReport, batch
 from codetracer_core.diagnosing.evidence import FolderRun, evidence_of, folder_run
 from codetracer_core.diagnosing.outputs import write_outputs
 from codetracer_core.diagnosing.running import diagnose_folder, diagnose_run
+from codetracer_core.diagnosing.state import STATE_FILE, BatchRow
 
 __all__ = [
     "STATE_FILE",

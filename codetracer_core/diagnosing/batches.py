@@ -1,57 +1,26 @@
 """Many runs: in threads, with a limit for all, resumed where it was stopped."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-
-from pydantic import Field, ValidationError
 
 from codetracer_core.diagnosing.evidence import evidence_of
-from codetracer_core.diagnosing.outputs import make_folder, write_outputs
-from codetracer_core.diagnosing.running import Writer, carry_out, learn, request_key
+from codetracer_core.diagnosing.outputs import write_outputs
+from codetracer_core.diagnosing.running import Writer, carry_out, learn, open_writer, request_key
+from codetracer_core.diagnosing.state import DONE, BatchRow, State
 from codetracer_core.diagnosis import Progress
-from codetracer_core.diagnosis_models import CallUsage, Conclusion, Diagnosis, DiagnosisSettings, Insight, Profile
+from codetracer_core.diagnosis_models import CallUsage, Diagnosis, DiagnosisSettings, Insight, Profile
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.export import folder_name
 from codetracer_core.llm import Model
 from codetracer_core.memory import MOST_CHARACTERS, chosen
-from codetracer_core.models import Frozen, RunRecord
+from codetracer_core.models import RunRecord
 from codetracer_core.store import DiagnosisSummary, Learned, Reader
-from codetracer_core.store.files import to_json
 from codetracer_core.store.rows import benchmark_name
-from codetracer_core.store.workspace import sync_folder, write_durably
-
-STATE_FILE = "batch.jsonl"
-"""In the output folder: a row per run."""
-
-RowStatus = Literal["complete", "partial", "cancelled", "failed", "not started"]
-DONE: tuple[RowStatus, ...] = ("complete", "partial")
-"""What is not done again when a batch is resumed."""
-
-
-class BatchRow(Frozen):
-    """What became of one run of a batch."""
-
-    run_id: str
-    traj_id: str | None = None
-    """The benchmark's name for the run."""
-    folder: str | None = None
-    """Its folder in the output folder; None: it has no files there."""
-    status: RowStatus
-    was_done: bool = False
-    """It had been diagnosed so before; nothing was asked this time."""
-    reason: str = ""
-    """Why it is not complete, in words."""
-    conclusion: Conclusion | None = None
-    diagnosis_id: str | None = None
-    request: str = ""
-    usage: CallUsage = CallUsage()
-    seconds: float = Field(default=0.0, ge=0.0)
 
 
 @dataclass(frozen=True)
@@ -116,36 +85,32 @@ def batch(
     ``on_item`` and ``on_progress`` (with the run's id) are called from the threads, ``on_item`` one at a time.
     """
     settings = settings or DiagnosisSettings()
-    state = _State(output, anew=again)
-    work = _Batch(
-        reader=reader,
-        writer=writer,
-        model=model,
-        settings=settings,
-        memory=reader.insights(enabled=True) if settings.use_memory and model is not None else [],
-        memory_characters=memory_characters,
-        journals=journals or reader.workspace.journals,
-        output=output,
-        profiles=profiles,
-        state=state,
-        spending=_Spending(total_cost_limit, state.paid),
-        on_item=on_item,
-        on_progress=on_progress,
-        cancelled=cancelled,
-    )
+    state = State(output, anew=again)
     known = [] if again else reader.diagnoses(run_ids)
-    done = {one.request: one for one in reversed(known) if one.request and one.status in DONE}
-    wanted = list(dict.fromkeys(run_ids))
-    try:
-        with ThreadPoolExecutor(max(1, parallel)) as threads:
-            try:
-                rows = tuple(threads.map(lambda run_id: work.one_run(run_id, done), wanted))
-            except BaseException:  # Ctrl-C, say: what runs is stopped and kept
-                work.stopped.set()
-                raise
-    finally:
-        state.tidy(wanted)
-        learned = learn(writer, work.journals)
+    with ExitStack() as opened:
+        if model is None:  # the rules take no time: the workspace is opened once for all of them
+            writer = opened.enter_context(open_writer(writer))
+        work = _Batch(
+            reader=reader,
+            writer=writer,
+            model=model,
+            settings=settings,
+            memory=reader.insights(enabled=True) if settings.use_memory and model is not None else [],
+            memory_characters=memory_characters,
+            journals=journals or reader.workspace.journals,
+            output=output,
+            profiles=profiles,
+            done={one.request: one for one in reversed(known) if one.request and one.status in DONE},
+            state=state,
+            spending=_Spending(total_cost_limit, state.paid),
+            on_item=on_item,
+            on_progress=on_progress,
+            cancelled=cancelled,
+        )
+        try:
+            rows = work.all_runs(list(dict.fromkeys(run_ids)), parallel)
+        finally:
+            learned = learn(writer, work.journals)
     return BatchReport(rows, learned, tuple(work.notes()))
 
 
@@ -162,7 +127,9 @@ class _Batch:
     journals: Path
     output: Path | None
     profiles: Sequence[Profile]
-    state: "_State"
+    done: Mapping[str, DiagnosisSummary]
+    """By request."""
+    state: State
     spending: "_Spending"
     on_item: Callable[[BatchRow], None]
     on_progress: Callable[[str, Progress], None]
@@ -170,12 +137,23 @@ class _Batch:
     stopped: threading.Event = field(default_factory=threading.Event)
     telling: threading.Lock = field(default_factory=threading.Lock)
 
-    def one_run(self, run_id: str, done: Mapping[str, DiagnosisSummary]) -> BatchRow:
+    def all_runs(self, run_ids: Sequence[str], parallel: int) -> tuple[BatchRow, ...]:
+        try:
+            with ThreadPoolExecutor(max(1, parallel)) as threads:
+                try:
+                    return tuple(threads.map(self._one_run, run_ids))
+                except BaseException:  # Ctrl-C, say: what runs is stopped and kept
+                    self.stopped.set()
+                    raise
+        finally:
+            self.state.tidy(run_ids)
+
+    def _one_run(self, run_id: str) -> BatchRow:
         began = time.monotonic()
         row = BatchRow(run_id=run_id, status="not started", reason="the batch was cancelled")
         if not self._is_cancelled():
             try:
-                row = self._diagnosed(run_id, done)
+                row = self._diagnosed(run_id)
             except Exception as error:  # noqa: BLE001 - one bad run never stops the others; it becomes a failed row
                 reason = str(error) if isinstance(error, CodeTracerError) else f"{type(error).__name__}: {error}"
                 row = BatchRow(run_id=run_id, status="failed", reason=reason)
@@ -201,12 +179,12 @@ class _Batch:
         if self.spending.limit is not None and self.spending.is_unknown:
             yield "The price of the model is not known: the limit of total cost could not be kept."
 
-    def _diagnosed(self, run_id: str, done: Mapping[str, DiagnosisSummary]) -> BatchRow:
+    def _diagnosed(self, run_id: str) -> BatchRow:
         record = self.reader.load_run(run_id)
         key = request_key(record, self.model, self.settings)
         named = BatchRow(run_id=run_id, traj_id=benchmark_name(record), status="not started", request=key)
-        if key in done:
-            return self._done_before(named, record, done[key].diagnosis_id)
+        if key in self.done:
+            return self._done_before(named, record, self.done[key].diagnosis_id)
         if before := self.state.done(run_id, key):
             return before.model_copy(update={"was_done": True})
         if reason := self.why_stop():
@@ -279,75 +257,3 @@ class _Spending:
         if self.limit is None or spent < self.limit:
             return ""
         return f"the limit of {self.limit:.2f} USD for the whole batch was reached"
-
-
-class _State:
-    """The state file of a batch, if it has one: a row is appended when a run is finished, the last of a run counts."""
-
-    def __init__(self, output: Path | None, *, anew: bool) -> None:
-        self._path = output / STATE_FILE if output is not None else None
-        self._rows: dict[str, BatchRow] = {}
-        if self._path is not None:
-            make_folder(self._path.parent)
-            if not anew and self._path.exists():
-                self._rows = {row.run_id: row for row in read_state(self._path)}
-            self._write(self._rows.values())
-
-    @property
-    def paid(self) -> dict[str, CallUsage]:
-        """What the runs used that this batch diagnosed."""
-        return {row.run_id: row.usage for row in self._rows.values() if not row.was_done}
-
-    def done(self, run_id: str, request: str) -> BatchRow | None:
-        row = self._rows.get(run_id)
-        return row if row is not None and row.request == request and row.status in DONE else None
-
-    def put(self, row: BatchRow) -> None:
-        before = self._rows.get(row.run_id)
-        if before and (row.status == "not started" or (row.was_done and before.diagnosis_id == row.diagnosis_id)):
-            return  # it tells what the run has cost so far
-        self._rows[row.run_id] = row
-        if self._path is not None:
-            with self._path.open("ab") as file:
-                file.write(_line(row))
-                file.flush()
-                os.fsync(file.fileno())
-
-    def tidy(self, order: Sequence[str]) -> None:
-        """One row per run, in this order; runs of earlier calls follow."""
-        if self._path is not None:
-            self._write([*(self._rows[one] for one in order if one in self._rows), *self._others(order)])
-
-    def _others(self, order: Sequence[str]) -> list[BatchRow]:
-        named = set(order)
-        return [row for run_id, row in self._rows.items() if run_id not in named]
-
-    def _write(self, rows: Iterable[BatchRow]) -> None:
-        assert self._path is not None
-        written = b"".join(map(_line, rows))
-        write_durably(self._path, lambda file: file.write(written))
-        sync_folder(self._path.parent)
-
-
-def read_state(path: Path) -> list[BatchRow]:
-    """The rows of a state file as they were written: of a run the last one counts.
-
-    A last line that was only half written is dropped. Raises CodeTracerError for any other that is no row.
-    """
-    rows = []
-    lines = path.read_bytes().splitlines(keepends=True)
-    for number, line in enumerate(lines, start=1):
-        try:
-            rows.append(BatchRow.model_validate_json(line))
-        except ValidationError as error:
-            if number == len(lines) and not line.endswith(b"\n"):
-                break
-            remedy = "Name another output folder, or move this file away."
-            raise CodeTracerError(
-                "this is no row of a batch", path=path, place=f"line {number}", remedy=remedy
-            ) from error
-    return rows
-
-
-def _line(row: BatchRow) -> bytes:
-    return to_json(row.model_dump(mode="json")).encode() + b"\n"

@@ -167,10 +167,9 @@ def summaries(
     *,
     run_ids: Sequence[str] | None,
     authors: Sequence[str] | None,
-    requests: Sequence[str] | None,
     blind: Collection[str],
 ) -> list[DiagnosisSummary]:
-    listed = {"run_id": run_ids, "author": authors, "request": requests}
+    listed = {"run_id": run_ids, "author": authors}
     values = {column: list(wanted) for column, wanted in listed.items() if wanted is not None}
     where = " AND ".join(f"{column} IN (SELECT unnest(${column}))" for column in values) or "true"
     rows = cursor.execute(

@@ -336,12 +336,11 @@ class Reader:
         run_ids: Sequence[str] | None = None,
         authors: Sequence[str] | None = None,
         *,
-        requests: Sequence[str] | None = None,
         blind: Collection[str] = (),
     ) -> list[DiagnosisSummary]:
         """Diagnoses, the newest first; None asks for nothing. Those of runs in ``blind`` are left out."""
         with self._cursor() as cursor:
-            return diagnoses.summaries(cursor, run_ids=run_ids, authors=authors, requests=requests, blind=blind)
+            return diagnoses.summaries(cursor, run_ids=run_ids, authors=authors, blind=blind)
 
     def diagnosis(self, diagnosis_id: str) -> Diagnosis:
         """One diagnosis, whole. Raises NotFound."""
