@@ -139,6 +139,9 @@ def diagnose_all(
     asked = model_of(config)
     place = place_of(workspace)
     run_ids = _chosen(runs or [], manifest, everything, workspace, settings)
+    if not run_ids:
+        why = "no row of the manifest has its run here" if manifest is not None else "nothing is imported yet"
+        raise CodeTracerError("there is no run to diagnose", remedy=f"The reason: {why}.")
     with Store.open_for_reading(place) as reader:
         if dry_run:
             plan = _plan(reader, run_ids, asked, config, again)

@@ -153,7 +153,7 @@ def _write_whole(diagnosis: "Diagnosis", transcript: Sequence[Mapping[str, Any]]
     from codetracer_core.workflow import write_text
 
     whole = {
-        folder / DIAGNOSIS_FILE: diagnosis.model_dump_json(indent=1) + "\n",
+        folder / DIAGNOSIS_FILE: json.dumps(diagnosis.model_dump(mode="json"), indent=1) + "\n",
         folder / TRANSCRIPT_FILE: "".join(json.dumps(entry) + "\n" for entry in transcript),
     }
     for path, text in whole.items():

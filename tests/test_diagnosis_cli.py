@@ -329,6 +329,19 @@ def test_profiles_are_written_where_they_are_wanted_and_nowhere_else(
     assert list((tmp_path / "run").iterdir()) == [run]
 
 
+def test_half_a_character_in_the_words_of_a_model_stops_nothing(
+    codetracer: Any, tmp_path: Path, model_server: Servers, asked: Any
+) -> None:
+    asked(model_server(lambda _: calling("submit_diagnosis", **ANSWER | {"summary": "It is \ud83d gone."})))
+    run = write_run(tmp_path / "run" / "one.traj")
+    assert codetracer("analyze", run, "--output-dir", tmp_path / "out").code == 0
+    assert codetracer("analyze", run, "--json").json["summary"].startswith("It is ")
+    whole = json.loads((tmp_path / "out" / "codetracer_diagnosis.json").read_text())
+    assert whole["summary"].endswith(" gone.")
+    assert codetracer("import", run).code == 0
+    assert codetracer("batch", "--all").code == 0
+
+
 def test_a_dry_run_asks_nobody_and_needs_no_key(
     codetracer: Any, run_id: str, tmp_path: Path, model_server: Servers, asked: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -435,6 +448,22 @@ def test_ctrl_c_ends_it_and_keeps_what_is_there(
     with Store.open_for_reading(tmp_path / "workspace") as reader:
         (stored,) = reader.diagnoses([run_id])
         assert stored.status == "cancelled"
+
+
+def test_what_was_killed_goes_on_and_pays_for_no_call_twice(
+    process: Any, codetracer: Any, run_id: str, model_server: Servers, asked: Any
+) -> None:
+    server = model_server(hangs_after_reading)
+    asked(server)
+    running, _ = process("analyze", run_id)
+    until(lambda: len(server.requests) == 2)
+    running.kill()
+    running.communicate(timeout=60)
+    answering = model_server(reads_and_hands_in)
+    asked(answering)
+    said = codetracer("analyze", run_id)
+    assert (said.code, len(answering.requests)) == (0, 1)
+    assert "2 calls" in said.out
 
 
 def test_somebody_who_watches_sees_what_it_reads_and_what_it_costs(
@@ -561,6 +590,16 @@ def test_folders_are_imported_before_they_are_diagnosed(codetracer: Any, tmp_pat
     missing = codetracer("batch", "nothing", "--model", "heuristic")
     assert missing.code == 1
     assert "neither a path nor an imported run: 'nothing'" in missing.err
+
+
+def test_a_batch_of_no_run_is_an_error(codetracer: Any, tmp_path: Path) -> None:
+    write_run(tmp_path / "bench" / "other" / "run.traj")
+    manifest = write_manifest(tmp_path / "m.jsonl", [manifest_row("lost", artifact_path=None)])
+    words = ("--manifest", manifest, tmp_path / "bench", "--model", "heuristic", "--output", tmp_path / "out")
+    said = codetracer(*words, entry=batch)
+    assert said.code == 1
+    assert "no row of the manifest has its run here" in said.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_batch_wants_to_be_told_which_runs(codetracer: Any, run_ids: Sequence[str]) -> None:
