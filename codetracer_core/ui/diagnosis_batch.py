@@ -22,11 +22,13 @@ def many_runs(store: Store) -> None:
     blind = blind_runs(store)
     runs = [run for run in store.runs(annotator=person(), blind=blind) if run.run_id not in blind]
     if may(*ORDERERS):
-        with st.expander("Diagnose many runs", key="batch", on_change="rerun"):
-            _batch(store, runs)
-    opened = runs_table(runs, store, tell_filtered=True)
-    if opened:
-        st.switch_page(shell.pages()["diagnose"], query_params={"traj": opened})
+        opened = st.expander("Diagnose many runs", key="batch", on_change="rerun")
+        if opened.open:
+            with opened:
+                _batch(store, runs)
+    run_id = runs_table(runs, store, tell_filtered=True)
+    if run_id:
+        st.switch_page(shell.pages()["diagnose"], query_params={"traj": run_id})
 
 
 def _batch(store: Store, runs: Sequence[RunSummary]) -> None:

@@ -48,7 +48,7 @@ class Order:
 def order_form(store: Store, key: str) -> Order | None:
     """Fields for an order, filled with what the workspace's settings say; None while something is missing."""
     config = load_config(None, default_workspace()).config
-    known = [HEURISTIC, config.llm.model, *(one.model for one in store.diagnoses())]
+    known = [HEURISTIC, config.llm.model, *(one.model for one in store.diagnoses(blind=identity.blind_runs(store)))]
     names = list(dict.fromkeys(name for name in known if name))
     which, how, often = st.columns([3, 2, 1])
     model = which.selectbox(
