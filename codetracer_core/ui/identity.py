@@ -16,8 +16,10 @@ from codetracer_core.errors import CodeTracerError, NotAllowed
 from codetracer_core.people import EVERYBODY_EVERYTHING, LABELLERS, LONGEST_NAME, People, read_people
 from codetracer_core.projects import Role, Standing
 from codetracer_core.store import Reader, default_workspace, is_text
+from codetracer_core.ui import components
 
 NAME_COOKIE = "codetracer_annotator"
+_A_YEAR = 365 * 24 * 3600
 EXPORTERS: tuple[Role, ...] = ("lead", "adjudicator", "reader")
 
 
@@ -54,6 +56,13 @@ def introduce(name: object) -> str:
         return person()
     st.session_state["annotator"] = as_name(name)
     return as_name(name)
+
+
+def keep_name() -> None:
+    """Have the browser keep the name that somebody gave in this session, for the next one."""
+    if not has_login() and (name := st.session_state.get("annotator")):
+        kept = {"name": NAME_COOKIE, "value": name, "seconds": _A_YEAR}
+        components.cookie()(key="name_cookie", data=kept, height=1)
 
 
 def as_name(text: object) -> str:

@@ -14,9 +14,8 @@ from codetracer_core.people import LONGEST_NAME, PEOPLE_FILE, People, change_peo
 from codetracer_core.projects import ROLES, Role
 from codetracer_core.store import Store, default_workspace
 from codetracer_core.ui import components
-from codetracer_core.ui.identity import NAME_COOKIE, has_login, introduce, may, people, person, require, roles
+from codetracer_core.ui.identity import has_login, introduce, may, people, person, require, roles
 
-_A_YEAR = 365 * 24 * 3600
 _NEW = "somebody new"
 _MEANING = {
     "lead": "imports, projects, people; may label",
@@ -61,8 +60,6 @@ def you() -> None:
                 if st.form_submit_button("Use this name") and name.strip():
                     introduce(name)
                     st.rerun()
-            kept = {"name": NAME_COOKIE, "value": person(), "seconds": _A_YEAR}
-            components.cookie()(key="name_cookie", data=kept, height=1)
         mine = ", ".join(role for role in ROLES if role in roles())
         st.text(f"Your roles: {mine}" if mine else "You have no role here yet. A lead can give you one.")
 

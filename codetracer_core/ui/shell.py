@@ -8,7 +8,7 @@ from streamlit.navigation.page import StreamlitPage
 from codetracer_core.errors import CodeTracerError, NotAllowed
 from codetracer_core.projects import ROLES, Role
 from codetracer_core.ui import components, login
-from codetracer_core.ui.identity import may, require
+from codetracer_core.ui.identity import keep_name, may, require
 from codetracer_core.workflow import dashboard_root
 
 # name of the script, title, icon, the roles of which one is needed (none: everybody may)
@@ -44,6 +44,9 @@ def pages() -> dict[str, StreamlitPage]:
 def main() -> None:
     # A local picture: Streamlit would fetch a :material/ icon from a font server for the browser's tab.
     st.set_page_config(page_title="CodeTracer", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
+    # First: a page may end early, and what one was called in this session is to outlive a reload all the same.
+    components.page_style()(key="page_style", height=1)
+    keep_name()
     try:
         _show()
     except CodeTracerError as error:  # also NotAllowed: what a page or its acts refuse is told, whoever asked for it
@@ -51,7 +54,6 @@ def main() -> None:
         st.text(str(error))
         if isinstance(error, NotAllowed):
             st.page_link(pages()["settings"], label="Who you are here")
-    components.page_style()(key="page_style", height=1)
 
 
 def _show() -> None:
