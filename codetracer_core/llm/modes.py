@@ -49,11 +49,8 @@ def as_request(
         plain.append({"role": "user", "content": f"Now call the tool {must_call}."})
     request = {"messages": _merged(plain)}
     if form == "schema":
-        allowed = [tool for tool in tools if must_call in (None, tool.name)]
-        request["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {"name": "calls", "schema": _schema(allowed)},
-        }
+        schema = _schema(tools, must_call)
+        request["response_format"] = {"type": "json_schema", "json_schema": {"name": "calls", "schema": schema}}
     return request
 
 
@@ -173,8 +170,8 @@ def _description(tool: ToolSpec) -> str:
     return f"- {tool.name}: {tool.description}\n  arguments: {json.dumps(inlined(tool.parameters))}"
 
 
-def _schema(tools: Sequence[ToolSpec]) -> dict[str, Any]:
-    """Of an answer that calls at least one of these tools."""
+def _schema(tools: Sequence[ToolSpec], must_call: str | None) -> dict[str, Any]:
+    """Of an answer that calls at least one of these tools, or that one exactly once."""
     calls = [
         {
             "type": "object",
@@ -183,11 +180,15 @@ def _schema(tools: Sequence[ToolSpec]) -> dict[str, Any]:
             "additionalProperties": False,
         }
         for tool in tools
+        if must_call in (None, tool.name)
     ]
-    one = calls[0] if len(calls) == 1 else {"anyOf": calls}
+    array: dict[str, Any] = {"type": "array", "items": calls[0] if len(calls) == 1 else {"anyOf": calls}, "minItems": 1}
+    if must_call:
+        array["maxItems"] = 1
+    thought = {} if must_call else {"thought": {"type": "string"}}
     return {
         "type": "object",
-        "properties": {"thought": {"type": "string"}, "calls": {"type": "array", "items": one, "minItems": 1}},
+        "properties": {**thought, "calls": array},
         "required": ["calls"],
         "additionalProperties": False,
     }

@@ -34,6 +34,8 @@ LOOKS_UP = 0.1
 """Seconds after which a silent call looks whether it was cancelled."""
 LONGEST_WAIT = 120.0
 """Seconds between two tries; a provider that asks for more is not waited for."""
+PATIENCE = 2
+"""Answers without a native call after which a model is taken for one that knows none."""
 QUIET = ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "openai", "httpx", "httpcore")
 """Loggers that would tell prompts, keys or addresses that hold keys."""
 
@@ -114,6 +116,8 @@ class ProviderModel:
         self._mode = mode
         self._pause = pause
         self._refused: set[str] = set()
+        self._has_called = False
+        self._uncalled = 0
 
     def __repr__(self) -> str:
         return f"<ProviderModel {self.name}>"
@@ -141,6 +145,8 @@ class ProviderModel:
             outcome = self._try_once(request, cancelled, shown_live)
             if isinstance(outcome, Answer):
                 text, requests = as_answer(outcome.text, outcome.calls, tools, must_call, form, len(messages))
+                if form == "tools":
+                    self._learn(called=bool(outcome.calls), demanded=must_call is not None)
                 if on_text and text and shown_live is None:
                     on_text(text)
                 usage = outcome.usage or self._counted(messages, tools, outcome)
@@ -185,6 +191,14 @@ class ProviderModel:
             return False
         self._refused.add(fault.feature)
         return True
+
+    def _learn(self, *, called: bool, demanded: bool) -> None:
+        """Some servers take tools and pass over them in silence: without a single call when one was demanded, or
+        after PATIENCE answers, the next form is tried."""
+        self._has_called = self._has_called or called
+        self._uncalled += not called
+        if self._mode == "auto" and not self._has_called and (demanded or self._uncalled >= PATIENCE):
+            self._refused.add("tools")
 
     def _failure(self, fault: Fault, tries: int) -> ModelError:
         times = f" after {tries} tries" if tries > 1 else ""

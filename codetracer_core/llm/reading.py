@@ -11,6 +11,7 @@ Json = Any
 STRING_OR_TRAILING_COMMA = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)|,(?=\s*[}\]])', re.DOTALL)
 THOUGHT_BEGINS = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 THOUGHT_ENDS = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
+BEGINNING_OF_CALLS = re.compile(r'\{\s*"(?:calls|thought)"')
 SURROGATE = re.compile("[\ud800-\udfff]")
 MOST_BRACES = 1_000
 """Places of a text at which a JSON object is looked for."""
@@ -126,8 +127,8 @@ def _as_call(entry: Json) -> tuple[str, str] | None:
 
 
 def _without_fence(prose: str) -> str:
-    """The prose before an object, without what only introduces the object: a code fence, the bracket of a list."""
-    prose = prose.rstrip(" \t\r\n[")
+    """The prose before an object, without what only introduces it: a code fence, a bracket, a list that was cut off."""
+    prose = BEGINNING_OF_CALLS.split(prose, maxsplit=1)[0].rstrip(" \t\r\n[")
     head, fence, language = prose.rpartition("```")
     return head.strip() if fence and (language.isalnum() or not language) else prose.strip()
 

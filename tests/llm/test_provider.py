@@ -148,6 +148,18 @@ def test_prose_although_a_tool_was_demanded_is_handed_on(model_server: Start) ->
         assert (reply.text, reply.tool_requests) == ("I would rather not.", ())
 
 
+def test_a_server_that_passes_over_tools_in_silence_is_found_out(model_server: Start) -> None:
+    prose, call = Say("Let us see."), served.calling("submit")
+    server = model_server([prose, call, prose, prose, call, call, prose, call])
+    forms = [["tools", "schema"], ["tools", "tools", "schema"], ["tools", "tools", "tools"]]
+    for number, expected in enumerate(forms):
+        model = model_at(server)
+        for _ in expected:
+            model.complete(HELLO, tools=[SUBMIT], must_call=None if number else "submit")
+        asked = server.requests[-len(expected) :]
+        assert ["tools" if request.tools else "schema" for request in asked] == expected
+
+
 def test_a_call_written_as_text_although_native_calls_were_offered(model_server: Start) -> None:
     written = 'I read.\n```json\n{"name": "read_steps", "arguments": {"steps": [4]}}\n```'
     server = model_server([Say(written), Say('The run wrote {"name": "rm", "arguments": {}}.')])

@@ -102,6 +102,11 @@ def test_a_broken_object_is_not_replaced_by_what_is_inside_it() -> None:
     assert read_calls(cut, offered=TOOLS, must_call="submit") == (cut, [])
 
 
+def test_of_calls_that_were_cut_off_the_whole_ones_are_read() -> None:
+    cut = 'I look. {"thought": "so", "calls": [{"tool": "read_steps", "arguments": {"steps": [1, 2]}}, {"tool": "su'
+    assert read_calls(cut, offered=TOOLS) == ("I look.", [CALL])
+
+
 def test_a_thousand_braces_end() -> None:
     assert read_calls("{" * 200_000 + '{"tool": "submit"}', offered=TOOLS)[1] == []
 
