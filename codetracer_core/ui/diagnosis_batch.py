@@ -4,12 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from codetracer_core.diagnosis.estimate import Estimate
 from codetracer_core.diagnosis_models import HEURISTIC
-from codetracer_core.errors import CodeTracerError
 from codetracer_core.store import RunSummary, Store
 from codetracer_core.ui import shell
-from codetracer_core.ui.diagnosis_order import ORDERERS, HowMany, Order, estimate_of, order_form, show_estimate, start
+from codetracer_core.ui.diagnosis_order import ORDERERS, HowMany, Order, order_form, start, tells_cost
 from codetracer_core.ui.identity import blind_runs, may, person
 from codetracer_core.ui.library import filtered_runs, runs_table
 
@@ -42,14 +40,8 @@ def _batch(store: Store, runs: Sequence[RunSummary]) -> None:
         chosen = without_diagnosed(store, order, chosen)
     steps = sum(run.step_count for run in chosen)
     st.text(f"{len(chosen):,} runs of the table below, as it is filtered now; {steps:,} steps.")
-    if not chosen:
+    if not chosen or not (order.model == HEURISTIC or _tells_cost(store, order, chosen)):
         return
-    if order.model != HEURISTIC:
-        try:
-            show_estimate(_estimate(store, order, chosen), "batch_estimate")
-        except CodeTracerError as error:
-            st.text(str(error))
-            return
     words = "Diagnose 1 run" if len(chosen) == 1 else f"Diagnose {len(chosen):,} runs"
     if st.button(words, type="primary", key="batch_start"):
         start(store, order, chosen, how=how)
@@ -77,11 +69,12 @@ def without_diagnosed(store: Store, order: Order, runs: Sequence[RunSummary]) ->
     return [run for run in runs if run.run_id not in done]
 
 
-def _estimate(store: Store, order: Order, runs: Sequence[RunSummary]) -> Estimate:
-    """For all of these runs, made on a few of them that are spread over their lengths."""
+def _tells_cost(store: Store, order: Order, runs: Sequence[RunSummary]) -> bool:
+    """Tell what all of these runs will about cost, by a few of them that are spread over their lengths."""
     by_length = sorted(runs, key=lambda run: run.step_count)
     every = max(1, -(-len(runs) // MOST_LOOKED_AT))
     looked_at = by_length[every // 2 :: every]
     trajectories = [store.load_run(run.run_id).trajectory for run in looked_at]
     steps = sum(run.step_count for run in runs)
-    return estimate_of(order, trajectories, sum(run.step_count for run in looked_at) / steps if steps else 1.0)
+    share = sum(run.step_count for run in looked_at) / steps if steps else 1.0
+    return tells_cost(order, trajectories, "batch_estimate", share=share)

@@ -235,7 +235,7 @@ def new_diagnosis(store: Store, run: RunSummary, trajectory: Trajectory, *, is_f
         return
     with opened:
         order = order_form(store, "diagnose")
-        if order is None or not _is_worth_it(order, [trajectory], "estimate"):
+        if order is None or not tells_cost(order, [trajectory], "estimate"):
             return
         if st.button("Diagnose", type="primary", key="diagnose_start"):
             start(store, order, [run])
@@ -244,16 +244,16 @@ def new_diagnosis(store: Store, run: RunSummary, trajectory: Trajectory, *, is_f
             st.rerun()
 
 
-def _is_worth_it(order: Order, trajectories: Sequence[Trajectory], key: str) -> bool:
-    """Tell what it will about cost; False, with the reason in words, if the model cannot be asked."""
+def tells_cost(order: Order, trajectories: Sequence[Trajectory], key: str, *, share: float = 1.0) -> bool:
+    """Tell what it will about cost (see ``estimate_of``); False, with words, if the model cannot be asked."""
     if order.model == HEURISTIC:
         return True
     try:
-        show_estimate(estimate_of(order, trajectories), key)
+        show_estimate(estimate_of(order, trajectories, share), key)
     except CodeTracerError as error:
         st.text(str(error))
         return False
-    st.caption("The text of the run is sent to the model's provider.")
+    st.caption("The text of what is diagnosed is sent to the model's provider.")
     return True
 
 

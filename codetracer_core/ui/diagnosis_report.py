@@ -151,7 +151,9 @@ def money(usd: float) -> str:
 def tokens_words(count: int) -> str:
     if count < 1_000:
         return str(count)
-    return f"{count / 1_000:.1f}k" if count < 99_950 else f"{count / 1_000:,.0f}k"
+    if count >= 999_500:
+        return f"{count / 1_000_000:,.1f}M"
+    return f"{count / 1_000:.1f}k" if count < 99_950 else f"{count / 1_000:.0f}k"
 
 
 def duration_words(seconds: float) -> str:

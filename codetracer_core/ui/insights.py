@@ -3,6 +3,7 @@
 Insights were written by models or people: they go into plain text and fields, never into markdown.
 """
 
+from collections import Counter
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -30,11 +31,11 @@ def memory(store: Store) -> None:
     )
     blind = blind_runs(store)
     known = [one for one in store.insights() if one.run_id not in blind]
-    agents = sorted({one.agent for one in known} | {run.agent for run in store.runs() if run.agent})
+    counts = {run.agent: 0 for run in store.runs() if run.agent} | Counter(one.agent for one in known)
+    agents = sorted(counts, key=lambda agent: (-counts[agent], agent))
     if not agents:
         st.info("There are no runs yet, so there is nothing to remember.")
         return
-    counts = {agent: sum(one.agent == agent for one in known) for agent in agents}
     agent = st.selectbox(
         "Agent", agents, format_func=lambda name: f"{name} · {counts[name]}", key="memory_agent", width=320
     )

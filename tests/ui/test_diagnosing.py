@@ -129,7 +129,8 @@ def test_figures_in_words() -> None:
         "$3.00",
         "$1,234.50",
     ]
-    assert [tokens_words(count) for count in (0, 999, 1_000, 83_000, 166_049)] == ["0", "999", "1.0k", "83.0k", "166k"]
+    counts = (0, 999, 1_000, 83_000, 166_049, 999_600, 10_400_000)
+    assert [tokens_words(count) for count in counts] == ["0", "999", "1.0k", "83.0k", "166k", "1.0M", "10.4M"]
     assert [duration_words(seconds) for seconds in (0.2, 74, 300, 9_000)] == [
         "under a second",
         "74 s",
