@@ -345,12 +345,14 @@ def test_a_person_changes_an_insight(store: Store) -> None:
 
 def test_old_insights_of_models_make_room_and_can_still_be_looked_up(store: Store) -> None:
     rng = random.Random(1)
+    # Few letters in common: what texts share is soon told then.
+    alphabets = [[chr(0x4E00 + 20 * n + at) for at in range(20)] for n in range(60)]
     many = [
         make_insight(
-            text=" ".join(f"{rng.choice('abcdefgh')}{rng.randrange(10**6)}" for _ in range(120))[:1000],
+            text=" ".join("".join(rng.choices(letters, k=7)) for _ in range(120))[:1000],
             created_at=NOON + timedelta(minutes=n),
         )
-        for n in range(60)
+        for n, letters in enumerate(alphabets)
     ]
     learned = store.add_insights(many)
     held = store.insights("SWE-agent")
