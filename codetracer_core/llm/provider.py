@@ -76,6 +76,7 @@ def open_model(
         price=price or _known_price(known),
         uses_price_list=price is None and bool(known),
         context_tokens=int(window),
+        longest_answer=known.get("max_output_tokens"),
         timeout=timeout,
         retries=retries,
         mode=mode,
@@ -99,6 +100,7 @@ class ProviderModel:
         price: Price | None,
         uses_price_list: bool,
         context_tokens: int,
+        longest_answer: int | None,
         timeout: float,
         retries: int,
         mode: Mode,
@@ -111,6 +113,7 @@ class ProviderModel:
         self._api_base = api_base
         self._key = key
         self._uses_price_list = uses_price_list
+        self._longest_answer = longest_answer
         self._timeout = timeout
         self._retries = retries
         self._mode = mode
@@ -179,6 +182,8 @@ class ProviderModel:
 
     def _options(self, max_tokens: int | None, temperature: float | None) -> dict[str, Any]:
         """What this provider has not refused of the parts of a request that can be left out."""
+        if max_tokens and self._longest_answer:
+            max_tokens = min(max_tokens, self._longest_answer)  # more is refused, not cut
         options: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature, "stream": True}
         if "stream" not in self._refused:
             options["stream_options"] = {"include_usage": True}

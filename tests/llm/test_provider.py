@@ -1,6 +1,8 @@
 """A model behind a real HTTP server that does everything wrong that providers do."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ import pytest
 from codetracer_core.errors import Cancelled, ConfigError, ContextOverflow, ModelError
 from codetracer_core.llm import Message, Mode, Price, ToolSpec, open_model
 from tests import model_server as served
+from tests.conftest import REPOSITORY
 from tests.llm.conftest import Start, model_at
 from tests.model_server import Behaviour, Drop, Fail, Garbage, Hang, Say
 
@@ -309,6 +312,27 @@ def test_nothing_is_asked_once_it_is_cancelled(model_server: Start) -> None:
 # --- names, prices, windows
 
 
+def test_nobody_but_the_server_is_contacted(model_server: Start) -> None:
+    """No price list, no tokenizer (litellm would fetch one for this name), no telemetry."""
+    server = model_server([Say("x", usage=None)])
+    program = """
+import sys
+contacted = set()
+def listen(event, args):
+    if event == "socket.connect":
+        contacted.add(str(args[1][0]))
+    elif event == "socket.getaddrinfo":
+        contacted.add(str(args[0]))
+sys.addaudithook(listen)
+from codetracer_core.llm import Message, open_model
+open_model("meta-llama/Llama-3.1-8B", api_base=sys.argv[1]).complete([Message(role="user", text="Hello")])
+print(*contacted)
+"""
+    command = [sys.executable, "-c", program, server.url]
+    shown = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert (shown.stdout, shown.stderr) == ("127.0.0.1\n", "")
+
+
 @pytest.mark.parametrize("name", ["no-such-model", "nobody/no-such-model", ""])
 def test_a_name_that_means_nothing(name: str) -> None:
     with pytest.raises(ModelError, match=r"does not say whose model it is.*provider/model"):
@@ -345,6 +369,13 @@ def test_what_is_known_of_a_model() -> None:
     assert (unknown.context_tokens, unknown.price) == (32_768, None)
     given = open_model("openai/gpt-4o", price=Price(prompt=1.0, completion=1.0), context_tokens=9_000)
     assert (given.context_tokens, given.price) == (9_000, Price(prompt=1.0, completion=1.0))
+
+
+def test_no_longer_answer_is_asked_for_than_the_model_can_give(model_server: Start) -> None:
+    server = model_server([Say("x"), Say("x")])
+    for name in ("openai/gpt-4o", "openai/nobody-knows-it"):
+        open_model(name, api_base=server.url).complete(HELLO, max_tokens=50_000)
+    assert [asked.body["max_tokens"] for asked in server.requests] == [16_384, 50_000]
 
 
 def test_a_known_price_is_charged_and_a_cached_token_is_cheaper(model_server: Start) -> None:
