@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from codetracer_core.diagnosis.answers import LESSONS, Answer, FindingAnswer, Submission
 from codetracer_core.diagnosis.evidence import Checked, check
@@ -11,7 +11,7 @@ from codetracer_core.diagnosis.prompts import prompt
 from codetracer_core.diagnosis.talk import Talk
 from codetracer_core.diagnosis.tools import call_tool
 from codetracer_core.errors import ModelError
-from codetracer_core.llm import ToolRequest, ToolSpec, read_arguments
+from codetracer_core.llm import ToolRequest, ToolSpec, UnusableAnswer, as_tool, read_answer
 
 Asked = TypeVar("Asked", bound=Answer)
 
@@ -39,14 +39,10 @@ class HalfChoice(Answer):
     findings: list[FindingAnswer] = Field(default_factory=list, description="Labels that you would give by now.")
 
 
-def tool_for(answer: type[Answer], name: str, description: str) -> ToolSpec:
-    return ToolSpec(name=name, description=description, parameters=answer.model_json_schema())
-
-
-SUBMIT = tool_for(Submission, "submit_diagnosis", "Hand in the diagnosis. The evidence is checked.")
-KEEP_NOTE = tool_for(Note, "keep_note", "Keep a thought, or labels that you are sure of.")
-JUDGE_PART = tool_for(PartJudgement, "judge_part", "Say what this part of the run came to.")
-CHOOSE_HALF = tool_for(HalfChoice, "choose_half", "Say in which half the run first went off track.")
+SUBMIT = as_tool(Submission, "submit_diagnosis", "Hand in the diagnosis. The evidence is checked.")
+KEEP_NOTE = as_tool(Note, "keep_note", "Keep a thought, or labels that you are sure of.")
+JUDGE_PART = as_tool(PartJudgement, "judge_part", "Say what this part of the run came to.")
+CHOOSE_HALF = as_tool(HalfChoice, "choose_half", "Say in which half the run first went off track.")
 
 
 def converse(talk: Talk, tools: Sequence[ToolSpec] = (), *, phase: str = "conclude") -> None:
@@ -90,9 +86,9 @@ def answer_of(talk: Talk, asked: type[Asked], tool: ToolSpec) -> Asked:
                 talk.answer(request, f"Call {tool.name}, once.")
                 continue
             try:
-                answer = asked.model_validate(read_arguments(request.arguments))
+                answer = read_answer(request.arguments, asked)
                 talk.answer(request, "Noted.")
-            except (ValidationError, ModelError) as error:
+            except UnusableAnswer as error:
                 _refuse(talk, request, _problems(talk, error))
         if answer is not None:
             return answer
@@ -135,8 +131,8 @@ def _carried_out(talk: Talk, request: ToolRequest, must_conclude: bool) -> bool:
         return False
     if request.name == KEEP_NOTE.name:
         try:
-            take_note(talk, Note.model_validate(read_arguments(request.arguments)))
-        except (ValidationError, ModelError) as error:
+            take_note(talk, read_answer(request.arguments, Note))
+        except UnusableAnswer as error:
             talk.answer(request, "\n".join(_problems(talk, error)))
         else:
             talk.answer(request, "Kept.")
@@ -151,8 +147,8 @@ def _carried_out(talk: Talk, request: ToolRequest, must_conclude: bool) -> bool:
 def _handed_in(talk: Talk, request: ToolRequest) -> bool:
     problems: Sequence[str]
     try:
-        submission = Submission.model_validate(read_arguments(request.arguments))
-    except (ValidationError, ModelError) as error:
+        submission = read_answer(request.arguments, Submission)
+    except UnusableAnswer as error:
         problems = _problems(talk, error)
     else:
         checked = check(submission, talk.reading)
@@ -173,9 +169,7 @@ def _refuse(talk: Talk, request: ToolRequest, problems: Sequence[str]) -> None:
     talk.tell("repair", listed)
 
 
-def _problems(talk: Talk, error: ValidationError | ModelError) -> list[str]:
-    """What does not fit, for the model: the first ten mistakes with their places, without the values."""
+def _problems(talk: Talk, error: UnusableAnswer) -> list[str]:
+    """What does not fit, for the model."""
     too_long = ["The answer was cut off because it was too long: be brief."] if talk.was_cut else []
-    if isinstance(error, ModelError):
-        return [*too_long, error.reason]
-    return too_long + [f"{'.'.join(map(str, one['loc'])) or 'answer'}: {one['msg']}" for one in error.errors()[:10]]
+    return [*too_long, *error.problems]

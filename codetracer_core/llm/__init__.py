@@ -2,24 +2,23 @@
 
     model = open_model("openai/gpt-5")
     reply = model.complete([Message(role="user", text="…")], tools=[…])
-    answered = ask(model, [Message(role="user", text="…")], SomeAnswer)
+    answer = read_answer(reply.tool_requests[0].arguments, SomeAnswer)
 
 ``recorded`` keeps a journal, so that what was paid for once is not paid for again.
 """
 
-from codetracer_core.llm.asking import Answered, UnusableAnswer, as_tool, ask, read_answer, sum_usage
 from codetracer_core.llm.journal import recorded
 from codetracer_core.llm.modes import MODES, Mode
 from codetracer_core.llm.protocol import Message, Model, Price, Reply, ToolRequest, ToolSpec
 from codetracer_core.llm.provider import UNKNOWN_WINDOW, open_model
 from codetracer_core.llm.reading import read_arguments
 from codetracer_core.llm.scripted import ScriptedModel, calling
+from codetracer_core.llm.structured import UnusableAnswer, as_tool, read_answer
 from codetracer_core.llm.tokens import count_text, count_tokens
 
 __all__ = [
     "MODES",
     "UNKNOWN_WINDOW",
-    "Answered",
     "Message",
     "Mode",
     "Model",
@@ -30,7 +29,6 @@ __all__ = [
     "ToolSpec",
     "UnusableAnswer",
     "as_tool",
-    "ask",
     "calling",
     "count_text",
     "count_tokens",
@@ -38,5 +36,4 @@ __all__ = [
     "read_answer",
     "read_arguments",
     "recorded",
-    "sum_usage",
 ]

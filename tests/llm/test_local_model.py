@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from codetracer_core.errors import ContextOverflow
-from codetracer_core.llm import Message, Mode, ask, open_model
+from codetracer_core.llm import Message, Mode, as_tool, open_model, read_answer
 
 WINDOW = 2048
 QUESTION = [
@@ -50,12 +50,13 @@ def address() -> Iterator[str]:
 @pytest.mark.parametrize("mode", ["schema", "auto"])
 def test_a_structured_answer(address: str, mode: Mode) -> None:
     model = open_model("smollm2", api_base=address, context_tokens=WINDOW, mode=mode, timeout=120.0)
-    answered = ask(model, QUESTION, Judgement, max_tokens=300, temperature=0.0)
-    assert answered.value.step_id in range(1, 6)
-    assert answered.usage.prompt_tokens > 30
-    assert answered.usage.completion_tokens > 5
-    assert not answered.usage.estimated
-    assert answered.usage.cost_usd is None
+    tool = as_tool(Judgement, "answer", "Say what the step was.")
+    reply = model.complete(QUESTION, tools=(tool,), must_call="answer", max_tokens=300, temperature=0.0)
+    assert read_answer(reply.tool_requests[0].arguments, Judgement).step_id in range(1, 6)
+    assert reply.usage.prompt_tokens > 30
+    assert reply.usage.completion_tokens > 5
+    assert not reply.usage.estimated
+    assert reply.usage.cost_usd is None
 
 
 def test_prose_streams_in(address: str) -> None:
