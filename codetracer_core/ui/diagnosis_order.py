@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import streamlit as st
 from pydantic import ValidationError
 
-from codetracer_core.config import WHERE_KEYS_GO, Config, LlmConfig, load_config
+from codetracer_core.config import WHERE_KEYS_GO, Config, LlmConfig, load_config, model_of
 from codetracer_core.diagnosing import BatchRow, batch, diagnose_run
 from codetracer_core.diagnosis.estimate import Estimate, estimate
 from codetracer_core.diagnosis_models import HEURISTIC, STRATEGIES, CallUsage, DiagnosisSettings
 from codetracer_core.errors import CodeTracerError
-from codetracer_core.llm import Model, Price, open_model
+from codetracer_core.llm import Model, Price
 from codetracer_core.models import Trajectory
 from codetracer_core.projects import Role
 from codetracer_core.store import RunSummary, Store, default_workspace, is_text
@@ -154,25 +154,19 @@ class ModelFacts:
 @st.cache_data(max_entries=64, ttl=600, show_spinner="Looking up the model …")
 def model_facts(model: str, api_base: str | None) -> ModelFacts:
     """Price and window of a model. Raises ModelError for a name that nobody knows."""
-    opened = _opened(model, api_base, load_config(None, default_workspace()).config.llm)
+    opened = _opened(model, api_base, load_config(None, default_workspace()).config)
+    assert opened is not None, "the offline rules are no model"
     return ModelFacts(opened.price, opened.context_tokens)
 
 
-def _opened(model: str, api_base: str | None, settings: LlmConfig) -> Model:
-    """The model itself. An address that somebody typed in is checked as one in a file of settings is."""
+def _opened(model: str, api_base: str | None, config: Config) -> Model | None:
+    """The model itself; None: the offline rules. An address that somebody typed in is checked as one in a file is."""
     try:
-        checked = LlmConfig.model_validate({**settings.model_dump(), "model": model, "api_base": api_base})
+        llm = LlmConfig.model_validate({**config.llm.model_dump(), "model": model, "api_base": api_base})
     except ValidationError as error:
         words = error.errors(include_input=False)[0]["msg"].removeprefix("Value error, ")
         raise CodeTracerError(words, place="API base") from error
-    return open_model(
-        model,
-        api_base=checked.api_base,
-        price=checked.prices.get(model),
-        context_tokens=checked.context_tokens,
-        timeout=checked.timeout,
-        retries=checked.retries,
-    )
+    return model_of(config.model_copy(update={"llm": llm}))
 
 
 def estimate_of(order: Order, trajectories: Sequence[Trajectory], share: float = 1.0) -> Estimate:
@@ -298,7 +292,7 @@ def start(store: Store, order: Order, runs: Sequence[RunSummary], *, how: HowMan
         job.problem = " ".join(report.notes)
 
     def work(job: Job) -> None:
-        model = None if order.model == HEURISTIC else _opened(order.model, order.api_base, config.llm)
+        model = _opened(order.model, order.api_base, config)
         if how is None:
             for run_id in job.runs:
                 one(job, run_id, model)
