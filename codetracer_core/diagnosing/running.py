@@ -5,7 +5,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,7 @@ from codetracer_core.diagnosis import Made, Progress, diagnose
 from codetracer_core.diagnosis.heuristic import diagnose_offline
 from codetracer_core.diagnosis.prompts import versions
 from codetracer_core.diagnosis_models import HEURISTIC, Diagnosis, DiagnosisSettings, Insight
-from codetracer_core.errors import ContextOverflow, ModelError
-from codetracer_core.llm import Message, Model, Price, Reply, ToolSpec
+from codetracer_core.llm import Model
 from codetracer_core.memory import MOST_CHARACTERS, chosen, why_not_general
 from codetracer_core.models import RunRecord
 from codetracer_core.store import Diagnosed, Inbox, Learned, Reader, Store, open_for_writing
@@ -119,7 +117,6 @@ def carry_out(
         return diagnosis_id in {one.diagnosis_id for one in reader.diagnoses([record.run_id])}
 
     with journal(journals, key, memory, is_stored) as kept:
-        line = _Line()
         made = diagnose(
             trajectory,
             run_id=record.run_id,
@@ -129,12 +126,12 @@ def carry_out(
             on_progress=on_progress,
             cancelled=cancelled,
             diagnosis_id=kept.request.diagnosis_id,
-            wrap=lambda model, sample: _Watched(kept.wrap(model, sample), line),
+            wrap=kept.wrap,
         )
         diagnosis = made.diagnosis
         if diagnosis.status == "failed" and not diagnosis.total_usage.calls:
             return diagnosis  # nothing was said, nothing was paid
-        broken = diagnosis.status == "cancelled" or (line.is_broken and diagnosis.status != "complete")
+        broken = diagnosis.status == "cancelled" or (made.lost_model and diagnosis.status != "complete")
         general = [one for one in made.insights if not why_not_general(one.text, trajectory)]
         put_taught(journals, diagnosis.diagnosis_id, general if not broken else [])
         added = _store(writer, record, made, "" if broken else key)
@@ -173,60 +170,3 @@ def _store(writer: Writer, record: RunRecord, made: Made, key: str) -> Diagnosed
     for one in added.refused:
         _log.warning("A label of diagnosis %s was refused: %s", made.diagnosis.diagnosis_id, one.reason)
     return added
-
-
-@dataclass
-class _Line:
-    """The line to the model: broken as soon as a call failed that no other conversation could have saved."""
-
-    is_broken: bool = False
-
-
-@dataclass(frozen=True)
-class _Watched:
-    """A model that tells the line when it does not answer."""
-
-    model: Model
-    line: _Line
-
-    @property
-    def name(self) -> str:
-        return self.model.name
-
-    @property
-    def context_tokens(self) -> int:
-        return self.model.context_tokens
-
-    @property
-    def price(self) -> Price | None:
-        return self.model.price
-
-    def complete(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: Sequence[ToolSpec] = (),
-        must_call: str | None = None,
-        max_tokens: int | None = None,
-        temperature: float | None = None,
-        cancelled: Callable[[], bool] = lambda: False,
-        on_text: Callable[[str], None] | None = None,
-    ) -> Reply:
-        try:
-            return self.model.complete(
-                messages,
-                tools=tools,
-                must_call=must_call,
-                max_tokens=max_tokens,
-                temperature=temperature,
-                cancelled=cancelled,
-                on_text=on_text,
-            )
-        except ContextOverflow:
-            raise
-        except ModelError:
-            self.line.is_broken = True
-            raise
-
-    def count_tokens(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> int:
-        return self.model.count_tokens(messages, tools)

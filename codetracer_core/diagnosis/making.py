@@ -36,6 +36,8 @@ class Made:
     """All messages, replies and their tokens in their order, as JSON values."""
     insights: tuple[Insight, ...] = ()
     """As the model gave them: not yet looked at."""
+    lost_model: bool = False
+    """The model could not be reached at least once: asked another time, it may say more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ def diagnose(
         finished_at=datetime.now(UTC),
         **(merged(samples) if samples else {"conclusion": "undecided"}),
     )
-    return Made(diagnosis, tuple(transcript), _insights(diagnosis, trajectory, ended))
+    lost_model = any(one.talk.lost_model for one in ended)
+    return Made(diagnosis, tuple(transcript), _insights(diagnosis, trajectory, ended), lost_model)
 
 
 def _one_sample(talk: Talk, lessons: str) -> _Ended:

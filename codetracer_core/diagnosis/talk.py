@@ -65,6 +65,8 @@ class Talk:
     """Why the model was told to conclude, if it was."""
     cut_short: str = ""
     """What of the run the strategy could not come to, and why."""
+    lost_model: bool = False
+    """A call failed, and no other conversation would have saved it."""
     usage: dict[str, CallUsage] = field(default_factory=dict)
 
     def begin(self, *texts: str) -> None:
@@ -125,14 +127,18 @@ class Talk:
         if self.cancelled():
             raise Cancelled("cancelled")
         self.budget.check(self.model.count_tokens(messages, tools))
-        reply = self.model.complete(
-            messages,
-            tools=tools,
-            must_call=must_call,
-            max_tokens=self.reserve,
-            temperature=self.settings.temperature,
-            cancelled=self.cancelled,
-        )
+        try:
+            reply = self.model.complete(
+                messages,
+                tools=tools,
+                must_call=must_call,
+                max_tokens=self.reserve,
+                temperature=self.settings.temperature,
+                cancelled=self.cancelled,
+            )
+        except ModelError as error:
+            self.lost_model = self.lost_model or not isinstance(error, ContextOverflow)
+            raise
         self.budget.add(reply.usage)
         self.usage[phase] = self.usage.get(phase, CallUsage()) + reply.usage
         self.note(phase, "usage", **reply.usage.model_dump())
