@@ -200,7 +200,7 @@ class Diagnosis(Frozen):
     """As it was asked for ("openai/gpt-5"), or ``HEURISTIC``."""
     settings: DiagnosisSettings
     prompt_versions: Mapping[str, str] = Field(default_factory=dict)
-    """File name of each prompt → its version (sha256 of its text, first 12 hex digits)."""
+    """File name of each prompt → its version (first 12 hex digits of its sha256); the offline rules are one, "rules"."""
     insights: tuple[str, ...] = ()
     """Ids of the insights that were in the prompt."""
     status: DiagnosisStatus

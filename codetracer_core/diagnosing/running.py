@@ -11,7 +11,7 @@ from typing import Any
 from codetracer_core.diagnosing.evidence import FolderRun, evidence_of
 from codetracer_core.diagnosing.journals import journal, put_taught, taught
 from codetracer_core.diagnosis import Made, Progress, diagnose
-from codetracer_core.diagnosis.heuristic import diagnose_offline
+from codetracer_core.diagnosis.heuristic import diagnose_offline, rules_version
 from codetracer_core.diagnosis.prompts import versions
 from codetracer_core.diagnosis_models import HEURISTIC, Diagnosis, DiagnosisSettings, Insight
 from codetracer_core.llm import Model
@@ -86,10 +86,12 @@ def diagnose_folder(
 
 
 def request_key(record: RunRecord, model: Model | None, settings: DiagnosisSettings) -> str:
-    """Names a question: this evidence, this model, these settings and prompts (hex)."""
-    asked: list[Any] = [record.run_id, record.evidence_hash, HEURISTIC if model is None else model.name]
-    if model is not None:
-        asked += [settings.model_dump(mode="json"), versions(settings.strategy)]
+    """Names a question: this evidence, this model, these settings and prompts, or these rules (hex)."""
+    asked: list[Any] = [record.run_id, record.evidence_hash]
+    if model is None:
+        asked += [HEURISTIC, rules_version()]
+    else:
+        asked += [model.name, settings.model_dump(mode="json"), versions(settings.strategy)]
     return hashlib.sha256(to_json(asked).encode(errors="replace")).hexdigest()[:40]
 
 

@@ -1,8 +1,11 @@
 """A diagnosis without a language model: the offline rules of ``rules``, told in the words of a diagnosis."""
 
+import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 
 from codetracer_core.actions import classify
 from codetracer_core.diagnosis.rules import RULES, Facts, Hit, Place, Rule
@@ -31,6 +34,15 @@ STEPS_NAMED = 8
 Found = tuple[Rule, Hit]
 
 
+@cache
+def rules_version() -> dict[str, str]:
+    """Version of the rules, told like that of a prompt: the first 12 hex digits of the sha256 of their source."""
+    here = Path(__file__)
+    sources = [here, here.with_name("failures.py"), *sorted(here.with_name("rules").glob("*.py"))]
+    text = b"".join(source.read_bytes() for source in sources)
+    return {"rules": hashlib.sha256(text).hexdigest()[:12]}
+
+
 def diagnose_offline(
     trajectory: Trajectory, *, run_id: str, tree: TraceTree | None = None, diagnosis_id: str | None = None
 ) -> Diagnosis:
@@ -52,6 +64,7 @@ def diagnose_offline(
         run_id=run_id,
         model=HEURISTIC,
         settings=DiagnosisSettings(),
+        prompt_versions=rules_version(),
         status="complete",
         conclusion="error_found" if onset else "no_error_found",
         summary=_summary(found, findings),

@@ -51,7 +51,8 @@ def address() -> Iterator[str]:
 def test_a_structured_answer(address: str, mode: Mode) -> None:
     model = open_model("smollm2", api_base=address, context_tokens=WINDOW, mode=mode, timeout=120.0)
     tool = as_tool(Judgement, "answer", "Say what the step was.")
-    reply = model.complete(QUESTION, tools=(tool,), must_call="answer", max_tokens=300, temperature=0.0)
+    for _ in range(2):  # the first time it may be found out that this server passes over tools
+        reply = model.complete(QUESTION, tools=(tool,), must_call="answer", max_tokens=300, temperature=0.0)
     assert read_answer(reply.tool_requests[0].arguments, Judgement).step_id in range(1, 6)
     assert reply.usage.prompt_tokens > 30
     assert reply.usage.completion_tokens > 5
