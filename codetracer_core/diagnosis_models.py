@@ -200,7 +200,7 @@ class Diagnosis(Frozen):
     """As it was asked for ("openai/gpt-5"), or ``HEURISTIC``."""
     settings: DiagnosisSettings
     prompt_versions: Mapping[str, str] = Field(default_factory=dict)
-    """File name of each prompt → its version (first 12 hex digits of its sha256); the offline rules are one, "rules"."""
+    """Prompt file → version (first 12 hex digits of its sha256). The offline rules count as one, "rules"."""
     insights: tuple[str, ...] = ()
     """Ids of the insights that were in the prompt."""
     status: DiagnosisStatus
