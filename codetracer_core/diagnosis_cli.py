@@ -1,4 +1,4 @@
-"""Commands on diagnoses: ``analyze``, ``batch`` and the settings behind both. Thin, as ``cli`` is."""
+"""Commands on one diagnosis, and on the settings behind all. Thin, as ``cli`` is."""
 
 import json
 from collections.abc import Mapping, Sequence
