@@ -202,11 +202,14 @@ ImpactSeverity = Literal["critical", "moderate", "minor"]
 Confidence = Literal["high", "medium", "low"]
 
 
+QuotedField = Literal["action", "observation", "thought"]
+
+
 class EvidenceQuote(Frozen):
     """Text of a step that speaks for a label. ``quotes.holds`` tells whether a run still says it there."""
 
     step_id: int = Field(ge=1, strict=True)
-    field: Literal["action", "observation", "thought"]
+    field: QuotedField
     start: int = Field(ge=0, strict=True)
     """Offset into the stored text, in characters as Python counts them, 0-based."""
     end: int = Field(strict=True)
@@ -223,6 +226,12 @@ class EvidenceQuote(Frozen):
         if self.sha256 != hash_of_quote(self.text):
             raise ValueError("the quoted text has another hash")
         return self
+
+    @classmethod
+    def of(cls, step_id: int, field: QuotedField, start: int, text: str) -> Self:
+        """The quote of a text that stands in this place."""
+        end, digest = start + len(text), hash_of_quote(text)
+        return cls(step_id=step_id, field=field, start=start, end=end, text=text, sha256=digest)
 
 
 def hash_of_quote(text: str) -> str:

@@ -14,15 +14,13 @@ from codetracer_core.diagnosis_models import (
     OnsetCandidate,
     StepFinding,
 )
-from codetracer_core.models import EvidenceQuote, Stage, hash_of_quote
+from codetracer_core.models import EvidenceQuote, Stage
 
 
 def citation(step_id: int, text: str, *, held: bool = True) -> Citation:
     """Words of an observation, which the run holds or not."""
-    quote = EvidenceQuote(
-        step_id=step_id, field="observation", start=0, end=len(text), text=text, sha256=hash_of_quote(text)
-    )
-    return Citation(step_id=step_id, text=text, quote=quote if held else None)
+    quote = EvidenceQuote.of(step_id, "observation", 0, text) if held else None
+    return Citation(step_id=step_id, text=text, quote=quote)
 
 
 def diagnosis(**fields: Any) -> Diagnosis:

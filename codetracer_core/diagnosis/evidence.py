@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from codetracer_core.actions import shown
 from codetracer_core.diagnosis.answers import Evidence, LinkAnswer, Submission
@@ -17,7 +16,7 @@ from codetracer_core.diagnosis_models import (
     OnsetCandidate,
     StepFinding,
 )
-from codetracer_core.models import EvidenceQuote, Step, hash_of_quote
+from codetracer_core.models import EvidenceQuote, QuotedField, Step
 
 SHORTEST_QUOTE = 3
 """Characters; fewer of them prove nothing."""
@@ -27,8 +26,7 @@ LONGEST_QUOTE = 2_000
 """What is kept of a quote."""
 MOST_PROBLEMS = 20
 
-_Field = Literal["observation", "action", "thought"]
-_LOOKED_UP: tuple[_Field, ...] = ("observation", "action", "thought")
+_LOOKED_UP: tuple[QuotedField, ...] = ("observation", "action", "thought")
 _ELLIPSIS = re.compile(r"\s*[\[(]?(?:…|⋯|\.{3,})[\])]?\s*")
 _WRITTEN_ESCAPE = re.compile(r"\\[nrt]|⏎")
 _AROUND = "\"'`“”‘’«» \t\r\n"
@@ -251,22 +249,22 @@ def _words(text: str) -> str:
     return " ".join(text.split())
 
 
-def _stored(step: Step, name: _Field) -> View | None:
+def _stored(step: Step, name: QuotedField) -> View | None:
     text: str | None = getattr(step, name)
     return as_stored(text) if text is not None else None
 
 
-def _shown(step: Step, name: _Field) -> View | None:
+def _shown(step: Step, name: QuotedField) -> View | None:
     view = field_as_read(step, name)
     return collapsed(view) if view is not None else None
 
 
-def _stored_loosely(step: Step, name: _Field) -> View | None:
+def _stored_loosely(step: Step, name: QuotedField) -> View | None:
     view = _stored(step, name)
     return collapsed(view) if view is not None else None
 
 
-def _found(step: Step, words: str, view_of: Callable[[Step, _Field], View | None]) -> EvidenceQuote | None:
+def _found(step: Step, words: str, view_of: Callable[[Step, QuotedField], View | None]) -> EvidenceQuote | None:
     for name in _LOOKED_UP:
         view = view_of(step, name)
         at = view.text.find(words) if view is not None else -1
@@ -275,8 +273,6 @@ def _found(step: Step, words: str, view_of: Callable[[Step, _Field], View | None
     return None
 
 
-def _quote(step: Step, name: _Field, start: int, end: int) -> EvidenceQuote:
+def _quote(step: Step, name: QuotedField, start: int, end: int) -> EvidenceQuote:
     text: str = getattr(step, name)[start : min(end, start + LONGEST_QUOTE)]
-    return EvidenceQuote(
-        step_id=step.step_id, field=name, start=start, end=start + len(text), text=text, sha256=hash_of_quote(text)
-    )
+    return EvidenceQuote.of(step.step_id, name, start, text)

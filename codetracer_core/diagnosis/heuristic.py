@@ -21,7 +21,7 @@ from codetracer_core.diagnosis_models import (
     OnsetCandidate,
     StepFinding,
 )
-from codetracer_core.models import EvidenceQuote, Trajectory, hash_of_quote
+from codetracer_core.models import EvidenceQuote, Trajectory
 from codetracer_core.stages import offline_stages
 from codetracer_core.tree import TraceTree
 
@@ -115,14 +115,7 @@ def _quote(place: Place, trajectory: Trajectory) -> EvidenceQuote | None:
     text = stored[place.start : min(place.end, place.start + LONGEST_QUOTE)].rstrip()
     if not text.strip():
         return None
-    return EvidenceQuote(
-        step_id=place.step_id,
-        field=place.field,
-        start=place.start,
-        end=place.start + len(text),
-        text=text,
-        sha256=hash_of_quote(text),
-    )
+    return EvidenceQuote.of(place.step_id, place.field, place.start, text)
 
 
 def _onset(

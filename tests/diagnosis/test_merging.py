@@ -18,11 +18,11 @@ from codetracer_core.diagnosis_models import (
     OnsetCandidate,
     StepFinding,
 )
-from codetracer_core.models import EvidenceQuote, hash_of_quote
+from codetracer_core.models import EvidenceQuote
 
 
 def cited(step: int, *, holds: bool = True) -> tuple[Citation, ...]:
-    quote = EvidenceQuote(step_id=step, field="action", start=0, end=4, text="make", sha256=hash_of_quote("make"))
+    quote = EvidenceQuote.of(step, "action", 0, "make")
     return (Citation(step_id=step, text="make", quote=quote if holds else None),)
 
 

@@ -27,7 +27,6 @@ from codetracer_core.models import (
     ToolCall,
     Trajectory,
     Usage,
-    hash_of_quote,
 )
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -100,9 +99,7 @@ def make_label(sequence: int, value: Any = "incorrect", **fields: Any) -> LabelE
 def make_diagnosis(*, finding: int = 3, **fields: Any) -> Diagnosis:
     """One supported finding, one without evidence, an onset and a chain to step 5."""
     words = f"sed -i s/{finding}" if finding % 3 == 0 else f"cat file_{finding}"
-    quote = EvidenceQuote(
-        step_id=finding, field="action", start=0, end=len(words), text=words, sha256=hash_of_quote(words)
-    )
+    quote = EvidenceQuote.of(finding, "action", 0, words)
     given: dict[str, Any] = {
         "diagnosis_id": uuid4().hex,
         "run_id": "run-1",

@@ -22,7 +22,7 @@ from codetracer_core.diagnosis_models import (
     StepFinding,
 )
 from codetracer_core.errors import CodeTracerError, NotFound, UnreadableFile
-from codetracer_core.models import EvidenceQuote, Stage, hash_of_quote
+from codetracer_core.models import EvidenceQuote, Stage
 from codetracer_core.store import Diagnosed, Inbox, Store, Workspace
 from codetracer_core.store.diagnoses import transcript_name
 from codetracer_core.store.inbox import open_parcel
@@ -167,7 +167,7 @@ def test_an_id_that_is_no_uuid_becomes_no_file_name(store: Store, name: str) -> 
 
 def test_nothing_that_a_model_says_makes_a_diagnosis_unstorable(store: Store) -> None:
     text = "\ud800 \x00 <b>{x}</b> " + "x" * 30_000
-    quote = EvidenceQuote(step_id=3, field="action", start=0, end=4, text="sed ", sha256=hash_of_quote("sed "))
+    quote = EvidenceQuote.of(3, "action", 0, "sed ")
     citations = (*(Citation(step_id=3, text=text, quote=quote) for _ in range(30)), Citation(step_id=3, text=text))
     given = diagnosed(
         model="a/\udfff",

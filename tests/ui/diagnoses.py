@@ -16,18 +16,14 @@ from codetracer_core.diagnosis_models import (
     OnsetCandidate,
     StepFinding,
 )
-from codetracer_core.models import EvidenceQuote, Stage, Trajectory, hash_of_quote
+from codetracer_core.models import EvidenceQuote, Stage, Trajectory
 from tests.store.factory import NOON
 
 
 def quote(trajectory: Trajectory, step_id: int, text: str, field: Any = "observation") -> Citation:
     """A citation of words that stand in the step."""
     stored: str = getattr(trajectory.steps[step_id - 1], field) or ""
-    start = stored.index(text)
-    found = EvidenceQuote(
-        step_id=step_id, field=field, start=start, end=start + len(text), text=text, sha256=hash_of_quote(text)
-    )
-    return Citation(step_id=step_id, text=text, quote=found)
+    return Citation(step_id=step_id, text=text, quote=EvidenceQuote.of(step_id, field, stored.index(text), text))
 
 
 def invented(step_id: int, text: str) -> Citation:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from codetracer_core.actions import Decision
 from codetracer_core.diagnosis.failures import Failure, Line, TestRun, failure_of, tests_of
-from codetracer_core.models import Step, Trajectory
+from codetracer_core.models import QuotedField, Step, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Place:
     """Text of a step that shows something: the field and the characters, as in ``EvidenceQuote``."""
 
     step_id: int
-    field: Literal["action", "observation"]
+    field: QuotedField
     start: int
     end: int
 
