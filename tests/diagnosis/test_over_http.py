@@ -103,7 +103,7 @@ def test_every_strategy_works_with_what_a_provider_knows(refuses: tuple[Any, ...
 @pytest.mark.parametrize("overflow", [OVERFLOW_OPENAI, OVERFLOW_LLAMA_CPP], ids=["OpenAI", "llama.cpp"])
 def test_a_window_that_turns_out_smaller_is_respected(overflow: Fail) -> None:
     def script(asked: Asked) -> Behaviour:
-        if len(asked.text) > 60_000:
+        if len(asked.text) > 50_000:
             return overflow
         turn = sum(message["role"] == "assistant" for message in asked.messages)
         if turn < 3:
@@ -114,7 +114,7 @@ def test_a_window_that_turns_out_smaller_is_respected(overflow: Fail) -> None:
         diagnosis = diagnosed(server, long_run(120, 3_000))
         sizes = [len(request.text) for request in server.requests]
     assert diagnosis.status == "complete", diagnosis.status_reason
-    assert max(sizes) > 60_000 > sizes[-1]
+    assert max(sizes) > 50_000 > sizes[-1]
 
 
 def test_a_refused_key_fails_at_once_in_words_without_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
