@@ -256,6 +256,12 @@ class Diagnosis(Frozen):
         return words[self.conclusion] if self.status == "complete" else None
 
     @property
+    def samples_merged(self) -> int | None:
+        """How many samples its statements were merged from: those that finished; None: none did, although several were
+        to be made, and it is not known how many had said anything."""
+        return self.samples_finished or (1 if self.settings.samples == 1 else None)
+
+    @property
     def accepted(self) -> tuple[StepFinding, ...]:
         """The findings that count as labels: those whose evidence the run holds, and that most samples have."""
         return tuple(finding for finding in self.findings if finding.is_supported and finding.support > MAJORITY)

@@ -36,10 +36,15 @@ def print_diagnosis(diagnosis: "Diagnosis", run: str) -> None:
     _section("Decision points", _decisions(diagnosis))
     _section("Corrective strategy", [(1, diagnosis.correct_strategy)])
     _section("Labels", _by_stage(diagnosis))
+    doubted = [one for one in diagnosis.findings if one.is_supported and one not in diagnosis.accepted]
+    _section(
+        "Said by half of the samples or fewer, not counted as labels",
+        [line for finding in doubted for line in _finding(finding, 1, diagnosis)],
+    )
     unsupported = [finding for finding in diagnosis.findings if not finding.is_supported]
     _section(
         "Unsupported, not counted as labels: the run does not hold these quotes",
-        [line for finding in unsupported for line in _finding(finding, 1)],
+        [line for finding in unsupported for line in _finding(finding, 1, diagnosis)],
     )
     typer.echo("")
     steps = max((stage.end_step_id for stage in diagnosis.stages), default=None)
@@ -62,7 +67,9 @@ _Lines = Iterable[tuple[int, str]]
 def _onset(diagnosis: "Diagnosis") -> _Lines:
     for rank, candidate in enumerate(diagnosis.onset, start=1):
         words = f": {candidate.reasoning}" if candidate.reasoning else ""
-        yield 1, f"{rank}. step {candidate.step_id}{_support(candidate.support)}{words}"
+        samples = diagnosis.samples_merged or 1
+        share = f" [{candidate.support:.0%} support, {samples} samples]" if samples > 1 else ""
+        yield 1, f"{rank}. step {candidate.step_id}{share}{words}"
         yield from _cited(candidate.citations, 2)
 
 
@@ -89,15 +96,17 @@ def _by_stage(diagnosis: "Diagnosis") -> _Lines:
             name = f", {stage.name}" if stage.name else ""
             yield 1, f"stage {stage.stage_id} (steps {stage.start_step_id} to {stage.end_step_id}{name})"
         for finding in inside:
-            yield from _finding(finding, 2)
+            yield from _finding(finding, 2, diagnosis)
     for finding in left:
-        yield from _finding(finding, 1)
+        yield from _finding(finding, 1, diagnosis)
 
 
-def _finding(finding: "StepFinding", depth: int) -> _Lines:
+def _finding(finding: "StepFinding", depth: int, diagnosis: "Diagnosis") -> _Lines:
     sure = f"{finding.confidence} confidence" if finding.confidence else ""
     facts = ", ".join(filter(None, (finding.deviation_type, finding.impact_severity, sure)))
-    head = f"step {finding.step_id} {finding.verdict}{f' ({facts})' if facts else ''}{_support(finding.support)}"
+    samples = diagnosis.samples_merged or 1
+    share = f" [{round(finding.support * samples)} of {samples} samples]" if samples > 1 else ""
+    head = f"step {finding.step_id} {finding.verdict}{f' ({facts})' if facts else ''}{share}"
     yield depth, f"{head}: {finding.reasoning}"
     if finding.correct_alternative:
         yield depth + 1, f"instead: {finding.correct_alternative}"
@@ -108,10 +117,6 @@ def _cited(citations: "Iterable[Citation]", depth: int) -> _Lines:
     for citation in citations:
         words = f": “{one_line(citation.text, 300)}”" if citation.text else ""
         yield depth, f"step {citation.step_id}{words}{'' if citation.quote or not words else ' [unsupported]'}"
-
-
-def _support(share: float) -> str:
-    return "" if share == 1 else f" [{share:.0%} support]"
 
 
 def _headed(head: str, text: str) -> None:
@@ -240,7 +245,7 @@ def watching() -> "Iterator[Callable[[Progress], None]]":
     with console.status(Text("starting")) as status:
 
         def show(event: "Progress") -> None:
-            does = "" if event.kind in _TOLD else event.text
+            does = "" if event.kind in _TOLD else event.words
             does = f"reads {steps_in_words(event.steps)}" if event.steps else does
             parts = (f"sample {event.sample}", _in_short(event.usage), does)
             status.update(Text(one_line(" · ".join(filter(None, parts)), 300), no_wrap=True, overflow="ellipsis"))

@@ -17,7 +17,14 @@ import pytest
 from codetracer_core import diagnosis_terminal as terminal
 from codetracer_core.cli import batch
 from codetracer_core.cli_options import Strategy
-from codetracer_core.diagnosis_models import HEURISTIC, STRATEGIES, CallUsage, EvidenceCheck, StepFinding
+from codetracer_core.diagnosis_models import (
+    HEURISTIC,
+    STRATEGIES,
+    CallUsage,
+    DiagnosisSettings,
+    EvidenceCheck,
+    StepFinding,
+)
 from codetracer_core.store import Store
 from tests.conftest import REPOSITORY
 from tests.diagnoses import citation, diagnosis
@@ -37,9 +44,9 @@ The case for a clean run
   The tests were run.
 
 Failure onset
-  1. step 3 [75% support]: The wrong file.
+  1. step 3 [75% support, 3 samples]: The wrong file.
     step 3: “saw 3”
-  2. step 5 [25% support]
+  2. step 5 [25% support, 3 samples]
 
 Error chain
   step 3: All letters were replaced.
@@ -55,15 +62,15 @@ Corrective strategy
 
 Labels
   stage 2 (steps 3 to 6, edit)
-    step 3 incorrect (wrong_target, critical, high confidence) [67% support]: It replaced every letter a.
+    step 3 incorrect (wrong_target, critical, high confidence) [2 of 3 samples]: It replaced every letter a.
       instead: Edit the function only.
       step 3: “saw 3”
       step 2: “nobody said so” [unsupported]
-    step 4 unuseful: Read again.
+    step 4 unuseful [3 of 3 samples]: Read again.
       step 4: “saw 4”
 
 Unsupported, not counted as labels: the run does not hold these quotes
-  step 5 incorrect: Made up.
+  step 5 incorrect [3 of 3 samples]: Made up.
     step 5: “invented” [unsupported]
 
 read         4 steps of 6
@@ -75,6 +82,25 @@ used         9 calls, 12,345 prompt and 1,000 completion tokens, 0.0600 USD, 12.
 def test_a_diagnosis_is_a_readable_report(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.print_diagnosis(diagnosis(), "some-run")
     assert capsys.readouterr().out == REPORT
+
+
+def test_a_single_sample_has_ranks_and_no_shares(capsys: pytest.CaptureFixture[str]) -> None:
+    one = diagnosis(settings=DiagnosisSettings(), samples_finished=1)
+    terminal.print_diagnosis(one, "some-run")
+    out = capsys.readouterr().out
+    assert "  1. step 3: The wrong file." in out
+    assert "%" not in out
+    assert "samples" not in out
+
+
+def test_what_only_some_samples_say_is_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    rare = StepFinding(step_id=4, verdict="unuseful", reasoning="Once.", citations=(citation(4, "saw 4"),), support=0.5)
+    terminal.print_diagnosis(diagnosis(findings=(rare,), samples_finished=2), "some-run")
+    out = capsys.readouterr().out
+    assert (
+        "Said by half of the samples or fewer, not counted as labels\n  step 4 unuseful [1 of 2 samples]: Once." in out
+    )
+    assert "\nLabels\n" not in out
 
 
 def test_a_clean_run_has_a_short_report(capsys: pytest.CaptureFixture[str]) -> None:

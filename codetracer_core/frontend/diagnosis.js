@@ -144,11 +144,14 @@ function createReport(root) {
     return node;
   }
   const chip = (text, className = "") => words("span", `chip ${className}`, text);
-  function supportBar(share) {
-    const bar = element("span", "support");
+  /** A share says something of several samples; what one sample names has a rank only. */
+  function supportBar(share, samples) {
+    const bar = element("span", "support"),
+      told = `${percent(share)} · ${samples} samples`;
+    bar.title = "1 for each sample that names it first, 1/2 for each that names it second, and so on; of all samples";
     bar.setAttribute("role", "img");
-    bar.setAttribute("aria-label", `support ${percent(share)}`);
-    bar.append(element("i"), element("span", "", percent(share)));
+    bar.setAttribute("aria-label", `support ${told}`);
+    bar.append(element("i"), element("span", "", told));
     bar.firstChild.style.setProperty("--share", share);
     return bar;
   }
@@ -166,7 +169,7 @@ function createReport(root) {
     if (data.onset.length) main.append(onset(data.onset));
     if (data.stages.length) main.append(labels(data.stages));
     if (data.doubted.length)
-      main.append(apart("Said by fewer than half of the samples", "They are no labels.", data.doubted));
+      main.append(apart("Said by half of the samples or fewer", "They are no labels.", data.doubted));
     if (data.unsupported.length)
       main.append(
         apart(
@@ -250,10 +253,12 @@ function createReport(root) {
 
   function onset(candidates) {
     const list = element("ol", "onsets");
-    candidates.forEach(({ step, reasoning, support, citations: of }, i) => {
+    const { samples } = r.data; // null: not known
+    candidates.forEach(({ step, reasoning, support, place, citations: of }, i) => {
       const item = element("li", i ? "" : "best");
       const line = stepLine(step, element("span", "spring"));
-      if (r.data.showsSupport || candidates.length > 1) line.append(supportBar(support));
+      if (samples > 1) line.append(supportBar(support, samples));
+      else if (samples && candidates.length > 1) line.append(element("span", "support", place));
       line.append(decided("onset", step, "Accept"));
       item.append(line);
       if (reasoning) item.append(words("p", "prose", reasoning));
@@ -290,7 +295,8 @@ function createReport(root) {
     for (const finding of findings) part.append(card(finding, false));
     return part;
   }
-  function card({ step, verdict, reasoning, instead, chips, support, samples, citations: of }, counts) {
+  function card({ step, verdict, reasoning, instead, chips, support, citations: of }, counts) {
+    const { samples } = r.data;
     const node = element("div", `card ${counts ? verdict : "lost"}`);
     const line = stepLine(step);
     line.prepend(element("span", `verdict ${verdict}`, `${VERDICT_MARKS[verdict]} ${verdict}`));

@@ -191,15 +191,19 @@ def _run_data(run: RunOfJob) -> dict[str, str]:
 
 
 def _log(run: RunOfJob) -> list[dict[str, Any]]:
-    several = len({progress.sample for progress in run.told}) > 1
+    """What was read, thought and met. Each sample has a line where it begins and one where it ends."""
+    told = list(run.told)[-MOST_TOLD:]  # a copy: the thread that makes the diagnosis goes on writing
+    several = len({progress.sample for progress in told}) > 1
     return [
         {
             "at": f"{progress.at:%H:%M:%S}",
             "kind": progress.kind,
-            "said": (f"sample {progress.sample}: " if several else "") + progress.text[:1_000],
+            "said": f"sample {progress.sample}: {progress.words}"
+            if several and progress.kind == "finished"
+            else progress.words[:1_000],
             "steps": list(progress.steps[:12]),
         }
-        for progress in list(run.told)[-MOST_TOLD:]
+        for progress in told
     ]
 
 

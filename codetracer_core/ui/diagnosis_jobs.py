@@ -81,7 +81,8 @@ class Job:
         if not run.is_over:
             run.state = "running"
             run.usage = progress.usage
-        run.told.append(progress)
+        if progress.kind != "call":  # the calls so far are told by the usage
+            run.told.append(progress)
 
     def keep(self, diagnosis: Diagnosis) -> None:
         """A diagnosis is made, and stored if it says anything."""

@@ -29,11 +29,12 @@ STRATEGY_MEANING: Mapping[Strategy, str] = {
     "step_by_step": "every step in its turn",
     "binary_search": "halves the run until it has the first wrong step",
 }
+_ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
 def report_data(diagnosis: Diagnosis, tree: TraceTree) -> dict[str, Any]:
     """The whole report. ``tree`` is the run's, for a line on what each step did."""
-    findings = [_finding(finding, diagnosis) for finding in diagnosis.findings]
+    findings = [_finding(finding) for finding in diagnosis.findings]
     both = list(zip(findings, diagnosis.findings, strict=True))
     labels = [told for told, finding in both if finding in diagnosis.accepted]
     return {
@@ -65,9 +66,10 @@ def report_data(diagnosis: Diagnosis, tree: TraceTree) -> dict[str, Any]:
                 "step": candidate.step_id,
                 "reasoning": candidate.reasoning,
                 "support": candidate.support,
+                "place": f"named {_ORDINALS.get(place, f'{place}th')}",
                 "citations": _citations(candidate.citations),
             }
-            for candidate in diagnosis.onset
+            for place, candidate in enumerate(diagnosis.onset, start=1)
         ],
         "stages": _by_stage(diagnosis, labels),
         "doubted": [told for told, finding in both if finding.is_supported and finding not in diagnosis.accepted],
@@ -90,7 +92,7 @@ def report_data(diagnosis: Diagnosis, tree: TraceTree) -> dict[str, Any]:
             }
             for point in diagnosis.decision_points
         ],
-        "showsSupport": diagnosis.samples_finished > 1,
+        "samples": diagnosis.samples_merged,
     }
 
 
@@ -192,7 +194,7 @@ def _counted(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
-def _finding(finding: StepFinding, diagnosis: Diagnosis) -> dict[str, Any]:
+def _finding(finding: StepFinding) -> dict[str, Any]:
     return {
         "step": finding.step_id,
         "verdict": finding.verdict,
@@ -208,7 +210,6 @@ def _finding(finding: StepFinding, diagnosis: Diagnosis) -> dict[str, Any]:
             if words
         ],
         "support": finding.support,
-        "samples": max(1, diagnosis.samples_finished),
         "citations": _citations(finding.citations),
     }
 

@@ -154,6 +154,17 @@ def test_agreement_counts_the_steps_that_either_diagnosis_labels() -> None:
     assert agreement_words(a_diagnosis(findings=()), a_diagnosis(findings=())) == ""
 
 
+@pytest.mark.parametrize(
+    ("asked_for", "finished", "samples"), [(1, 1, 1), (1, 0, 1), (3, 3, 3), (3, 1, 1), (3, 0, None)]
+)
+def test_an_onset_has_a_rank_and_the_number_of_samples_behind_it(
+    asked_for: int, finished: int, samples: int | None
+) -> None:
+    told = a_report(a_diagnosis(settings=DiagnosisSettings(samples=asked_for), samples_finished=finished))
+    assert told["samples"] == samples
+    assert [one["place"] for one in told["onset"]] == ["named first", "named second"]
+
+
 def test_an_entry_of_a_transcript_is_told_as_text() -> None:
     asked = {
         "sample": 2,
@@ -325,6 +336,25 @@ def test_a_job_tells_how_far_it_is_and_what_came_of_it() -> None:
     assert job.ended_at is not None
     with pytest.raises(NotFound):
         jobs.job("another")
+
+
+def test_a_log_tells_what_is_done_without_the_names_of_tools() -> None:
+    job = a_job(RUN)
+    for progress in (
+        told_now("sample 1 of 2: agent", kind="phase"),
+        told_now("investigate", kind="call"),
+        told_now("read_steps", steps=(1, 2)),
+        told_now("complete", kind="finished"),
+        told_now("read_steps", kind="thought", sample=2),
+    ):
+        job.hear(RUN, progress)
+    told = job_data(job, set(), RUN)
+    assert [(one["kind"], one["said"], one["steps"]) for one in told["log"]] == [
+        ("phase", "sample 1 of 2: agent", []),
+        ("read", "reads steps", [1, 2]),
+        ("finished", "sample 1: complete", []),
+        ("thought", "read_steps", []),
+    ]
 
 
 def test_a_cancelled_job_ends_and_what_it_did_not_reach_is_said_to_be_so() -> None:
