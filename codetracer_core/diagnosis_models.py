@@ -88,6 +88,11 @@ class OnsetCandidate(Frozen):
     support: float = Field(default=1.0, gt=0.0, le=1.0)
     """Mean over the finished samples of 1/rank: 1 where it is named first, 1/2 second, 0 not at all."""
 
+    @property
+    def is_supported(self) -> bool:
+        """Whether the run holds at least one of the quotes."""
+        return any(citation.quote for citation in self.citations)
+
 
 class ChainLink(Frozen):
     """One step of the error chain: what went wrong there, and from which earlier links it followed."""
@@ -97,6 +102,11 @@ class ChainLink(Frozen):
     follows_from: tuple[int, ...] = ()
     """Step ids of other links, all smaller than its own."""
     citations: tuple[Citation, ...] = ()
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether the run holds at least one of the quotes."""
+        return any(citation.quote for citation in self.citations)
 
 
 class DecisionPoint(Frozen):
@@ -266,9 +276,26 @@ class Diagnosis(Frozen):
         """The findings that count as labels: those whose evidence the run holds, and that most samples have."""
         return tuple(finding for finding in self.findings if finding.is_supported and finding.support > MAJORITY)
 
+    @property
+    def accepted_onset(self) -> OnsetCandidate | None:
+        """The candidate that counts as the label: the best one that has evidence; None unless an error was found."""
+        founded = (candidate for candidate in self.onset if self._is_founded(candidate))
+        return next(founded, None) if self.conclusion == "error_found" else None
+
+    @property
+    def accepted_chain(self) -> tuple[ChainLink, ...]:
+        """The links that count as labels: those that have evidence; none unless an error was found."""
+        links = self.error_chain if self.conclusion == "error_found" else ()
+        return tuple(link for link in links if self._is_founded(link))
+
+    def _is_founded(self, said: OnsetCandidate | ChainLink) -> bool:
+        """Whether the run holds words for it: its own, or those for which its step counts as incorrect."""
+        accused = {finding.step_id for finding in self.accepted if finding.verdict == "incorrect"}
+        return said.is_supported or said.step_id in accused
+
 
 def as_label_events(diagnosis: Diagnosis, pass_number: int) -> list[LabelEvent]:
-    """The labels of a diagnosis, to be stored beside those of people; unsupported findings are none.
+    """The labels of a diagnosis, to be stored beside those of people; what has no evidence is none.
 
     A repetition by the same author is a pass of its own, so that none overwrites another. A failed diagnosis says
     nothing, and one that was stopped says nothing of the whole run.
@@ -279,9 +306,9 @@ def as_label_events(diagnosis: Diagnosis, pass_number: int) -> list[LabelEvent]:
     for finding in diagnosis.accepted:
         details = finding.details.model_dump()
         said += [(finding.step_id, "verdict", finding.verdict), (finding.step_id, "details", details)]
-    if diagnosis.conclusion == "error_found":
-        said += [(step_id, "chain", True) for step_id in sorted({link.step_id for link in diagnosis.error_chain})]
-        said += [(None, "onset", candidate.step_id) for candidate in diagnosis.onset[:1]]
+    said += [(step_id, "chain", True) for step_id in sorted({link.step_id for link in diagnosis.accepted_chain})]
+    if diagnosis.accepted_onset:
+        said.append((None, "onset", diagnosis.accepted_onset.step_id))
     if diagnosis.run_verdict:
         said.append((None, "run_verdict", diagnosis.run_verdict))
     return [

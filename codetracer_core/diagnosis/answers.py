@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from codetracer_core.diagnosis_models import Conclusion, FoundVerdict
 from codetracer_core.models import Confidence, DeviationType, ImpactSeverity
 
+QUOTES = "Quotes that show it; needed unless a finding on this step has them."
 LESSONS = "At most three lessons on how this kind of agent fails, true for any task. No names from this run."
 
 
@@ -25,7 +26,7 @@ class Evidence(Answer):
 class OnsetAnswer(Answer):
     step_id: int
     reasoning: str = ""
-    evidence: list[Evidence] = Field(default_factory=list)
+    evidence: list[Evidence] = Field(default_factory=list, description=QUOTES)
 
 
 class FindingAnswer(Answer):
@@ -43,7 +44,7 @@ class LinkAnswer(Answer):
     step_id: int
     what: str
     follows_from: list[int] = Field(default_factory=list, description="Step ids of earlier links that led to this.")
-    evidence: list[Evidence] = Field(default_factory=list)
+    evidence: list[Evidence] = Field(default_factory=list, description=QUOTES)
 
 
 class DecisionAnswer(Answer):

@@ -55,9 +55,13 @@ def check(submission: Submission, reading: Reading) -> Checked:
     Quotes must stand in the step that they are said to stand in; see ``find_quote``.
     """
     checking = _Checking(reading)
+    says_why = {finding.step_id for finding in submission.findings if finding.evidence}
     onset: dict[int, OnsetCandidate] = {}
     for candidate in submission.onset:
         if candidate.step_id not in onset and checking.takes(candidate.step_id, "failure onset"):
+            is_label = submission.conclusion == "error_found" and not onset
+            if is_label and not candidate.evidence and candidate.step_id not in says_why:
+                checking.tell(f"The failure onset at step {candidate.step_id} has no evidence: quote what shows it.")
             cited = checking.cited(candidate.evidence)
             onset[candidate.step_id] = OnsetCandidate(
                 step_id=candidate.step_id, reasoning=candidate.reasoning, citations=cited

@@ -24,10 +24,10 @@ class Sample:
         """What the sample concludes, as far as its own findings bear it out; *undecided* where they do not."""
         accuses = any(finding.verdict == "incorrect" and finding.is_supported for finding in self.checked.findings)
         said = self.submission.conclusion
-        names_an_onset = any(citation.quote for one in self.checked.onset for citation in one.citations)
+        names_an_onset = any(candidate.is_supported for candidate in self.checked.onset)
         if said == "error_found" and not (accuses or names_an_onset):
             return "undecided"
-        if said == "no_error_found" and accuses:
+        if said == "no_error_found" and (accuses or names_an_onset):
             return "undecided"
         return said
 
@@ -42,8 +42,8 @@ def merged(samples: Sequence[Sample]) -> dict[str, Any]:
     * The conclusion is that of more than half of them, else *undecided*.
     * A finding (step and verdict) has as support the share of samples that have it with evidence that holds; one that
       no sample could support keeps the share that claimed it, and stays unsupported.
-    * An onset candidate has as support the mean of 1/rank, samples without it counting 0; the list is ordered by it,
-      then by step.
+    * An onset candidate has as support the mean of 1/rank, samples without it, or without an error, counting 0; the
+      list is ordered by it, then by step. Of its citations those of a sample whose evidence holds are kept.
     * Texts, error chain and decision points are those of one sample, for they only make sense together: of those with
       the common conclusion the one whose labels differ least from the labels of all others (the medoid).
     """
@@ -96,8 +96,11 @@ def _onset(samples: Sequence[Sample]) -> tuple[OnsetCandidate, ...]:
     candidates: dict[int, OnsetCandidate] = {}
     support: defaultdict[int, float] = defaultdict(float)
     for sample in samples:
-        for rank, candidate in enumerate(sample.checked.onset, start=1):
-            candidates.setdefault(candidate.step_id, candidate)
+        named = () if sample.conclusion == "no_error_found" else sample.checked.onset
+        for rank, candidate in enumerate(named, start=1):
+            known = candidates.get(candidate.step_id)
+            if known is None or (candidate.is_supported and not known.is_supported):
+                candidates[candidate.step_id] = candidate
             support[candidate.step_id] += 1 / rank
     ranked = sorted(candidates, key=lambda step: (-support[step], step))
     return tuple(

@@ -133,7 +133,7 @@ def put_diagnosis(
         "status": diagnosis.status,
         "status_reason": diagnosis.status_reason,
         "conclusion": diagnosis.conclusion,
-        "onset": diagnosis.onset[0].step_id if diagnosis.onset else None,
+        "onset": diagnosis.accepted_onset.step_id if diagnosis.accepted_onset else None,
         "incorrect": verdicts.count("incorrect"),
         "unuseful": verdicts.count("unuseful"),
         "unsupported": len(diagnosis.findings) - len(verdicts),

@@ -55,7 +55,7 @@ def report_data(diagnosis: Diagnosis, tree: TraceTree) -> dict[str, Any]:
             "stages": [[stage.start_step_id, stage.end_step_id, stage.name] for stage in diagnosis.stages],
             "read": _ranges(diagnosis.read_steps),
             "verdicts": {str(finding.step_id): finding.verdict for finding in diagnosis.accepted},
-            "onset": diagnosis.onset[0].step_id if diagnosis.onset else None,
+            "onset": diagnosis.accepted_onset.step_id if diagnosis.accepted_onset else None,
         },
         "steps": {str(step): tree.rows[step - 1].label for step in _steps_named(diagnosis) if step <= len(tree.rows)},
         "summary": diagnosis.summary,
@@ -104,7 +104,8 @@ def headline(diagnosis: Diagnosis) -> str:
         return "No error found"
     if diagnosis.conclusion == "undecided":
         return "Undecided"
-    return f"Error found: off track at step {diagnosis.onset[0].step_id}" if diagnosis.onset else "Error found"
+    onset = diagnosis.accepted_onset
+    return f"Error found: off track at step {onset.step_id}" if onset else "Error found"
 
 
 def made_by(diagnosis: Diagnosis) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from codetracer_core.diagnosis import Made, Progress, diagnose
-from codetracer_core.diagnosis_models import STRATEGIES, DiagnosisSettings, Insight, Strategy
+from codetracer_core.diagnosis_models import STRATEGIES, DiagnosisSettings, Insight, Strategy, as_label_events
 from codetracer_core.errors import ContextOverflow, ModelError
 from codetracer_core.llm import Message, Price, Reply, ScriptedModel, ToolSpec, calling
 from tests.diagnosis.scripted_runs import broken_run, long_run, run_of
@@ -183,6 +183,16 @@ def test_samples_are_merged_with_their_support() -> None:
     assert {one.step_id: one.support for one in diagnosis.findings} == {2: 1.0, 4: pytest.approx(1 / 3)}
     assert [one.step_id for one in diagnosis.accepted] == [2]
     assert (diagnosis.samples_finished, diagnosis.total_usage.calls) == (3, 3)
+
+
+def test_an_onset_or_a_link_without_evidence_is_asked_for_and_is_no_label() -> None:
+    bare = {"onset": [{"step_id": 1}, {"step_id": 2}], "error_chain": [{"step_id": s, "what": "w"} for s in (1, 2)]}
+    done, model = made([submitting(WRONG, **bare)] * 2, repairs=1)
+    assert "The failure onset at step 1 has no evidence" in model.asked[1][-1].text
+    assert [one.step_id for one in done.diagnosis.onset] == [1, 2]
+    said = [(event.field, event.step_id, event.value) for event in as_label_events(done.diagnosis, 1)]
+    assert ("onset", None, 2) in said
+    assert [step_id for field, step_id, _ in said if field == "chain"] == [2]
 
 
 def test_one_failing_sample_does_not_throw_the_others_away() -> None:

@@ -1,6 +1,7 @@
 """What several samples say together."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -97,6 +98,23 @@ def test_a_conclusion_that_its_own_findings_do_not_bear_out_is_none() -> None:
     assert sample("error_found", onset=[2]).conclusion == "error_found"
     assert sample("no_error_found", {2: "incorrect"}).conclusion == "undecided"
     assert sample("no_error_found", {2: "unuseful"}).conclusion == "no_error_found"
+
+
+def test_who_finds_no_error_names_no_onset() -> None:
+    assert sample("no_error_found", onset=[2]).conclusion == "undecided", "it shows evidence for an onset"
+    clean = sample("no_error_found")
+    unfounded = Sample(
+        clean.submission, replace(clean.checked, onset=(OnsetCandidate(step_id=2, citations=cited(2, holds=False)),))
+    )
+    assert unfounded.conclusion == "no_error_found"
+    assert merged([unfounded])["onset"] == ()
+
+
+def test_of_an_onset_the_evidence_that_holds_is_kept() -> None:
+    bare = sample("error_found", {3: "incorrect"})
+    bare = Sample(bare.submission, replace(bare.checked, onset=(OnsetCandidate(step_id=3),)))
+    (candidate,) = merged([bare, bare, sample("error_found", {3: "incorrect"}, [3])])["onset"]
+    assert (candidate.support, candidate.is_supported) == (1.0, True)
 
 
 def test_texts_are_those_of_the_sample_that_agrees_most_with_the_others() -> None:

@@ -97,9 +97,10 @@ def make_label(sequence: int, value: Any = "incorrect", **fields: Any) -> LabelE
 
 
 def make_diagnosis(*, finding: int = 3, **fields: Any) -> Diagnosis:
-    """One supported finding, one without evidence, an onset and a chain to step 5."""
+    """One supported finding, one without evidence, an onset, and a chain to step 5 with a link that nothing shows."""
     words = f"sed -i s/{finding}" if finding % 3 == 0 else f"cat file_{finding}"
     quote = EvidenceQuote.of(finding, "action", 0, words)
+    cited = (Citation(step_id=finding, text=words, quote=quote),)
     given: dict[str, Any] = {
         "diagnosis_id": uuid4().hex,
         "run_id": "run-1",
@@ -114,11 +115,15 @@ def make_diagnosis(*, finding: int = 3, **fields: Any) -> Diagnosis:
                 step_id=finding,
                 verdict="incorrect",
                 reasoning="It edits the wrong file.",
-                citations=(Citation(step_id=finding, text=words, quote=quote),),
+                citations=cited,
             ),
             StepFinding(step_id=4, verdict="unuseful", reasoning="Nothing shows it."),
         ),
-        "error_chain": (ChainLink(step_id=finding, what="wrong"), ChainLink(step_id=5, what="worse")),
+        "error_chain": (
+            ChainLink(step_id=finding, what="wrong"),
+            ChainLink(step_id=4, what="so they say"),
+            ChainLink(step_id=5, what="worse", citations=cited),
+        ),
         "samples_finished": 1,
         "usage": {
             "investigate": CallUsage(calls=4, prompt_tokens=1000, completion_tokens=50, cost_usd=0.02),
