@@ -114,15 +114,16 @@ def _answer(text: str, calls: Sequence[_Call], finish: str, usage: Any, keys: Se
 
 
 def _as_usage(usage: Any) -> CallUsage | None:
-    """None: not told. The cost comes later."""
-    if usage is None or not usage.prompt_tokens:
+    """None: not told, or not in numbers that can be. The cost comes later."""
+    if usage is None or not usage.prompt_tokens or min(usage.prompt_tokens, usage.completion_tokens or 0) < 0:
         return None
     details = getattr(usage, "prompt_tokens_details", None)
+    cached = (details and details.cached_tokens) or 0
     return CallUsage(
         calls=1,
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens or 0,
-        cached_tokens=(details and details.cached_tokens) or 0,
+        cached_tokens=min(max(cached, 0), usage.prompt_tokens),
     )
 
 

@@ -15,8 +15,9 @@ def recorded(model: Model, journal: Path) -> Model:
     """The same model with a journal: each reply is on disk before anybody sees it.
 
     Asked again in the same order with the same requests, it says what the journal holds (``Reply.replayed``), without
-    asking the model. From the first request that differs on, the model is asked, and what followed in the journal is
-    forgotten. A last line that was only half written is dropped. One call at a time; one process at a time.
+    asking the model. For a request that differs the model is asked; what followed in the journal is forgotten as soon
+    as it replies, and still counts if it does not (a conversation that was too long is refused again, for nothing).
+    A last line that was only half written is dropped. One call at a time; one process at a time.
     Raises CodeTracerError if the journal cannot be read or written.
     """
     return _Recorded(model, journal)
@@ -64,6 +65,7 @@ class _Recorded:
             raise Cancelled("The call was cancelled")
         settings = {"must_call": must_call, "max_tokens": max_tokens, "temperature": temperature}
         request = _digest(self.name, messages, tools, settings)
+        end = self._size
         if self._next < len(self._entries):
             entry = self._entries[self._next]
             if entry.request == request:
@@ -71,7 +73,7 @@ class _Recorded:
                 if on_text and entry.reply.text:
                     on_text(entry.reply.text)
                 return entry.reply.model_copy(update={"replayed": True})
-            self._entries, self._size = self._entries[: self._next], entry.start
+            end = entry.start
         reply = self._model.complete(
             messages,
             tools=tools,
@@ -81,7 +83,7 @@ class _Recorded:
             cancelled=cancelled,
             on_text=on_text,
         )
-        self._append(_Entry(request, reply, self._size))
+        self._append(_Entry(request, reply, end))
         return reply
 
     def count_tokens(self, messages: Sequence[Message], tools: Sequence[ToolSpec] = ()) -> int:
@@ -101,7 +103,7 @@ class _Recorded:
             raise CodeTracerError(
                 f"The answer of the model cannot be kept: {error.strerror}", path=self._journal
             ) from error
-        self._entries.append(entry)
+        self._entries[self._next :] = [entry]
         self._next, self._size = len(self._entries), entry.start + len(line)
 
 

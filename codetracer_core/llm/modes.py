@@ -131,18 +131,18 @@ def _plain(messages: Sequence[Message]) -> list[dict[str, Any]]:
             continue
         if message.tool_requests:
             names |= {request.call_id: request.name for request in message.tool_requests}
-            thought = {"thought": text} if text else {}
-            text = json.dumps({**thought, "calls": [_as_json(request) for request in message.tool_requests]})
+            thought = [f'"thought": {json.dumps(text)}'] if text else []
+            calls = ", ".join(_as_json(request) for request in message.tool_requests)
+            text = "{" + ", ".join([*thought, f'"calls": [{calls}]']) + "}"
         shown.append({"role": message.role, "content": text})
     return shown
 
 
-def _as_json(request: ToolRequest) -> dict[str, Any]:
+def _as_json(request: ToolRequest) -> str:
     try:
-        arguments = json.loads(request.arguments or "{}")
-    except ValueError:
-        arguments = request.arguments
-    return {"tool": request.name, "arguments": arguments}
+        return json.dumps({"tool": request.name, "arguments": json.loads(request.arguments or "{}")})
+    except (ValueError, RecursionError):
+        return json.dumps({"tool": request.name, "arguments": request.arguments})
 
 
 def _merged(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -74,7 +74,7 @@ def open_model(
         api_base=api_base,
         key=find_key(provider, api_base, provider_has_own=has_own),
         price=price or _known_price(known),
-        uses_price_list=price is None and bool(known),
+        uses_price_list=price is None and _known_price(known) is not None,
         context_tokens=int(window),
         longest_answer=known.get("max_output_tokens"),
         timeout=timeout,

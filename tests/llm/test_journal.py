@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from codetracer_core.diagnosis_models import CallUsage
-from codetracer_core.errors import Cancelled, CodeTracerError, ModelError
+from codetracer_core.errors import Cancelled, CodeTracerError, ContextOverflow, ModelError
 from codetracer_core.llm import Message, Reply, ScriptedModel, calling, recorded
 from tests.conftest import REPOSITORY
 from tests.model_server import Asked, Behaviour, Hang, ModelServer, Say
@@ -64,6 +64,19 @@ def test_from_the_first_difference_on_the_model_is_asked(tmp_path: Path, changed
     with pytest.raises(ModelError, match="script of this model has ended"):
         third.complete([said(2)])
     assert len(journal.read_text().splitlines()) == 3, "nothing is forgotten before there is something new"
+
+
+def test_a_refusal_that_is_met_again_forgets_nothing(tmp_path: Path) -> None:
+    def refusing(*then: Reply) -> ScriptedModel:
+        return ScriptedModel([*then[:1], ContextOverflow("too long"), *then[1:]])
+
+    for model in (refusing(Reply(text="one"), Reply(text="two")), ScriptedModel([ContextOverflow("too long")])):
+        asked = recorded(model, tmp_path / "j")
+        assert asked.complete([said(1)]).text == "one"
+        with pytest.raises(ContextOverflow):
+            asked.complete([said(2), said(2)])
+        assert asked.complete([said(2)]).text == "two"
+    assert len(model.asked) == 1
 
 
 def test_another_model_is_another_question(tmp_path: Path) -> None:

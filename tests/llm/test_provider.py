@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from codetracer_core.diagnosis_models import CallUsage
 from codetracer_core.errors import Cancelled, ConfigError, ContextOverflow, ModelError
-from codetracer_core.llm import Message, Mode, Price, ToolSpec, open_model
+from codetracer_core.llm import Message, Mode, Price, ToolSpec, open_model, provider
 from tests import model_server as served
 from tests.conftest import REPOSITORY
 from tests.llm.conftest import Start, model_at
@@ -53,6 +54,31 @@ def test_tokens_that_the_server_does_not_tell_are_counted(model_server: Start) -
     assert usage.estimated
     assert (usage.prompt_tokens, usage.completion_tokens) == (model.count_tokens(HELLO), 100)
     assert usage.cost_usd is None
+
+
+@pytest.mark.parametrize("told", [(-1_000_000, 5), (1_000, -5)])
+def test_tokens_that_cannot_be_make_no_call_cheaper(model_server: Start, told: tuple[int, int]) -> None:
+    server = model_server([Say("x" * 300, usage=told)])
+    usage = open_model("m", api_base=server.url, price=Price(prompt=1.0, completion=1.0)).complete(HELLO).usage
+    assert min(usage.prompt_tokens, usage.completion_tokens) > 0
+    assert usage.cost_usd is not None
+    assert usage.cost_usd > 0
+
+
+def test_no_more_tokens_come_from_the_cache_than_there_are(model_server: Start) -> None:
+    server = model_server([Say("x", usage=(100, 5), cached_tokens=1_000)])
+    usage = (
+        open_model("m", api_base=server.url, price=Price(prompt=1.0, completion=1.0, cached=0.0)).complete(HELLO).usage
+    )
+    assert (usage.cached_tokens, usage.cost_usd) == (100, pytest.approx(5e-6))
+
+
+def test_a_model_that_the_price_list_knows_without_a_price_is_not_free() -> None:
+    name = "bedrock/us-east-1/1-month-commitment/anthropic.claude-v2:1"
+    model = open_model(name)
+    assert model.price is None
+    litellm = provider._litellm()
+    assert model._cost(litellm, CallUsage(calls=1, prompt_tokens=1_000, completion_tokens=10)) is None
 
 
 def test_an_answer_that_became_too_long_is_marked(model_server: Start) -> None:

@@ -161,3 +161,11 @@ def test_a_plain_conversation_alternates_and_keeps_everything() -> None:
         "calls": [{"tool": "read_steps", "arguments": {"steps": [1]}}, {"tool": "read_steps", "arguments": "no json"}],
     }
     assert shown[3]["content"] == "Answer of read_steps:\nstep 1\n\nAnswer of read_steps:\nwhat?\n\nGo on."
+
+
+@pytest.mark.parametrize("depth", [500, 1_500, 100_000])
+def test_arguments_that_are_nested_deeply_can_be_told_in_plain_words(depth: int) -> None:
+    call = ToolRequest(call_id="c", name="read_steps", arguments="[" * depth + "]" * depth)
+    conversation = [Message(role="user", text="?"), Message(role="assistant", tool_requests=(call,))]
+    (_, said) = as_request(conversation, (), None, "prose")["messages"]
+    assert "[" * depth in said["content"]
