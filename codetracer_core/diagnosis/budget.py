@@ -12,6 +12,10 @@ NEAR = 0.8
 """Share of a limit from which on the model is told to conclude."""
 
 
+SHORTEST_ANSWER = 1_000
+"""Tokens that an answer may always have: in fewer no diagnosis can be handed in."""
+
+
 class LimitReached(CodeTracerError):
     """No further call is allowed; what there is becomes a partial diagnosis."""
 
@@ -61,6 +65,23 @@ class Budget:
             if share > 1.0:
                 raise LimitReached(f"the limit of {name} was reached")
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the time of the whole diagnosis is over: then not even an answer that is on its way is waited for."""
+        return self.clock() - self._began > self.settings.max_seconds
+
+    def answer_tokens(self, prompt_tokens: int, wanted: int) -> int:
+        """How long the answer to such a prompt may become: ``wanted``, or what the limits of money and tokens leave of
+        it, but never less than ``SHORTEST_ANSWER`` (or ``wanted``, if that is less)."""
+        settings, price, before = self.settings, self.price, self._before
+        fits: list[float] = [wanted]
+        if settings.token_limit is not None:
+            fits.append(self._left(_tokens(self.used), _tokens(before), settings.token_limit) - prompt_tokens)
+        if self.used.cost_usd is not None and before.cost_usd is not None and price is not None and price.completion:
+            left = self._left(self.used.cost_usd, before.cost_usd, settings.cost_limit_usd)
+            fits.append((left * 1e6 - prompt_tokens * price.prompt) / price.completion)
+        return min(wanted, max(SHORTEST_ANSWER, int(min(fits))))
+
     def _shares(self, more_tokens: int, more_turns: int) -> dict[str, float]:
         """How much of this sample's part of each limit is used after some more calls; 1.0: all of it."""
         settings, before = self.settings, self._before
@@ -77,6 +98,10 @@ class Budget:
             cost = self.used.cost_usd + more_tokens * self.price.prompt / 1e6
             shares[f"{settings.cost_limit_usd:.2f} USD"] = self._share(cost, before.cost_usd, settings.cost_limit_usd)
         return shares
+
+    def _left(self, used: float, before: float, limit: float) -> float:
+        """What is left of this sample's part of a limit."""
+        return (limit - before) / self._samples_left - (used - before)
 
     def _share(self, used: float, before: float, limit: float) -> float:
         left = (limit - before) / self._samples_left

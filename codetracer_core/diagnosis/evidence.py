@@ -26,6 +26,9 @@ LONGEST_QUOTE = 2_000
 """What is kept of a quote."""
 MOST_PROBLEMS = 20
 
+MOST_CITED = 20
+"""Quotes of one statement that are looked up; a label keeps no more."""
+
 _LOOKED_UP: tuple[QuotedField, ...] = ("observation", "action", "thought")
 _ELLIPSIS = re.compile(r"\s*[\[(]?(?:…|⋯|\.{3,})[\])]?\s*")
 _WRITTEN_ESCAPE = re.compile(r"\\[nrt]|⏎")
@@ -186,7 +189,8 @@ class _Checking:
         return True
 
     def cited(self, evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
-        return tuple(citation for one in evidence if (citation := self._citation(one)) is not None)
+        looked_up = map(self._citation, evidence[:MOST_CITED])
+        return tuple(citation for citation in looked_up if citation is not None)
 
     def _citation(self, evidence: Evidence) -> Citation | None:
         """The citation with its place; None: there is no such step."""
@@ -243,7 +247,7 @@ def find_quote(quote: str, step: Step) -> EvidenceQuote | None:
         if len(words) >= SHORTEST_QUOTE:
             found = found or _found(step, words, _shown) or _found(step, words, _stored_loosely)
     if found is None:
-        longest = max(map(_words, _ELLIPSIS.split(plain)), key=len)
+        longest = max(map(_words, _ELLIPSIS.split(_words(plain))), key=len)
         if SHORTEST_FRAGMENT <= len(longest) < len(_words(plain)):
             found = _found(step, longest, _shown) or _found(step, longest, _stored_loosely)
     return found

@@ -105,7 +105,8 @@ def take_note(talk: Talk, note: Note, *, replaces: bool = False) -> None:
         talk.notebook.thoughts.append(note.thought.strip()[:4_000])
     for step in note.withdrawn:
         talk.notebook.findings.pop(step, None)
-    talk.notebook.findings |= {finding.step_id: finding for finding in note.findings}
+    known = (finding for finding in note.findings if talk.reading.step(finding.step_id) is not None)
+    talk.notebook.findings |= {finding.step_id: finding for finding in known}
     talk.notebook.insights += note.insights
 
 
@@ -137,6 +138,9 @@ def _carried_out(talk: Talk, request: ToolRequest, must_conclude: bool) -> bool:
         else:
             talk.answer(request, "Kept.")
         return False
+    if not talk.has_room():
+        talk.answer(request, "Not done: the answers of this turn are long enough. Ask for this again in the next one.")
+        return False
     result = call_tool(talk.reading, request)
     talk.answer(request, result.text)
     if not result.failed:
@@ -164,6 +168,7 @@ def _handed_in(talk: Talk, request: ToolRequest) -> bool:
 
 
 def _refuse(talk: Talk, request: ToolRequest, problems: Sequence[str]) -> None:
+    talk.sent_back += 1
     listed = "\n".join(f"- {problem}" for problem in problems)
     talk.answer(request, prompt("repair", problems=listed, tool=request.name))
     talk.tell("repair", listed)

@@ -115,7 +115,7 @@ def diagnose(
         stages=stages,
         read_steps=tuple(sorted({step for one in ended for step in one.talk.reading.read})),
         samples_finished=len(finished),
-        evidence=evidence_of(samples, sum(one.talk.repairs for one in ended)),
+        evidence=evidence_of(samples, sum(one.talk.sent_back for one in ended)),
         usage=_usage(ended),
         started_at=started,
         finished_at=datetime.now(UTC),
@@ -168,7 +168,7 @@ def _usage(ended: Sequence[_Ended]) -> dict[str, CallUsage]:
 def _lessons(insights: Sequence[Insight]) -> str:
     if not insights:
         return ""
-    listed = "\n".join(f"- {insight.text}" for insight in insights)
+    listed = "\n".join(f"- {' '.join(insight.text.split())}" for insight in insights)
     return f"From earlier diagnoses of this kind of agent; they are hints for where to look, no evidence:\n{listed}"
 
 

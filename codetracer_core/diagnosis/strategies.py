@@ -63,8 +63,8 @@ def step_by_step(talk: Talk, lessons: str) -> None:
         map_ = overview(talk.reading, _tokens(talk, 0.1))
         shown = prompt(
             "part",
-            notes=talk.notebook.text(),
-            findings=talk.notebook.findings_text(),
+            notes=talk.notebook.text(talk.note_characters),
+            findings=talk.notebook.findings_text(talk.note_characters),
             first=part[0],
             last=part[-1],
             step_count=trajectory.step_count,
@@ -90,7 +90,7 @@ def binary_search(talk: Talk, lessons: str) -> None:
             middle=middle,
             after=middle + 1,
             last=last,
-            notes=talk.notebook.text(),
+            notes=talk.notebook.text(talk.note_characters),
             steps=condensed(talk.reading, range(first, last + 1), CHARACTERS_PER_TOKEN * _tokens(talk, 0.4)),
         )
         talk.begin(prompt("rules"), instructions, f"{overview(talk.reading, _tokens(talk, 0.1))}\n\n{shown}")
@@ -120,8 +120,8 @@ def _conclude(talk: Talk, instructions: str, steps: Sequence[int]) -> None:
     wanted = sorted({*steps, *talk.notebook.findings, count - 1, count} & set(range(1, count + 1)))
     shown = prompt(
         "conclude",
-        notes=talk.notebook.text(),
-        findings=talk.notebook.findings_text(),
+        notes=talk.notebook.text(talk.note_characters),
+        findings=talk.notebook.findings_text(talk.note_characters),
         steps=condensed(talk.reading, wanted, CHARACTERS_PER_TOKEN * _tokens(talk, 0.4)),
     )
     talk.begin(prompt("rules"), instructions, f"{overview(talk.reading, _tokens(talk, 0.15))}\n\n{shown}")

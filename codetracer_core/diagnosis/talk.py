@@ -6,18 +6,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from codetracer_core.diagnosis.answers import FindingAnswer, Submission
-from codetracer_core.diagnosis.budget import Budget
-from codetracer_core.diagnosis.compaction import SHORTEST, last_turn_only, shortened, turns_of, without_oldest
+from codetracer_core.diagnosis.budget import Budget, LimitReached
+from codetracer_core.diagnosis.compaction import HEAD, SHORTEST, last_turn_only, shortened, turns_of, without_oldest
 from codetracer_core.diagnosis.evidence import Checked
 from codetracer_core.diagnosis.progress import Progress, ProgressKind
 from codetracer_core.diagnosis.prompts import prompt
-from codetracer_core.diagnosis.reading import Reading
+from codetracer_core.diagnosis.reading import CHARACTERS_PER_TOKEN, Reading
 from codetracer_core.diagnosis_models import CallUsage, DiagnosisSettings
 from codetracer_core.errors import Cancelled, ContextOverflow, ModelError
 from codetracer_core.llm import Message, Model, Reply, ToolRequest, ToolSpec
 
 ANSWER_TOKENS = 16_000
 """Kept free for an answer, but never more than a quarter of the window."""
+MOST_CALLS = 50
+"""Calls of one reply that are heard; what comes after them was never said."""
 
 
 @dataclass
@@ -28,12 +30,12 @@ class Notebook:
     findings: dict[int, FindingAnswer] = field(default_factory=dict)
     insights: list[str] = field(default_factory=list)
 
-    def text(self) -> str:
-        return "\n".join(f"- {thought}" for thought in self.thoughts) or "(none)"
+    def text(self, characters: int) -> str:
+        return _last([f"- {thought}" for thought in self.thoughts], characters)
 
-    def findings_text(self) -> str:
-        lines = [f"- step {step}: {one.verdict}: {one.reasoning}" for step, one in sorted(self.findings.items())]
-        return "\n".join(lines) or "(none)"
+    def findings_text(self, characters: int) -> str:
+        told = sorted(self.findings.items())
+        return _last([f"- step {step}: {one.verdict}: {one.reasoning[:500]}" for step, one in told], characters)
 
 
 @dataclass
@@ -52,6 +54,8 @@ class Talk:
     window: int
     """In tokens; smaller as soon as the provider says that it is."""
     messages: list[Message] = field(default_factory=list)
+    offered: tuple[ToolSpec, ...] = ()
+    """The tools that the last reply could call."""
     notebook: Notebook = field(default_factory=Notebook)
     summary: str = ""
     """By the model, of the turns that are gone."""
@@ -59,6 +63,8 @@ class Talk:
     """What was handed in last, with the check of its evidence."""
     repairs: int = 0
     """How often what was handed in was sent back."""
+    sent_back: int = 0
+    """How often any answer was."""
     was_cut: bool = False
     """The last reply broke off because it became too long."""
     early: str = ""
@@ -84,6 +90,7 @@ class Talk:
 
     def ask(self, phase: str, tools: Sequence[ToolSpec], *, must_call: str | None = None) -> Reply:
         """The model's next reply, which joins the conversation. Raises LimitReached, Cancelled, ModelError."""
+        self.offered = tuple(tools)
         self._make_room(tools)
         for _ in range(5):
             try:
@@ -96,7 +103,9 @@ class Talk:
         else:
             raise ContextOverflow(f"the window of {self.model.name} is too small for this run's overview")
         self.was_cut = reply.is_cut
+        reply = reply.model_copy(update={"tool_requests": reply.tool_requests[:MOST_CALLS]})
         self._append(Message(role="assistant", text=reply.text, tool_requests=reply.tool_requests))
+        self.messages[-1] = self._bounded(self.messages[-1])
         if reply.text.strip():
             self.tell("thought", reply.text.strip()[:2_000])
         return reply
@@ -114,6 +123,19 @@ class Talk:
     def reserve(self) -> int:
         return min(ANSWER_TOKENS, self.window // 4)
 
+    @property
+    def note_characters(self) -> int:
+        """Room for the notes in a message, and as much for the labels."""
+        return self.window * CHARACTERS_PER_TOKEN // 10
+
+    def has_room(self) -> bool:
+        """Whether one more answer of a tool fits beside those of this turn, which the model has not seen yet and which
+        must not be cut before it has. The first one always does."""
+        turn = turns_of(self.messages)[-1]
+        kept = [*self.messages[:HEAD], Message(role="user", text=self._memo()), *turn]
+        answer = self.reading.answer_characters // CHARACTERS_PER_TOKEN
+        return len(turn) == 1 or self.model.count_tokens(kept, self.offered) + answer <= self.window - self.reserve
+
     def prompt_tokens(self, tools: Sequence[ToolSpec] = ()) -> int:
         return self.model.count_tokens(self.messages, tools)
 
@@ -121,21 +143,37 @@ class Talk:
         self.messages.append(message)
         self.note("", "message", **message.model_dump(exclude_defaults=True))
 
+    def _bounded(self, said: Message) -> Message:
+        """A reply as it stays in the conversation: of one that is longer than it was allowed to be, nothing else would
+        fit beside it."""
+        left = 2 * CHARACTERS_PER_TOKEN * self.reserve
+        text, requests = said.text[:left], []
+        left -= len(text)
+        for request in said.tool_requests:
+            left -= len(request.arguments)
+            requests.append(request if left >= 0 else request.model_copy(update={"arguments": "{}"}))
+        return said.model_copy(update={"text": text, "tool_requests": tuple(requests)})
+
     def _complete(
         self, phase: str, messages: Sequence[Message], tools: Sequence[ToolSpec], must_call: str | None
     ) -> Reply:
         if self.cancelled():
             raise Cancelled("cancelled")
-        self.budget.check(self.model.count_tokens(messages, tools))
+        prompt_tokens = self.model.count_tokens(messages, tools)
+        self.budget.check(prompt_tokens)
         try:
             reply = self.model.complete(
                 messages,
                 tools=tools,
                 must_call=must_call,
-                max_tokens=self.reserve,
+                max_tokens=self.budget.answer_tokens(prompt_tokens, self.reserve),
                 temperature=self.settings.temperature,
-                cancelled=self.cancelled,
+                cancelled=lambda: self.cancelled() or self.budget.is_late,
             )
+        except Cancelled as error:
+            if self.cancelled() or not self.budget.is_late:
+                raise
+            raise LimitReached(f"the limit of {self.settings.max_seconds:g} seconds was reached") from error
         except ModelError as error:
             self.lost_model = self.lost_model or not isinstance(error, ContextOverflow)
             raise
@@ -173,12 +211,26 @@ class Talk:
             reply = self._complete("compact", [*self.messages[:-last], asked], (), None)
         except ModelError:  # the window slides instead: an analysis never stalls
             return False
-        self.summary = reply.text.strip() or self.summary
+        self.summary = reply.text.strip()[: 2 * self.note_characters] or self.summary
         return bool(reply.text.strip())
 
     def _memo(self) -> str:
         """What stands in for the turns that are gone."""
         return (
             f"Earlier turns were left out.\n\nSummary of your work so far:\n{self.summary or '(none)'}\n\n"
-            f"Your notes:\n{self.notebook.text()}\n\nLabels so far:\n{self.notebook.findings_text()}"
+            f"Your notes:\n{self.notebook.text(self.note_characters)}\n\n"
+            f"Labels so far:\n{self.notebook.findings_text(self.note_characters)}"
         )
+
+
+def _last(lines: Sequence[str], characters: int) -> str:
+    """The last of these lines that fit, and how many are left out before them."""
+    kept: list[str] = []
+    left = characters
+    for line in reversed(lines):
+        left -= len(line) + 1
+        if kept and left < 0:
+            break
+        kept.append(line[:characters])
+    left_out = [f"({len(lines) - len(kept)} before these are left out)"] if len(kept) < len(lines) else []
+    return "\n".join([*left_out, *reversed(kept)]) or "(none)"

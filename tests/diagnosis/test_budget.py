@@ -2,7 +2,7 @@
 
 import pytest
 
-from codetracer_core.diagnosis.budget import Budget, LimitReached
+from codetracer_core.diagnosis.budget import SHORTEST_ANSWER, Budget, LimitReached
 from codetracer_core.diagnosis_models import CallUsage, DiagnosisSettings
 from codetracer_core.llm import Price
 
@@ -82,3 +82,25 @@ def test_nothing_is_left_when_an_earlier_sample_used_it_all() -> None:
     assert budget.near(0)
     with pytest.raises(LimitReached):
         budget.check(0)
+
+
+def test_an_answer_may_not_cost_more_than_is_left_but_always_has_room_to_conclude() -> None:
+    budget = Budget(DiagnosisSettings(cost_limit_usd=1.0), PRICE)
+    assert budget.answer_tokens(10_000, 16_000) == 16_000
+    budget.add(call(0.7))
+    assert budget.answer_tokens(10_000, 16_000) == 6_666, "0.20 USD at 30 USD per million"
+    budget.add(call(0.25))
+    assert budget.answer_tokens(10_000, 16_000) == SHORTEST_ANSWER
+    assert budget.answer_tokens(10_000, 500) == 500
+    limited = Budget(DiagnosisSettings(token_limit=30_000, samples=2), None)
+    assert limited.answer_tokens(10_000, 16_000) == 5_000
+    assert Budget(DiagnosisSettings(), None).answer_tokens(10**9, 16_000) == 16_000
+
+
+def test_it_is_late_when_the_time_of_all_samples_is_over() -> None:
+    clock = Clock()
+    budget = Budget(DiagnosisSettings(samples=2, max_seconds=100), PRICE, clock=clock)
+    clock.now = 100
+    assert not budget.is_late
+    clock.now = 100.1
+    assert budget.is_late

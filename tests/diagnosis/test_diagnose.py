@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from codetracer_core.diagnosis import Made, Progress, diagnose
+from codetracer_core.diagnosis.talk import MOST_CALLS
 from codetracer_core.diagnosis_models import STRATEGIES, DiagnosisSettings, Insight, Strategy, as_label_events
 from codetracer_core.errors import ContextOverflow, ModelError
 from codetracer_core.llm import Message, Price, Reply, ScriptedModel, ToolSpec, calling
@@ -305,6 +306,53 @@ def test_labels_and_notes_survive_compaction_even_if_the_model_gives_no_summary(
     done, _ = made(script, trajectory=long_run(300, 17_000), model={"context_tokens": 32_000}, max_turns=100)
     assert done.diagnosis.status == "complete"
     assert [one.step_id for one in done.diagnosis.accepted] == [1]
+
+
+def test_thousands_of_calls_at_once_are_answered_as_far_as_there_is_room_and_never_cut_unseen() -> None:
+    every = [("read_steps", {"steps": [number % 300 + 1]}) for number in range(5_000)]
+    done, model = made(
+        [calling(*every), submitting()], trajectory=long_run(300, 17_000), model={"context_tokens": 32_000}
+    )
+    assert done.diagnosis.status == "complete"
+    told = [message.text for message in model.asked[1] if message.role == "tool"]
+    assert len(told) == MOST_CALLS
+    assert not any("cut here" in text for text in told)
+    shown = {number for number in range(1, 301) if any(text.startswith(f"Step {number} ") for text in told)}
+    assert done.diagnosis.read_steps == tuple(sorted(shown))
+    assert told[-1].startswith("Not done")
+
+
+@pytest.mark.parametrize("strategy", ["agent", "step_by_step"])
+def test_notes_without_end_stay_within_the_window(strategy: Strategy) -> None:
+    turn = iter(range(10_000))
+
+    def script(_: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
+        names, n = {tool.name for tool in tools}, next(turn)
+        told = {"thought": "a long thought " * 300, "findings": [{**WRONG, "step_id": n * 5 + k} for k in range(5)]}
+        if "judge_part" in names:
+            return calling(("judge_part", told))
+        if "read_steps" in names and n < 60:
+            return calling(("keep_note", told), ("read_steps", {"steps": [n * 5 + k + 1 for k in range(5)]}))
+        return submitting() if names else Reply(text="sum " * 5_000)
+
+    done, model = made(
+        script,
+        trajectory=long_run(300, 3_000),
+        model={"context_tokens": 16_000},
+        strategy=strategy,
+        max_turns=500,
+    )
+    assert (done.diagnosis.status, done.diagnosis.status_reason) == ("complete", "")
+    assert "before these are left out" in model.asked[-1][1 if strategy == "step_by_step" else 2].text
+
+
+def test_a_reply_of_millions_of_characters_is_heard_and_leaves_room_for_the_next() -> None:
+    bad = {**WRONG, "reasoning": "x" * 5_000_000, "evidence": [{"step_id": 2, "quote": "not there"}]}
+    reply = submitting(bad).model_copy(update={"text": "y" * 5_000_000})
+    done, model = made([reply, submitting(WRONG)], model={"context_tokens": 16_000})
+    assert (done.diagnosis.status, len(done.diagnosis.accepted)) == ("complete", 1)
+    assert "does not stand in step 2" in model.asked[1][-1].text
+    assert any(len(str(entry)) > 10_000_000 for entry in done.transcript), "the transcript has all of it"
 
 
 def test_a_window_that_is_smaller_than_the_provider_said_is_found_out() -> None:

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from codetracer_core.diagnosis.answers import Submission
-from codetracer_core.diagnosis.evidence import MOST_PROBLEMS, Checked, check, find_quote
+from codetracer_core.diagnosis.evidence import MOST_CITED, MOST_PROBLEMS, Checked, check, find_quote
 from codetracer_core.models import EvidenceQuote, Step, ToolCall
 from codetracer_core.quotes import holds
 from tests.diagnosis.runs import reading_of, run_of
@@ -306,8 +306,9 @@ def test_the_conclusion_must_fit_what_is_said(fields: dict[str, Any], words: str
 
 
 def test_a_model_gets_no_more_problems_than_it_can_act_on() -> None:
-    many = [finding(2, *(cited(2, f"invented words {number}") for number in range(100)))]
-    result = checked(findings=many)
+    told = {"step_id": 2, "decision": "d", "should_have": "s"}
+    many = [{**told, "evidence": [cited(2, f"invented words {number}")]} for number in range(100)]
+    result = checked(decision_points=many)
     assert len(result.problems) == MOST_PROBLEMS
     assert result.problems[-1] == "And 81 more problems of these kinds."
     assert result.counts.unsupported == 100
@@ -329,3 +330,14 @@ def test_nothing_that_a_model_hands_in_gets_through_unchecked(said: list[tuple[i
         assert all(before in chain and before < link.step_id for before in link.follows_from)
     for citation in (citation for statement in statements for citation in statement.citations):
         assert citation.quote is None or (citation.step_id in read and holds(citation.quote, RUN))
+
+
+def test_a_quote_of_almost_nothing_but_white_space_is_looked_up_in_no_time() -> None:
+    step = Step(step_id=1, action="a b")
+    assert find_quote(f"nobody{' ' * 1_000_000}said so", step) is None
+    assert find_quote(f"a{' ' * 1_000_000}b", step) is not None
+
+
+def test_of_one_statement_as_many_quotes_are_looked_up_as_a_label_keeps() -> None:
+    (found,) = checked(findings=[finding(2, *[cited(2, "a.py")] * 10_000)]).findings
+    assert (len(found.citations), len(found.details.quotes)) == (MOST_CITED, MOST_CITED)

@@ -100,6 +100,13 @@ def test_every_strategy_works_with_what_a_provider_knows(refuses: tuple[Any, ...
     assert [one.step_id for one in diagnosis.accepted] == [37]
 
 
+def test_an_answer_that_does_not_come_is_not_waited_for_beyond_the_time_limit() -> None:
+    with ModelServer([calling("read_steps", steps=[2]), *[Hang()] * 9]) as server:
+        diagnosis = diagnosed(server, timeout=3_600.0, max_seconds=5.0)
+    assert (diagnosis.status, diagnosis.status_reason) == ("partial", "the limit of 5 seconds was reached")
+    assert diagnosis.total_usage.calls == 1
+
+
 @pytest.mark.parametrize("overflow", [OVERFLOW_OPENAI, OVERFLOW_LLAMA_CPP], ids=["OpenAI", "llama.cpp"])
 def test_a_window_that_turns_out_smaller_is_respected(overflow: Fail) -> None:
     def script(asked: Asked) -> Behaviour:
