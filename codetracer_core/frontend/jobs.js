@@ -1,22 +1,50 @@
 // Diagnoses under way, told anew each second: per run how far it is, and of the run that is open what it reads and thinks.
 
-const boxes = new WeakMap();
+const EVERY = 1000; // ms between two questions how far it is
+const TO_LEAVE = 5000; // ms that a pressed link may take until its page is there
+const panels = new WeakMap();
 
-export default function ({ data, parentElement, setTriggerValue }) {
-  let box = boxes.get(parentElement);
-  if (!box) boxes.set(parentElement, (box = parentElement.appendChild(element("div", "jobs"))));
-  const root = box.getRootNode(),
-    focused = root.activeElement?.dataset?.name,
-    log = box.querySelector(".log"),
-    atEnd = !log || log.scrollHeight - log.scrollTop - log.clientHeight < 30,
-    scrolled = log?.scrollTop ?? 0;
-  box.replaceChildren(...data.jobs.map((job) => jobNode(job, setTriggerValue)));
-  const now = box.querySelector(".log");
-  if (now) now.scrollTop = atEnd ? now.scrollHeight : scrolled;
-  if (focused) box.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
+  let panel = panels.get(parentElement);
+  if (!panel) panels.set(parentElement, (panel = createPanel(parentElement)));
+  panel.ask = () => setStateValue("tick", (panel.ticks += 1));
+  panel.leaveBy = setTriggerValue;
+  panel.receive(data);
+  return () => {
+    clearInterval(panel.timer);
+    panels.delete(parentElement);
+  };
 }
 
-function jobNode(job, setTriggerValue) {
+function createPanel(root) {
+  const box = root.appendChild(element("div", "jobs"));
+  const panel = { ticks: 0, leftAt: -Infinity, runs: false };
+  const act = (name, value) => {
+    if (name === "open") panel.leftAt = performance.now();
+    panel.leaveBy(name, value);
+  };
+  // A question that meets a change of the page would win over it (Streamlit 1.67, its own timers too): then the new page
+  // stays empty. So nothing is asked while a script runs, nor after a link was pressed.
+  const isIdle = () => (document.querySelector(".stApp")?.dataset.testScriptState ?? "notRunning") === "notRunning";
+  panel.timer = setInterval(() => {
+    if (panel.runs && performance.now() - panel.leftAt > TO_LEAVE && isIdle()) panel.ask();
+  }, EVERY);
+
+  panel.receive = (data) => {
+    panel.runs = data.jobs.some(({ isOver }) => !isOver);
+    const focused = root.activeElement?.dataset?.name,
+      log = box.querySelector(".log"),
+      atEnd = !log || log.scrollHeight - log.scrollTop - log.clientHeight < 30,
+      scrolled = log?.scrollTop ?? 0;
+    box.replaceChildren(...data.jobs.map((job) => jobNode(job, act)));
+    const now = box.querySelector(".log");
+    if (now) now.scrollTop = atEnd ? now.scrollHeight : scrolled;
+    if (focused) box.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  };
+  return panel;
+}
+
+function jobNode(job, act) {
   const node = element("section", "job"),
     line = element("div", "line");
   line.append(element("i", `light ${job.isOver ? "over" : "on"}`), text("b", "", job.madeWith));
@@ -24,7 +52,7 @@ function jobNode(job, setTriggerValue) {
   if (job.mayCancel) {
     const cancel = button(job.isStopping ? "Stopping …" : "Cancel", "cancel", `cancel ${job.id}`);
     cancel.disabled = job.isStopping;
-    cancel.addEventListener("click", () => setTriggerValue("cancel", job.id));
+    cancel.addEventListener("click", () => act("cancel", job.id));
     line.append(cancel);
   }
   node.append(line);
@@ -39,18 +67,18 @@ function jobNode(job, setTriggerValue) {
     const row = element("li"),
       open = button("", "open", `open ${job.id} ${run.run}`);
     appendVisible(open, run.task);
-    open.addEventListener("click", () => setTriggerValue("open", { run: run.run, diagnosis: run.diagnosis }));
+    open.addEventListener("click", () => act("open", { run: run.run, diagnosis: run.diagnosis }));
     row.append(open, text("span", `state ${run.state}`, run.state), text("span", "quiet words", run.words));
     row.append(element("span", "spring"), text("span", "figures", run.usage));
     list.append(row);
   }
   if (job.runs.length) node.append(list);
   if (job.hidden) node.append(text("p", "quiet", job.hidden));
-  if (job.log.length) node.append(logNode(job, setTriggerValue));
+  if (job.log.length) node.append(logNode(job, act));
   return node;
 }
 
-function logNode(job, setTriggerValue) {
+function logNode(job, act) {
   const log = element("ol", "log");
   log.tabIndex = 0;
   log.setAttribute("aria-label", "What it reads and thinks");
@@ -67,7 +95,7 @@ function logNode(job, setTriggerValue) {
       link.addEventListener("click", (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a tab of its own
         event.preventDefault();
-        setTriggerValue("open", { run: job.logOf, step });
+        act("open", { run: job.logOf, step });
       });
       entry.append(link);
     }

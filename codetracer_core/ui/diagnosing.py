@@ -84,9 +84,11 @@ def title(run: RunSummary) -> None:
 
 
 def jobs_panel(store: Store, run_id: str | None = None) -> None:
-    """Jobs on one run with what they read and think, or all jobs with how far they are; followed while any runs."""
-    running = [job.job_id for job in _jobs_to_see(store, run_id) if _runs(job, run_id)]
-    st.fragment(_draw_jobs, run_every=1.0 if running else None)(store, run_id, running)
+    """Jobs on one run with what they read and think, or all jobs with how far they are; followed while any runs.
+
+    The browser asks how far they are, not a timer of Streamlit's: see ``frontend/jobs.js``.
+    """
+    _draw_jobs(store, run_id, [job.job_id for job in _jobs_to_see(store, run_id) if _runs(job, run_id)])
 
 
 def _jobs_to_see(store: Store, run_id: str | None) -> list[Job]:
@@ -102,6 +104,7 @@ def _runs(job: Job, run_id: str | None) -> bool:
     return job.ended_at is None if run_id is None else not job.runs[run_id].is_over
 
 
+@st.fragment
 def _draw_jobs(store: Store, run_id: str | None, running: Sequence[str]) -> None:
     found = _jobs_to_see(store, run_id)
     still = {job.job_id for job in found if _runs(job, run_id)}
@@ -113,6 +116,8 @@ def _draw_jobs(store: Store, run_id: str | None, running: Sequence[str]) -> None
     result = components.jobs()(
         key="jobs",
         data={"jobs": [job_data(job, blind, run_id) for job in found]},
+        default={"tick": 0},
+        on_tick_change=_nothing,
         on_cancel_change=_nothing,
         on_open_change=_nothing,
     )
