@@ -223,6 +223,7 @@ def test_what_failed_before_anything_was_said_is_not_stored(store: Store) -> Non
     done = diagnose_run(store, store, "run-1", model=dead)
     assert (done.status, "no such model" in done.status_reason) == ("failed", True)
     assert store.diagnoses() == []
+    assert list(store.workspace.journals.iterdir()) == []
 
 
 def test_cancelled_it_keeps_what_there_is_and_goes_on_later(store: Store) -> None:
@@ -504,6 +505,37 @@ def test_the_limit_of_total_cost_holds_over_a_resumed_batch(store: Store, tmp_pa
     assert len(asked.asked) == paid
     assert limited(cost * 99).counts == {"done before": 1, "complete": 3}
     assert len(asked.asked) == 4 * CALLS_PER_RUN, "nothing was paid twice"
+
+
+def test_the_limit_of_total_cost_counts_every_try(store: Store, tmp_path: Path) -> None:
+    """What fails is asked and paid for anew by each call; the limit sees all of it."""
+    talking = model(lambda *_: Reply(text="hm"), price=Price(prompt=1.0, completion=1.0))
+    paid = 0.0
+    for _ in range(3):
+        report = batch(store, store, RUNS[:1], model=talking, output=tmp_path / "out", total_cost_limit=1.0)
+        assert report.counts == {"failed": 1}
+        paid += report.usage.cost_usd or 0.0
+    assert rows_in(tmp_path / "out")["run-1"]["paid_usd"] == pytest.approx(paid)
+    report = batch(store, store, RUNS, model=talking, output=tmp_path / "out", total_cost_limit=paid)
+    assert report.counts == {"not started": 4}
+
+
+def test_what_was_cut_off_goes_on_although_the_state_file_knows_it(store: Store, tmp_path: Path) -> None:
+    settings = DiagnosisSettings(samples=2, cost_limit_usd=99.0, use_memory=False)
+    calls = iter(range(99))
+
+    def answer(messages: Sequence[Message], tools: Sequence[ToolSpec]) -> Reply:
+        if next(calls) > CALLS_PER_RUN:  # in the second call of the second sample
+            raise ModelError("the provider is gone")
+        return next_reply(messages, tools)
+
+    first = batch(store, store, RUNS[:1], model=model(answer), settings=settings, output=tmp_path / "out")
+    assert (first.rows[0].status, first.rows[0].goes_on) == ("partial", True)
+    asked = model()
+    report = batch(store, store, RUNS[:1], model=asked, settings=settings, output=tmp_path / "out")
+    assert report.counts == {"complete": 1}
+    assert len(asked.asked) == CALLS_PER_RUN - 1
+    assert report.rows[0].paid_usd == pytest.approx(report.usage.cost_usd), "each call is counted once"
 
 
 def test_a_limit_that_cannot_be_kept_is_told(store: Store) -> None:

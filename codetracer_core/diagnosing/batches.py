@@ -159,6 +159,7 @@ class _Batch:
                 row = BatchRow(run_id=run_id, status="failed", reason=reason)
         if not row.was_done:
             row = row.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
+        row = row.model_copy(update={"paid_usd": self.spending.of(run_id)})
         with self.telling:
             self.state.put(row)
             try:
@@ -190,11 +191,13 @@ class _Batch:
         if reason := self.why_stop():
             return named.model_copy(update={"reason": reason})
 
+        self.spending.begin(run_id, self.state.in_journal(run_id, key))
+
         def tell(progress: Progress) -> None:
             self.spending.tell(run_id, progress.usage)
             self.on_progress(run_id, progress)
 
-        diagnosis = carry_out(
+        diagnosis, goes_on = carry_out(
             self.reader,
             self.writer,
             record,
@@ -206,7 +209,7 @@ class _Batch:
             cancelled=lambda: bool(self.why_stop()),
         )
         self.spending.tell(run_id, diagnosis.total_usage)
-        row = _told(named, diagnosis)
+        row = _told(named, diagnosis).model_copy(update={"goes_on": goes_on})
         if diagnosis.status == "cancelled":
             row = row.model_copy(update={"reason": self.why_stop() or diagnosis.status_reason})
         return self._written(row, record, diagnosis) if diagnosis.status in DONE else row
@@ -236,24 +239,36 @@ def _told(row: BatchRow, diagnosis: Diagnosis) -> BatchRow:
 
 
 class _Spending:
-    """What the runs of a batch cost so far."""
+    """What a batch paid so far, in US dollars, over all tries."""
 
-    def __init__(self, limit: float | None, before: Mapping[str, CallUsage]) -> None:
+    def __init__(self, limit: float | None, before: Mapping[str, float]) -> None:
         self.limit = limit
         self.is_unknown = False
-        self._costs = {run_id: usage.cost_usd or 0.0 for run_id, usage in before.items()}
+        self._before = dict(before)
+        self._in_journal: dict[str, float] = {}
+        self._now: dict[str, float] = {}
         self._lock = threading.Lock()
 
+    def begin(self, run_id: str, in_journal: float) -> None:
+        """A try of this run begins; replies for so much are in its journal, and were counted when they were paid."""
+        with self._lock:
+            self._in_journal[run_id] = in_journal
+
     def tell(self, run_id: str, usage: CallUsage) -> None:
+        """What this try used so far."""
         with self._lock:
             if usage.cost_usd is None:
                 self.is_unknown = True
             else:
-                self._costs[run_id] = usage.cost_usd
+                self._now[run_id] = max(0.0, usage.cost_usd - self._in_journal[run_id])
+
+    def of(self, run_id: str) -> float:
+        with self._lock:
+            return self._before.get(run_id, 0.0) + self._now.get(run_id, 0.0)
 
     def why_stop(self) -> str:
         with self._lock:
-            spent = sum(self._costs.values())
+            spent = sum(self._before.values()) + sum(self._now.values())
         if self.limit is None or spent < self.limit:
             return ""
         return f"the limit of {self.limit:.2f} USD for the whole batch was reached"

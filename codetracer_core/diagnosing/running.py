@@ -52,7 +52,7 @@ def diagnose_run(
     record = reader.load_run(run_id)
     place = journals or reader.workspace.journals
     memory = _memory(reader.insights(enabled=True), record, settings, memory_characters)
-    diagnosis = carry_out(
+    diagnosis, _ = carry_out(
         reader, writer, record, model, settings, memory, journals=place, on_progress=on_progress, cancelled=cancelled
     )
     learn(writer, place)
@@ -106,14 +106,18 @@ def carry_out(
     journals: Path,
     on_progress: Callable[[Progress], None],
     cancelled: Callable[[], bool],
-) -> Diagnosis:
-    """Diagnose and store one run; what it taught waits in ``journals`` for ``learn``."""
+) -> tuple[Diagnosis, bool]:
+    """Diagnose and store one run; what it taught waits in ``journals`` for ``learn``.
+
+    The second value tells whether its replies wait there too: it was cancelled or cut off, and goes on when it is asked
+    for again.
+    """
     trajectory = evidence_of(record)
     key = request_key(record, model, settings)
     if model is None:
         made = Made(diagnose_offline(trajectory, run_id=record.run_id), ())
         _store(writer, record, made, key)
-        return made.diagnosis
+        return made.diagnosis, False
 
     def is_stored(diagnosis_id: str) -> bool:
         return diagnosis_id in {one.diagnosis_id for one in reader.diagnoses([record.run_id])}
@@ -132,7 +136,8 @@ def carry_out(
         )
         diagnosis = made.diagnosis
         if diagnosis.status == "failed" and not diagnosis.total_usage.calls:
-            return diagnosis  # nothing was said, nothing was paid
+            kept.delete()
+            return diagnosis, False  # nothing was said, nothing was paid
         broken = diagnosis.status == "cancelled" or (made.lost_model and diagnosis.status != "complete")
         general = [one for one in made.insights if not why_not_general(one.text, trajectory)]
         put_taught(journals, diagnosis.diagnosis_id, general if not broken else [])
@@ -141,7 +146,7 @@ def carry_out(
             kept.keep_for_another()
         elif added.status != "queued":  # what only waits to be taken in is not seen by the next who asks
             kept.delete()
-        return diagnosis
+        return diagnosis, broken
 
 
 def learn(writer: Writer, journals: Path) -> Learned:

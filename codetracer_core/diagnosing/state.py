@@ -38,7 +38,12 @@ class BatchRow(Frozen):
     conclusion: Conclusion | None = None
     diagnosis_id: str | None = None
     request: str = ""
+    goes_on: bool = False
+    """It was cancelled or cut off: its replies are in a journal, and asked for again it goes on where it was left."""
     usage: CallUsage = CallUsage()
+    """Of this diagnosis, replies from the journal of an earlier try included."""
+    paid_usd: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    """What this batch paid for the run so far, over all tries, as far as prices are known."""
     seconds: float = Field(default=0.0, ge=0.0)
 
 
@@ -55,18 +60,25 @@ class State:
             self._write(self._rows.values())
 
     @property
-    def paid(self) -> dict[str, CallUsage]:
-        """What the runs used that this batch diagnosed."""
-        return {row.run_id: row.usage for row in self._rows.values() if not row.was_done}
+    def paid(self) -> dict[str, float]:
+        """What this batch paid for each run."""
+        return {row.run_id: row.paid_usd for row in self._rows.values()}
 
     def done(self, run_id: str, request: str) -> BatchRow | None:
         row = self._rows.get(run_id)
-        return row if row is not None and row.request == request and row.status in DONE else None
+        is_done = row is not None and row.request == request and row.status in DONE and not row.goes_on
+        return row if is_done else None
+
+    def in_journal(self, run_id: str, request: str) -> float:
+        """What the replies cost, in US dollars, with which this question will go on: they are paid for."""
+        row = self._rows.get(run_id)
+        goes_on = row is not None and row.goes_on and row.request == request
+        return (row.usage.cost_usd or 0.0) if row is not None and goes_on else 0.0
 
     def put(self, row: BatchRow) -> None:
         before = self._rows.get(row.run_id)
         if before and (row.status == "not started" or (row.was_done and before.diagnosis_id == row.diagnosis_id)):
-            return  # it tells what the run has cost so far
+            return  # it tells more
         self._rows[row.run_id] = row
         if self._path is not None:
             with self._path.open("ab") as file:
