@@ -3,6 +3,7 @@
 from codetracer_core.ui import diagnosing
 from codetracer_core.ui.annotate import ask_name
 from codetracer_core.ui.diagnosis_batch import many_runs
+from codetracer_core.ui.diagnosis_making import how_it_was_made
 from codetracer_core.ui.diagnosis_order import ORDERERS, new_diagnosis
 from codetracer_core.ui.identity import may, person
 from codetracer_core.ui.workspace import open_run, open_store
@@ -29,4 +30,4 @@ else:
         diagnosing.nothing_yet(run.run_id)
     else:
         diagnosing.report(store, view, diagnosis)
-        diagnosing.how_it_was_made(store, diagnosis)
+        how_it_was_made(store, diagnosis)

@@ -1,5 +1,5 @@
 // The report of a diagnosis. Every word of it was written by a model or by the agent that it is about: it reaches the page
-// as text only (text.js). What a person decides on single labels leaves through an outbox of its own (outbox.js).
+// as text only (text.js). What a person decides on single labels is judging.js's.
 
 const reports = new WeakMap();
 
@@ -14,81 +14,20 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
 }
 
-const VERDICT_MARKS = { correct: "✓", incorrect: "✗", unuseful: "∅", uncertain: "?" };
-const RUN_WORDS = { has_error: "has an error", no_error: "has no error", uncertain: "is uncertain" };
 const percent = (share) => `${Math.round(share * 100)} %`;
 
 function createReport(root) {
   const page = root.appendChild(element("article", "report"));
-  const r = {
-    data: null,
-    said: { ofSteps: {}, ofRun: {} }, // what is adjudicated
-    before: new Map(), // what it was before it was decided here
-    paints: [],
-    graphs: [],
-  };
-  const outbox = createOutbox(() => paint());
-  outbox.use("decisions");
+  const r = { data: null, graphs: [] };
+  const { begin, ready, decided, judging, state, destroy } = createJudging(root);
 
   r.receive = (data) => {
     if (data === r.data) return;
-    const isNew = data.diagnosis !== r.data?.diagnosis;
     r.data = data;
-    outbox.run = data.run;
-    outbox.annotator = data.who;
-    outbox.namedByLogin = Boolean(data.namedByLogin);
-    if (isNew) r.before.clear();
+    begin(data);
     build();
-    connect();
-    outbox.send();
+    ready();
   };
-
-  // --- what is decided ----------------------------------------------------------------------------------------
-
-  function connect() {
-    const pipe = ((window.codetracerPipes ??= {}).decisions ??= { receive: null, last: null, send: null });
-    if (pipe.receive === hear) return;
-    pipe.receive = hear;
-    if (pipe.last) hear(pipe.last);
-  }
-  function hear(message) {
-    outbox.acknowledge(message.acknowledged, message.refused);
-    if (message.run !== r.data?.run) return;
-    r.said = { ofSteps: structuredClone(message.ofSteps ?? {}), ofRun: { ...message.ofRun } };
-    outbox.pending().forEach(setMark);
-    paint();
-  }
-  function setMark({ step, field, value }) {
-    if (step === null) r.said.ofRun[field] = value;
-    else (r.said.ofSteps[field] ??= {})[step] = value;
-  }
-  const markOf = (step, field) => (step === null ? r.said.ofRun[field] : r.said.ofSteps[field]?.[step]) ?? null;
-
-  /** Record marks; `undo` puts back what was there before the first of them. */
-  function decide(marks) {
-    const at = new Date().toISOString();
-    for (const { step, field } of marks) {
-      const key = `${step} ${field}`;
-      if (!r.before.has(key)) r.before.set(key, markOf(step, field));
-    }
-    marks.forEach(setMark);
-    const whose = { run: r.data.run, annotator: r.data.who, diagnosis: r.data.diagnosis, at };
-    outbox.add(marks.map((mark) => ({ ...mark, ...whose })));
-  }
-  function undo(step, fields) {
-    decide(fields.map((field) => ({ step, field, value: r.before.get(`${step} ${field}`) ?? null })));
-    for (const field of fields) r.before.delete(`${step} ${field}`);
-  }
-  const decideStep = (step, verdict, details, taken) =>
-    decide([
-      { step, field: "verdict", value: verdict },
-      { step, field: "details", value: details },
-      { step, field: "basis", value: { taken } },
-    ]);
-
-  function paint() {
-    for (const one of r.paints) one();
-  }
 
   // --- small parts --------------------------------------------------------------------------------------------
 
@@ -137,12 +76,6 @@ function createReport(root) {
     part.append(element("h3", "", title), ...content);
     return part;
   }
-  function button(title, className, run) {
-    const node = element("button", className, title);
-    node.type = "button";
-    node.addEventListener("click", run);
-    return node;
-  }
   const chip = (text, className = "") => words("span", `chip ${className}`, text);
   /** A share says something of several samples; what one sample names has a rank only. */
   function supportBar(share, samples) {
@@ -161,7 +94,6 @@ function createReport(root) {
   function build() {
     const { data } = r;
     r.graphs.forEach((graph) => graph.forget());
-    r.paints = [];
     r.graphs = [];
     const main = element("div", "main"),
       side = element("div", "side");
@@ -185,7 +117,6 @@ function createReport(root) {
     const columns = element("div", main.childElementCount && side.childElementCount ? "columns" : "");
     for (const column of [main, side]) if (column.childElementCount) columns.append(column);
     page.replaceChildren(header(), strip(data.strip), columns);
-    paint();
   }
 
   function header() {
@@ -208,14 +139,7 @@ function createReport(root) {
     const checked = element("div", data.doubt ? "doubt" : "");
     checked.append(element("dt", "", "Evidence"), element("dd", "", data.evidence));
     facts.append(checked);
-    const saved = element("output", "saved");
-    saved.setAttribute("aria-live", "polite");
-    r.paints.push(() => {
-      const { waiting, refused } = outbox;
-      saved.textContent = waiting ? "saving …" : refused.length ? `refused: ${refused[0]}` : "";
-      saved.classList.toggle("bad", !waiting && refused.length > 0);
-    });
-    head.append(facts, saved);
+    head.append(facts, state());
     return head;
   }
 
@@ -299,7 +223,7 @@ function createReport(root) {
     const { samples } = r.data;
     const node = element("div", `card ${counts ? verdict : "lost"}`);
     const line = stepLine(step);
-    line.prepend(element("span", `verdict ${verdict}`, `${VERDICT_MARKS[verdict]} ${verdict}`));
+    line.prepend(element("span", `verdict ${verdict}`, `${MARKS[verdict]} ${verdict}`));
     const facts = element("div", "chips");
     facts.append(...chips.map((text) => chip(text)));
     if (samples > 1) facts.append(chip(`in ${Math.round(support * samples)} of ${samples} samples`));
@@ -338,124 +262,9 @@ function createReport(root) {
     return section("Decision points", "", list);
   }
 
-  // --- deciding -----------------------------------------------------------------------------------------------
-
-  /** Other buttons in place of those that were there: the focus stays where it was. */
-  function replaceParts(node, parts) {
-    const had = root.activeElement,
-      within = node.contains(had);
-    node.replaceChildren(...parts);
-    if (within && !had.isConnected) node.querySelector("button")?.focus();
-  }
-
-  /** A statement on the whole run that can be taken over as adjudicated: a button, or what is decided. */
-  function decided(field, value, title) {
-    const node = element("span", "decided");
-    const now = () => markOf(null, field);
-    const take = button(title, "quiet", () => decide([{ step: null, field, value }]));
-    const back = button("Undo", "quiet", () => undo(null, [field]));
-    const other = element("span", "outcome");
-    r.paints.push(() => {
-      const said = now();
-      const tells = field === "onset" ? `Adjudicated: step ${said}` : `Adjudicated: the run ${RUN_WORDS[said]}`;
-      other.textContent = said === value ? "✓ Accepted" : tells;
-      const parts = said === null || field === "onset" ? [] : [other];
-      if (field === "onset" && said === value) parts.push(other);
-      if (!r.data.mayNot) parts.push(said === value ? back : take);
-      replaceParts(node, parts);
-    });
-    return node;
-  }
-
-  /** Accept, correct, reject one label; or what was decided of it. */
-  function judging(card, step, verdict) {
-    const bar = element("div", "judging"),
-      form = element("form", "correction");
-    form.hidden = true;
-    const accept = () => decideStep(step, verdict, { as: "model" }, "model");
-    const reject = () => decideStep(step, "correct", null, "new");
-    const back = () => undo(step, ["verdict", "details", "basis"]);
-    const correct = () => {
-      form.hidden = false;
-      form.elements.verdict.value = verdict === "incorrect" ? "unuseful" : "incorrect";
-      form.elements.verdict.focus();
-    };
-    const choice = element("select");
-    choice.name = "verdict";
-    choice.setAttribute("aria-label", `Verdict on step ${step}`);
-    for (const other of Object.keys(VERDICT_MARKS))
-      if (other !== verdict) choice.append(new Option(`${VERDICT_MARKS[other]} ${other}`, other));
-    const reason = element("input");
-    reason.name = "reason";
-    reason.maxLength = 10000;
-    reason.autocomplete = "off";
-    reason.placeholder = "Why? (Enter saves, Esc closes)";
-    reason.setAttribute("aria-label", `Reason for the verdict on step ${step}`);
-    const save = element("button", "primary", "Save");
-    form.append(choice, reason, save);
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      const why = reason.value.trim();
-      decideStep(step, choice.value, why ? { reason: why } : null, "new");
-      form.hidden = true;
-      card.focus();
-    });
-    const outcome = element("span", "outcome");
-    const undecided = [
-      button("Accept", "quiet", accept),
-      button("Correct …", "quiet", correct),
-      button("Reject", "quiet", reject),
-    ];
-    const undoing = button("Undo", "quiet", back);
-    const acts = { a: accept, x: reject, c: correct, u: back };
-    const isDecided = () => markOf(step, "basis") !== null && markOf(step, "verdict") !== null;
-    r.paints.push(() => {
-      const said = markOf(step, "verdict"),
-        taken = markOf(step, "basis")?.taken,
-        why = markOf(step, "details")?.reason;
-      outcome.textContent = "";
-      if (said) {
-        const how =
-          taken === "model" || taken === r.data.voice
-            ? "Accepted"
-            : taken !== "new"
-              ? "Adjudicated"
-              : said === "correct"
-                ? "Rejected"
-                : "Corrected";
-        outcome.append(element("span", `verdict ${said}`, `${VERDICT_MARKS[said]} ${said}`), ` ${how}`);
-        if (why && how !== "Accepted") outcome.append(words("span", "why", `: ${why}`));
-      }
-      const parts = said ? [outcome] : [];
-      if (!r.data.mayNot) parts.push(...(said ? [undoing] : undecided));
-      replaceParts(bar, parts);
-    });
-    if (!r.data.mayNot) {
-      card.tabIndex = 0;
-      card.setAttribute("role", "group");
-      card.setAttribute("aria-label", `Step ${step}, ${verdict}`);
-      card.addEventListener("keydown", (event) => {
-        if (event.key === "Escape" && !form.hidden) {
-          form.hidden = true;
-          card.focus();
-        } else if (event.target === card && !event.ctrlKey && !event.metaKey && !event.altKey && acts[event.key]) {
-          if (event.key === "u" ? isDecided() : !isDecided()) acts[event.key]();
-        } else return;
-        event.preventDefault();
-        event.stopPropagation();
-      });
-    }
-    const both = element("div", "judge");
-    both.append(bar, form);
-    return both;
-  }
-
-  const ticking = setInterval(() => outbox.tick(), 1000);
   r.destroy = () => {
-    clearInterval(ticking);
+    destroy();
     r.graphs.forEach((graph) => graph.forget());
-    const pipe = window.codetracerPipes?.decisions;
-    if (pipe?.receive === hear) pipe.receive = null;
   };
   return r;
 }

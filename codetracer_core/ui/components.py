@@ -93,7 +93,7 @@ def diagnosis() -> Component:
     return st.components.v2.component(
         "codetracer_diagnosis",
         css=frontend_text("diagnosis.css"),
-        js=frontend_text("text.js", "outbox.js", "chain.js", "diagnosis.js"),
+        js=frontend_text("text.js", "keys.js", "outbox.js", "chain.js", "judging.js", "diagnosis.js"),
     )
 
 

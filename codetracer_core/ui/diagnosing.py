@@ -1,10 +1,9 @@
-"""The diagnose page: what is under way, what came of it, and how it was made. Orders have a module of their own.
+"""The diagnose page: what is under way and what came of it. Orders, and how a diagnosis was made, stand elsewhere.
 
 Whoever stands blind to a run is told nothing of its diagnoses, also not that there are any; whoever sees one is on
 record before it leaves the server.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,8 +11,8 @@ from typing import Any
 import streamlit as st
 
 from codetracer_core.adjudication import voice_id
-from codetracer_core.diagnosis_models import CallUsage, Diagnosis
-from codetracer_core.errors import CodeTracerError, NotAllowed, NotFound
+from codetracer_core.diagnosis_models import Diagnosis
+from codetracer_core.errors import NotAllowed, NotFound
 from codetracer_core.store import DiagnosisSummary, RunSummary, Store
 from codetracer_core.ui import components, identity, shell
 from codetracer_core.ui.deciding import DECISIONS, why_not_decide
@@ -34,10 +33,6 @@ MOST_TOLD = 80
 """Entries of a job's log that are shown."""
 MOST_RECENT = 50
 """Diagnoses in the list of all runs."""
-ENTRIES = 20
-"""Of a transcript on one page of it."""
-LONGEST_ENTRY = 20_000
-"""Characters of one entry of a transcript; its end is left out beyond that, and said so."""
 
 
 # --- who sees what --------------------------------------------------------------------------------------------
@@ -309,89 +304,6 @@ def report(store: Store, run: RunView, diagnosis: Diagnosis) -> None:
     outbox_pipe(run_id, store, who, run.trajectory, DECISIONS)
     if isinstance(result.open, Mapping):
         _go_to({"run": run_id, **result.open})
-
-
-def how_it_was_made(store: Store, diagnosis: Diagnosis) -> None:
-    """Settings, prompts, insights and the transcript, once somebody opens this."""
-    made = st.expander("How it was made", key="made", on_change="rerun")
-    if not made.open:
-        return
-    with made:
-        settings, others = st.columns(2, gap="large")
-        with settings:
-            components.facts()(key="settings", data=_settings_told(diagnosis))
-        with others:
-            prompts = [(name, f"version {version}") for name, version in sorted(diagnosis.prompt_versions.items())]
-            components.facts()(key="prompts", data=prompts or [("Prompts", "none: no language model was asked")])
-        insights = store.insights(ids=diagnosis.insights) if diagnosis.insights else []
-        if insights:
-            st.text(f"From memory, {len(insights)} insights were in the prompt:")
-            components.facts()(key="insights", data=[(one.author, one.text) for one in insights])
-        _transcript(store, diagnosis.diagnosis_id)
-
-
-def _settings_told(diagnosis: Diagnosis) -> list[tuple[str, str]]:
-    told = [
-        (name.replace("_", " ").capitalize(), "not set" if value is None else str(value).replace("_", " "))
-        for name, value in diagnosis.settings.model_dump(mode="json").items()
-    ]
-    return [*told, *((f"Phase {phase!r}", usage_words(used)) for phase, used in diagnosis.usage.items())]
-
-
-def _transcript(store: Store, diagnosis_id: str) -> None:
-    try:
-        entries = store.transcript(diagnosis_id)
-    except CodeTracerError as error:
-        st.text(f"The transcript cannot be shown: {error}")
-        return
-    if not entries:
-        st.text("There is no transcript: no language model was asked.")
-        return
-    pages = -(-len(entries) // ENTRIES)
-    page = 1
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        if pages > 1:
-            page = st.number_input("Page of the transcript", 1, pages, key=f"transcript {diagnosis_id}", width=160)
-        first = (page - 1) * ENTRIES
-        last = min(len(entries), first + ENTRIES)
-        st.text(f"Entries {first + 1} to {last} of {len(entries)}", width="content")
-    told = [transcript_entry(entry, number) for number, entry in enumerate(entries[first:last], start=first + 1)]
-    components.transcript()(key="transcript", data={"entries": told})
-
-
-def transcript_entry(entry: Mapping[str, Any], number: int) -> dict[str, str]:
-    """One entry as ``frontend/transcript.js`` shows it."""
-    kind, role = str(entry.get("kind", "")), str(entry.get("role", ""))
-    facts = [f"sample {entry['sample']}"] if entry.get("sample") else []
-    facts += [str(entry["at"])[11:19]] if entry.get("at") else []
-    parts = [str(entry["text"])] if entry.get("text") else []
-    if kind == "usage":
-        facts.append(usage_words(CallUsage.model_validate({n: entry[n] for n in CallUsage.model_fields if n in entry})))
-    else:
-        parts += [
-            f"{request.get('name')} {_indented(str(request.get('arguments', '')))}"
-            for request in entry.get("tool_requests", ())
-        ]
-        more = {name: value for name, value in entry.items() if name not in _KNOWN_OF_ENTRIES}
-        parts += [json.dumps(more, ensure_ascii=False, indent=1)] if more else []
-    text = "\n\n".join(parts)
-    if len(text) > LONGEST_ENTRY:
-        text = f"{text[:LONGEST_ENTRY]}\n… {len(text) - LONGEST_ENTRY:,} more characters"
-    words = _ROLES.get(role, role) if kind == "message" else kind
-    title = " · ".join(part for part in (words, str(entry.get("phase", ""))) if part)
-    return {"title": f"{number}. {title}", "facts": " · ".join(facts), "text": text}
-
-
-_KNOWN_OF_ENTRIES = ("sample", "phase", "kind", "role", "text", "at", "tool_requests", "call_id")
-_ROLES = {"system": "rules", "user": "prompt", "assistant": "model", "tool": "answer of a tool"}
-
-
-def _indented(arguments: str) -> str:
-    """Arguments of a tool, one to a line if they are JSON."""
-    try:
-        return json.dumps(json.loads(arguments), ensure_ascii=False, indent=1)
-    except ValueError:
-        return arguments
 
 
 def _nothing() -> None:

@@ -77,4 +77,4 @@ def _tells_cost(store: Store, order: Order, runs: Sequence[RunSummary]) -> bool:
     trajectories = [store.load_run(run.run_id).trajectory for run in looked_at]
     steps = sum(run.step_count for run in runs)
     share = sum(run.step_count for run in looked_at) / steps if steps else 1.0
-    return tells_cost(order, trajectories, "batch_estimate", share=share)
+    return tells_cost(store, order, trajectories, "batch_estimate", share=share)

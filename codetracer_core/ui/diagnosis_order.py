@@ -12,6 +12,7 @@ from codetracer_core.diagnosis.estimate import Estimate, estimate
 from codetracer_core.diagnosis_models import HEURISTIC, STRATEGIES, CallUsage, DiagnosisSettings
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.llm import Model, Price
+from codetracer_core.memory import chosen
 from codetracer_core.models import Trajectory
 from codetracer_core.projects import Role
 from codetracer_core.store import RunSummary, Store, default_workspace, is_text
@@ -169,11 +170,20 @@ def _opened(model: str, api_base: str | None, config: Config) -> Model | None:
     return model_of(config.model_copy(update={"llm": llm}))
 
 
-def estimate_of(order: Order, trajectories: Sequence[Trajectory], share: float = 1.0) -> Estimate:
+def estimate_of(store: Store, order: Order, trajectories: Sequence[Trajectory], share: float = 1.0) -> Estimate:
     """An estimate for runs of which these are a share. Raises ModelError."""
     facts = model_facts(order.model, order.api_base)
+    memory = store.insights(enabled=True) if order.settings.use_memory else []
+    limit = load_config(None, default_workspace()).config.memory.max_characters
     found = [
-        estimate(one, order.settings, price=facts.price, context_tokens=facts.context_tokens) for one in trajectories
+        estimate(
+            one,
+            order.settings,
+            price=facts.price,
+            context_tokens=facts.context_tokens,
+            insights=chosen(memory, one.agent, limit=limit),
+        )
+        for one in trajectories
     ]
 
     def total(name: str) -> tuple[int, int]:
@@ -229,7 +239,7 @@ def new_diagnosis(store: Store, run: RunSummary, trajectory: Trajectory, *, is_f
         return
     with opened:
         order = order_form(store, "diagnose")
-        if order is None or not tells_cost(order, [trajectory], "estimate"):
+        if order is None or not tells_cost(store, order, [trajectory], "estimate"):
             return
         if st.button("Diagnose", type="primary", key="diagnose_start"):
             start(store, order, [run])
@@ -238,12 +248,12 @@ def new_diagnosis(store: Store, run: RunSummary, trajectory: Trajectory, *, is_f
             st.rerun()
 
 
-def tells_cost(order: Order, trajectories: Sequence[Trajectory], key: str, *, share: float = 1.0) -> bool:
+def tells_cost(store: Store, order: Order, trajectories: Sequence[Trajectory], key: str, *, share: float = 1.0) -> bool:
     """Tell what it will about cost (see ``estimate_of``); False, with words, if the model cannot be asked."""
     if order.model == HEURISTIC:
         return True
     try:
-        show_estimate(estimate_of(order, trajectories, share), key)
+        show_estimate(estimate_of(store, order, trajectories, share), key)
     except CodeTracerError as error:
         st.text(str(error))
         return False

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +18,11 @@ from codetracer_core.diagnosis_models import (
     StepFinding,
 )
 from codetracer_core.models import EvidenceQuote, Stage, Trajectory
-from tests.store.factory import NOON
+from codetracer_core.projects import Project
+from codetracer_core.store import Store
+from tests.store.factory import NOON, decide, make_run
+
+RUN = "run-1"
 
 
 def quote(trajectory: Trajectory, step_id: int, text: str, field: Any = "observation") -> Citation:
@@ -103,3 +108,21 @@ def transcript_of(diagnosis: Diagnosis, entries: int = 3) -> list[dict[str, Any]
         {"sample": 1, "phase": "investigate", "kind": "message", "role": "assistant", "text": f"entry {number}"}
         for number in range(1, entries + 1)
     ]
+
+
+def a_diagnosis(**fields: Any) -> Diagnosis:
+    """Of the first run of ``make_place``."""
+    return make_diagnosis(make_run(RUN, 5).trajectory, RUN, **fields)
+
+
+def make_place(place: Path) -> Path:
+    """A workspace with two runs and people; dan labels the first run blind."""
+    place.mkdir()
+    (place / "people.toml").write_text(
+        '[people]\ncora = ["adjudicator"]\ndan = ["adjudicator", "annotator"]\neve = ["lead"]\nrita = ["reader"]\n'
+    )
+    with Store.open(place) as opened:
+        runs = [make_run(run_id, 5) for run_id in (RUN, "run-2")]
+        opened.add_runs(runs, decisions=[decide(run) for run in runs])
+        opened.create_project(Project(project_id="pilot", annotators=("dan",), created_at=NOON), [RUN])
+    return place

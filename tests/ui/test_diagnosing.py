@@ -1,10 +1,9 @@
-"""The diagnose page: what of a diagnosis leaves the server, what is decided on it, who may order one, jobs."""
+"""The diagnose page: what of a diagnosis leaves the server and for whom, who may order one, what jobs tell."""
 
 import json
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,290 +11,30 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from codetracer_core.adjudication import voice_id
 from codetracer_core.diagnosis import Progress
-from codetracer_core.diagnosis_models import HEURISTIC, CallUsage, Diagnosis, DiagnosisSettings, EvidenceCheck
+from codetracer_core.diagnosis_models import HEURISTIC, CallUsage, DiagnosisSettings
 from codetracer_core.errors import CodeTracerError, NotFound
-from codetracer_core.projects import Project
 from codetracer_core.store import Store
-from codetracer_core.tree import build_tree
-from codetracer_core.ui.deciding import take_decisions
-from codetracer_core.ui.diagnosing import job_data, transcript_entry
+from codetracer_core.ui.diagnosing import job_data
 from codetracer_core.ui.diagnosis_batch import without_diagnosed
 from codetracer_core.ui.diagnosis_jobs import Job, Jobs, RunOfJob
 from codetracer_core.ui.diagnosis_order import Order
-from codetracer_core.ui.diagnosis_report import (
-    agreement_words,
-    duration_words,
-    evidence_words,
-    facts,
-    headline,
-    made_by,
-    money,
-    report_data,
-    tokens_words,
-)
 from tests.conftest import REPOSITORY
-from tests.store.factory import NOON, decide, make_label, make_run
-from tests.ui.diagnoses import finding, make_diagnosis, quote, transcript_of
+from tests.store.factory import NOON, make_run
+from tests.ui.diagnoses import RUN, a_diagnosis, make_diagnosis, make_place, transcript_of
 from tests.ui.test_pages import sent, texts
-
-RUN = "run-1"
-
-
-# --- the report -----------------------------------------------------------------------------------------------
-
-
-def a_diagnosis(**fields: Any) -> Diagnosis:
-    return make_diagnosis(make_run(RUN, 5).trajectory, RUN, **fields)
-
-
-def a_report(diagnosis: Diagnosis) -> dict[str, Any]:
-    return report_data(diagnosis, build_tree(make_run(RUN, 5).trajectory))
-
-
-def test_a_report_tells_labels_by_stage_and_keeps_apart_what_is_none() -> None:
-    told = a_report(a_diagnosis())
-    assert [(stage["title"], stage["range"]) for stage in told["stages"]] == [
-        ("Stage 1: look around", "steps 1–2"),
-        ("Stage 2: edit", "steps 3–5"),
-    ]
-    assert [[one["step"] for one in stage["findings"]] for stage in told["stages"]] == [[2], [4]]
-    (first,), _ = (stage["findings"] for stage in told["stages"])
-    assert (first["verdict"], first["instead"]) == ("incorrect", "Edit the parser.")
-    assert first["chips"] == ["wrong target", "critical", "high confidence"]
-    assert first["citations"] == [
-        {"step": 2, "text": "cat file_2.py", "field": "action", "quote": "action:0-13"},
-    ]
-    (lost,) = told["unsupported"]
-    assert lost["step"] == 3
-    assert lost["citations"] == [{"step": 3, "text": "words that nobody said", "field": "", "quote": ""}]
-    assert told["strip"] == {
-        "count": 5,
-        "stages": [[1, 2, "look around"], [3, 5, "edit"]],
-        "read": [(1, 4)],
-        "verdicts": {"2": "incorrect", "4": "unuseful"},
-        "onset": 2,
-    }
-    assert told["chain"][2]["from"] == [2, 3]
-    assert told["steps"]["2"] == "cat file_2.py"
-    json.dumps(told)
-
-
-def test_what_only_a_minority_of_the_samples_says_is_no_label() -> None:
-    trajectory = make_run(RUN, 5).trajectory
-    once = finding(2, [quote(trajectory, 2, "cat", "action")], support=1 / 3)
-    told = a_report(a_diagnosis(findings=(once,)))
-    assert ([one["step"] for one in told["doubted"]], told["unsupported"], told["stages"]) == ([2], [], [])
-    assert told["strip"]["verdicts"] == {}
-
-
-def test_a_label_outside_of_all_stages_is_not_lost() -> None:
-    told = a_report(a_diagnosis(stages=()))
-    assert [(stage["title"], len(stage["findings"])) for stage in told["stages"]] == [("", 2)]
-
-
-@pytest.mark.parametrize(
-    ("fields", "said"),
-    [
-        ({}, "Error found: off track at step 2"),
-        ({"onset": ()}, "Error found"),
-        ({"conclusion": "no_error_found"}, "No error found"),
-        ({"conclusion": "undecided"}, "Undecided"),
-        ({"status": "failed", "conclusion": "undecided"}, "The diagnosis failed"),
-    ],
-)
-def test_the_headline_says_what_it_comes_to(fields: dict[str, Any], said: str) -> None:
-    assert headline(a_diagnosis(**fields)) == said
-
-
-def test_a_diagnosis_that_was_stopped_is_no_verdict_on_the_run() -> None:
-    assert a_report(a_diagnosis())["runVerdict"] == "has_error"
-    assert a_report(a_diagnosis(status="partial", status_reason="the cost limit was reached"))["runVerdict"] == ""
-
-
-def test_cost_that_is_not_known_is_said_to_be_so() -> None:
-    unknown = a_diagnosis(usage={"investigate": CallUsage(calls=1, prompt_tokens=999, cost_usd=None)})
-    assert dict(facts(unknown))["Cost"] == "cost unknown"
-    assert dict(facts(a_diagnosis()))["Cost"] == "$0.053"
-    assert "Cost" not in dict(facts(a_diagnosis(model=HEURISTIC)))
-
-
-def test_figures_in_words() -> None:
-    assert [money(usd) for usd in (0, 0.00042, 0.0312, 3, 1234.5)] == [
-        "$0.00",
-        "$0.0004",
-        "$0.031",
-        "$3.00",
-        "$1,234.50",
-    ]
-    counts = (0, 999, 1_000, 83_000, 166_049, 999_600, 10_400_000)
-    assert [tokens_words(count) for count in counts] == ["0", "999", "1.0k", "83.0k", "166k", "1.0M", "10.4M"]
-    assert [duration_words(seconds) for seconds in (0.2, 74, 300, 9_000)] == [
-        "under a second",
-        "74 s",
-        "5 min",
-        "2.5 h",
-    ]
-    assert made_by(a_diagnosis()) == "openai/scripted · strategy agent · 3 samples"
-    assert made_by(a_diagnosis(samples_finished=1)) == "openai/scripted · strategy agent · 1 of 3 samples"
-    assert evidence_words(EvidenceCheck()) == "No quote was given"
-    assert evidence_words(EvidenceCheck(quotes=1)) == "1 quote looked up in the run, all found"
-    assert evidence_words(EvidenceCheck(quotes=5, unsupported=2, unread=1, unknown_steps=3, asked_again=2)) == (
-        "5 quotes looked up in the run, 3 found · 1 label refused: the step was never read · "
-        "3 statements on steps that the run does not have · asked again 2 times"
-    )
-
-
-def test_agreement_counts_the_steps_that_either_diagnosis_labels() -> None:
-    trajectory = make_run(RUN, 5).trajectory
-    other = a_diagnosis(findings=(finding(2, [quote(trajectory, 2, "cat", "action")]),))
-    assert agreement_words(a_diagnosis(), other) == "same on 1 of 2 labelled steps"
-    assert agreement_words(a_diagnosis(findings=()), a_diagnosis(findings=())) == ""
-
-
-@pytest.mark.parametrize(
-    ("asked_for", "finished", "samples"), [(1, 1, 1), (1, 0, 1), (3, 3, 3), (3, 1, 1), (3, 0, None)]
-)
-def test_an_onset_has_a_rank_and_the_number_of_samples_behind_it(
-    asked_for: int, finished: int, samples: int | None
-) -> None:
-    told = a_report(a_diagnosis(settings=DiagnosisSettings(samples=asked_for), samples_finished=finished))
-    assert told["samples"] == samples
-    assert [one["place"] for one in told["onset"]] == ["named first", "named second"]
-
-
-def test_an_entry_of_a_transcript_is_told_as_text() -> None:
-    asked = {
-        "sample": 2,
-        "phase": "",
-        "kind": "message",
-        "at": "2026-03-01T12:00:07+00:00",
-        "role": "assistant",
-        "text": "Let me see.",
-        "tool_requests": [{"call_id": "c", "name": "read_steps", "arguments": '{"steps": [1]}'}],
-    }
-    assert transcript_entry(asked, 7) == {
-        "title": "7. model",
-        "facts": "sample 2 · 12:00:07",
-        "text": 'Let me see.\n\nread_steps {\n "steps": [\n  1\n ]\n}',
-    }
-    used = {"sample": 1, "phase": "investigate", "kind": "usage", **CallUsage(calls=1, prompt_tokens=50).model_dump()}
-    assert transcript_entry(used, 1)["facts"] == "sample 1 · $0.00 · 1 call · 50 tokens"
-    long = transcript_entry({"kind": "message", "role": "tool", "text": "x" * 30_000}, 1)["text"]
-    assert long.endswith("… 10,000 more characters")
-
-
-# --- deciding -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace with two runs and people; dan labels the first run blind."""
-    place = tmp_path / "workspace"
-    place.mkdir()
-    (place / "people.toml").write_text(
-        '[people]\ncora = ["adjudicator"]\ndan = ["adjudicator", "annotator"]\neve = ["lead"]\nrita = ["reader"]\n'
-    )
-    monkeypatch.setenv("CODETRACER_WORKSPACE", str(place))
-    with Store.open(place) as opened:
-        runs = [make_run(run_id, 5) for run_id in (RUN, "run-2")]
-        opened.add_runs(runs, decisions=[decide(run) for run in runs])
-        opened.create_project(Project(project_id="pilot", annotators=("dan",), created_at=datetime.now(UTC)), [RUN])
-    return place
+    monkeypatch.setenv("CODETRACER_WORKSPACE", str(tmp_path / "workspace"))
+    return make_place(tmp_path / "workspace")
 
 
 @pytest.fixture
 def store(place: Path) -> Iterator[Store]:
     with Store.open(place) as opened:
         yield opened
-
-
-def send(store: Store, diagnosis: Diagnosis, *ops: dict[str, Any], client: str = "browser") -> list[str]:
-    """What is refused of these acts, in words."""
-    common = {"run": RUN, "diagnosis": diagnosis.diagnosis_id, "step": 2, "field": "verdict", "annotator": "cora"}
-    numbered = [common | {"sequence": at, "at": "2026-03-01T12:00:00.000Z"} | op for at, op in enumerate(ops, start=1)]
-    acknowledged, refused = take_decisions(store, [{"client": client, "ops": numbered}])
-    assert acknowledged == {client: len(ops)}, "what is refused is settled, too"
-    return refused
-
-
-def adjudicated(store: Store) -> dict[tuple[int | None, str], Any]:
-    return {(one.step_id, one.field): one.value for one in store.labels(RUN, source="adjudicated")}
-
-
-def test_an_accepted_label_rests_on_the_model_and_takes_its_reasons_along(store: Store) -> None:
-    diagnosis = a_diagnosis()
-    store.add_diagnosis(diagnosis, ())
-    accepted = [
-        {"value": "incorrect"},
-        {"field": "details", "value": {"as": "model"}},
-        {"field": "basis", "value": {"taken": "model"}},
-        {"step": None, "field": "onset", "value": 2},
-        {"step": None, "field": "run_verdict", "value": "has_error"},
-    ]
-    assert send(store, diagnosis, *accepted) == []
-    said = adjudicated(store)
-    author = "openai/scripted (agent)"
-    assert said[2, "basis"] == {"taken": author, "positions": {author: "incorrect"}}
-    assert said[2, "verdict"] == "incorrect"
-    assert said[2, "details"]["reason"] == "reason of step 2"
-    assert said[2, "details"]["quotes"][0]["text"] == "cat file_2.py"
-    assert (said[None, "onset"], said[None, "run_verdict"]) == (2, "has_error")
-
-
-def test_another_verdict_is_new_and_tells_what_the_model_had_said(store: Store) -> None:
-    diagnosis = a_diagnosis()
-    store.add_diagnosis(diagnosis, ())
-    before = {"taken": "ann", "positions": {"ann": "correct", "bob": "unuseful"}}
-    store.add_label_events([make_label(1, before, step_id=2, field="basis", source="adjudicated", client="before")])
-    rejected = [{"value": "correct"}, {"field": "basis", "value": {"taken": "new"}}]
-    assert send(store, diagnosis, *rejected) == []
-    assert adjudicated(store)[2, "basis"] == {
-        "taken": "new",
-        "positions": {"ann": "correct", "bob": "unuseful", "openai/scripted (agent)": "incorrect"},
-    }
-    assert send(store, diagnosis, {"field": "basis", "value": {"taken": voice_id(RUN, "ann")}}, client="undo") == []
-    assert adjudicated(store)[2, "basis"]["taken"] == "ann", "the browser does not know the name"
-    assert send(store, diagnosis, {"value": None}, {"field": "basis", "value": None}, client="back") == []
-    assert adjudicated(store) == {}
-
-
-@pytest.mark.parametrize(
-    ("op", "reason"),
-    [
-        ({"annotator": "eve"}, "does not have the role adjudicator"),
-        ({"annotator": "dan"}, "labels this run blind"),
-        ({"annotator": " "}, "not understood"),
-        ({"diagnosis": "0" * 32}, "there is no diagnosis"),
-        ({"run": "run-2"}, "of another run"),
-        ({"step": 3}, "no label on step 3"),
-        ({"step": 5}, "no label on step 5"),
-        ({"field": "chain", "value": True}, "only verdicts"),
-        ({"field": "flag", "value": True}, "only verdicts"),
-        ({"field": "note", "step": None, "value": "a note"}, "only verdicts"),
-        ({"field": "worked", "step": None, "value": 5}, "only verdicts"),
-        ({"field": "basis", "value": {"taken": "f" * 12}}, "one of those whose positions are told"),
-        ({"field": "basis", "value": "model"}, "not understood"),
-        ({"field": "shown", "step": None, "value": "none"}, "not understood"),
-        ({"value": "wrong"}, "is no verdict"),
-    ],
-)
-def test_whoever_may_not_decide_is_refused_in_words(store: Store, op: dict[str, Any], reason: str) -> None:
-    diagnosis = a_diagnosis()
-    store.add_diagnosis(diagnosis, ())
-    (words,) = send(store, diagnosis, {"value": "incorrect"} | op)
-    assert reason in words
-    assert adjudicated(store) == {}
-
-
-def test_a_decision_says_that_its_author_had_seen_what_the_model_says(store: Store) -> None:
-    diagnosis = a_diagnosis()
-    store.add_diagnosis(diagnosis, ())
-    seen = make_label(1, "model", field="shown", step_id=None, annotator="cora", client="page")
-    store.add_label_events([seen])
-    assert send(store, diagnosis, {"value": "incorrect"}) == []
-    assert {one.exposure for one in store.labels(RUN, source="adjudicated")} == {"model"}
 
 
 # --- jobs -----------------------------------------------------------------------------------------------------
