@@ -234,7 +234,7 @@ def _plan(
     reader: "Reader", run_ids: Sequence[str], model: "Model | None", config: "Config", again: bool
 ) -> dict[str, Any]:
     """What a batch would use, as plain values: the sum of the estimates of its runs. Asks no model."""
-    from codetracer_core.diagnosing import evidence_of
+    from codetracer_core import diagnosing
     from codetracer_core.diagnosing.running import request_key
     from codetracer_core.diagnosis import estimate
     from codetracer_core.memory import chosen
@@ -243,15 +243,13 @@ def _plan(
     plan: dict[str, Any] = {"runs": len(run_ids), "model": config.llm.model, "estimate": None}
     if model is None:
         return plan
-    done = (
-        set() if again else {one.request for one in reader.diagnoses(run_ids) if one.status in ("complete", "partial")}
-    )
+    done = set() if again else {one.request for one in reader.diagnoses(run_ids) if one.status in diagnosing.DONE}
     insights = reader.insights(enabled=True) if settings.use_memory else []
     estimates = []
     for run_id in run_ids:
         record = reader.load_run(run_id)
         if request_key(record, model, settings) not in done:
-            trajectory = evidence_of(record)
+            trajectory = diagnosing.evidence_of(record)
             estimates.append(
                 estimate(
                     trajectory,

@@ -37,6 +37,11 @@ MAJORITY = 0.5
 """More than this share of the samples must say it before a finding counts as a label."""
 
 
+def author_of(model: str, strategy: Strategy) -> str:
+    """Under which name labels stand: the model and, where there is a choice, the strategy."""
+    return model if model == HEURISTIC else f"{model} ({strategy})"
+
+
 class Citation(Frozen):
     """A step that speaks for a statement, and words of it."""
 
@@ -183,13 +188,17 @@ class DiagnosisSettings(Frozen):
     """Tell the model what the run's own result files say of its outcome and tests."""
 
 
+LONGEST_INSIGHT = 1_000
+"""Characters."""
+
+
 class Insight(Frozen):
     """Something learned while diagnosing runs of one kind of agent, true beyond the task at hand."""
 
     insight_id: str
     agent: str
     """Agent type that it is about."""
-    text: str = Field(min_length=1, max_length=1_000)
+    text: str = Field(min_length=1, max_length=LONGEST_INSIGHT)
     run_id: str = ""
     """The run during whose diagnosis it was gathered; empty: written by a person."""
     diagnosis_id: str = ""
@@ -241,10 +250,7 @@ class Diagnosis(Frozen):
 
     @property
     def total_usage(self) -> CallUsage:
-        total = CallUsage()
-        for used in self.usage.values():
-            total += used
-        return total
+        return sum(self.usage.values(), CallUsage())
 
     @property
     def duration_seconds(self) -> float:
@@ -252,8 +258,8 @@ class Diagnosis(Frozen):
 
     @property
     def author(self) -> str:
-        """Under which name its labels stand: the model and, where there is a choice, the strategy."""
-        return self.model if self.model == HEURISTIC else f"{self.model} ({self.settings.strategy})"
+        """Under which name its labels stand."""
+        return author_of(self.model, self.settings.strategy)
 
     @property
     def run_verdict(self) -> RunVerdict | None:

@@ -187,7 +187,9 @@ def print_batch_plan(plan: Mapping[str, Any]) -> None:
 
 def print_batch(report: "BatchReport", output: Path | None) -> None:
     """What became of the runs of a batch, in sum."""
-    done = [row for row in report.rows if row.conclusion is not None and row.status in ("complete", "partial")]
+    from codetracer_core.diagnosing import DONE
+
+    done = [row for row in report.rows if row.conclusion is not None and row.status in DONE]
     accused = sum(row.conclusion == "error_found" for row in done)
     share = f"{accused} of {len(done)} ({accused / len(done):.0%})" if done else "none was diagnosed"
     told = ", ".join(f"{count} {word}" for word, count in report.counts.items())

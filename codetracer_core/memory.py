@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-from codetracer_core.diagnosis_models import Insight
+from codetracer_core.diagnosis_models import LONGEST_INSIGHT, Insight
 from codetracer_core.models import Trajectory
 
 MOST_CHARACTERS = 50_000
@@ -17,7 +17,6 @@ MOST_CHARACTERS = 50_000
 SAME_FROM = 0.85
 """Two insights are the same from this share of common characters on (``difflib`` ratio of their normalised texts)."""
 
-_LONGEST = 1_000
 _SHORTEST = 20
 _STEP_NUMBER = re.compile(r"\bsteps?[ #_]*\d|\bstep_?ids?\b|#\d+\b", re.IGNORECASE)
 # Absolute or home paths, paths of three parts or more, and file names with an ending ("e.g" is none).
@@ -81,8 +80,8 @@ def admit(candidates: Sequence[Insight], known: Sequence[Insight], *, limit: int
 
 def why_not_kept(text: str, others: Sequence[Insight]) -> str:
     """Why a text is no insight beside these others, in words; empty if it is one."""
-    if not _SHORTEST <= len(text.strip()) <= _LONGEST:
-        return f"an insight has {_SHORTEST} to {_LONGEST:,} characters"
+    if not _SHORTEST <= len(text.strip()) <= LONGEST_INSIGHT:
+        return f"an insight has {_SHORTEST} to {LONGEST_INSIGHT:,} characters"
     flat = _flat(text)
     for other in others:
         if _is_same(flat, _flat(other.text)):

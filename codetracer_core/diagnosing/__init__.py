@@ -12,9 +12,10 @@ from codetracer_core.diagnosing.batches import BatchReport, batch
 from codetracer_core.diagnosing.evidence import FolderRun, evidence_of, folder_run
 from codetracer_core.diagnosing.outputs import write_outputs
 from codetracer_core.diagnosing.running import diagnose_folder, diagnose_run
-from codetracer_core.diagnosing.state import STATE_FILE, BatchRow
+from codetracer_core.diagnosing.state import DONE, STATE_FILE, BatchRow
 
 __all__ = [
+    "DONE",
     "STATE_FILE",
     "BatchReport",
     "BatchRow",

@@ -35,11 +35,7 @@ class BatchReport:
     @property
     def usage(self) -> CallUsage:
         """Of the runs that were diagnosed this time, replies from journals included."""
-        total = CallUsage()
-        for row in self.rows:
-            if not row.was_done:
-                total += row.usage
-        return total
+        return sum((row.usage for row in self.rows if not row.was_done), CallUsage())
 
     @property
     def counts(self) -> dict[str, int]:

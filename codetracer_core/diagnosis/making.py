@@ -8,13 +8,20 @@ from uuid import uuid4
 
 from codetracer_core.diagnosis.budget import Budget, LimitReached
 from codetracer_core.diagnosis.handing_in import salvage
-from codetracer_core.diagnosis.merging import Sample, evidence_of, merged
+from codetracer_core.diagnosis.merging import Sample, counted_together, merged
 from codetracer_core.diagnosis.progress import Progress
 from codetracer_core.diagnosis.prompts import versions
 from codetracer_core.diagnosis.reading import CHARACTERS_PER_TOKEN, Artifacts, Reading
 from codetracer_core.diagnosis.strategies import STRATEGIES
 from codetracer_core.diagnosis.talk import Talk
-from codetracer_core.diagnosis_models import CallUsage, Diagnosis, DiagnosisSettings, DiagnosisStatus, Insight
+from codetracer_core.diagnosis_models import (
+    LONGEST_INSIGHT,
+    CallUsage,
+    Diagnosis,
+    DiagnosisSettings,
+    DiagnosisStatus,
+    Insight,
+)
 from codetracer_core.errors import Cancelled, ModelError
 from codetracer_core.llm import Model
 from codetracer_core.models import Trajectory
@@ -115,7 +122,7 @@ def diagnose(
         stages=stages,
         read_steps=tuple(sorted({step for one in ended for step in one.talk.reading.read})),
         samples_finished=len(finished),
-        evidence=evidence_of(samples, sum(one.talk.sent_back for one in ended)),
+        evidence=counted_together(samples, sum(one.talk.sent_back for one in ended)),
         usage=_usage(ended),
         started_at=started,
         finished_at=datetime.now(UTC),
@@ -177,7 +184,7 @@ def _insights(diagnosis: Diagnosis, trajectory: Trajectory, ended: Sequence[_End
     texts: list[str] = []
     for one in ended if diagnosis.settings.use_memory else ():
         given = [*one.talk.notebook.insights, *(one.sample.submission.insights if one.sample else ())]
-        texts += [text.strip()[:1_000] for text in given if text.strip()][:MOST_INSIGHTS]
+        texts += [text.strip()[:LONGEST_INSIGHT] for text in given if text.strip()][:MOST_INSIGHTS]
     return tuple(
         Insight(
             insight_id=uuid4().hex,

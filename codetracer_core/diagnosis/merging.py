@@ -63,7 +63,7 @@ def merged(samples: Sequence[Sample]) -> dict[str, Any]:
     }
 
 
-def evidence_of(samples: Iterable[Sample], asked_again: int) -> EvidenceCheck:
+def counted_together(samples: Iterable[Sample], asked_again: int) -> EvidenceCheck:
     """The checks of all samples, counted together."""
     counts = [sample.checked.counts for sample in samples]
     return EvidenceCheck(

@@ -97,7 +97,7 @@ class DiagnosisSummary(NamedTuple):
     """In steps; labels only, as ``unuseful``."""
     unuseful: int
     unsupported: int
-    """Findings that are no labels, because the run does not hold their quotes."""
+    """Findings that are no labels: the run does not hold their quotes, or most samples do not have them."""
     samples_finished: int
     calls: int
     prompt_tokens: int

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from codetracer_core.config import WHERE_KEYS_GO, Config, LlmConfig, load_config, model_of
 from codetracer_core.diagnosing import BatchRow, batch, diagnose_run
 from codetracer_core.diagnosis.estimate import Estimate, estimate
-from codetracer_core.diagnosis_models import HEURISTIC, STRATEGIES, CallUsage, DiagnosisSettings
+from codetracer_core.diagnosis_models import HEURISTIC, STRATEGIES, CallUsage, DiagnosisSettings, author_of
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.llm import Model, Price
 from codetracer_core.memory import chosen
@@ -42,8 +42,8 @@ class Order:
 
     @property
     def author(self) -> str:
-        """Under which name its labels will stand (see ``Diagnosis.author``)."""
-        return self.model if self.model == HEURISTIC else f"{self.model} ({self.settings.strategy})"
+        """Under which name its labels will stand."""
+        return author_of(self.model, self.settings.strategy)
 
 
 def order_form(store: Store, key: str) -> Order | None:

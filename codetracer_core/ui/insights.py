@@ -9,15 +9,13 @@ from uuid import uuid4
 
 import streamlit as st
 
-from codetracer_core.diagnosis_models import Insight
+from codetracer_core.diagnosis_models import LONGEST_INSIGHT, Insight
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.memory import MOST_CHARACTERS
 from codetracer_core.store import Store
 from codetracer_core.ui.identity import blind_runs, person, require
 from codetracer_core.ui.settings import changing
 
-LONGEST = 1_000
-"""Characters of an insight."""
 _ON_A_PAGE = 20
 
 
@@ -50,7 +48,9 @@ def memory(store: Store) -> None:
     for one in about[::-1][(page - 1) * _ON_A_PAGE : page * _ON_A_PAGE]:
         _one(store, one)
     with st.form(f"memory_new {agent} {len(about)}", border=False):
-        text = st.text_area("New insight", max_chars=LONGEST, height=80, placeholder="True of any task of this agent")
+        text = st.text_area(
+            "New insight", max_chars=LONGEST_INSIGHT, height=80, placeholder="True of any task of this agent"
+        )
         if st.form_submit_button("Add") and text.strip():
             _add(store, agent, text.strip())
 
@@ -61,7 +61,7 @@ def _one(store: Store, insight: Insight) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             is_on = st.toggle("On", insight.enabled, key=f"memory_on {insight.insight_id}")
             with st.popover("Reword"), st.form(f"memory_reword {insight.insight_id}", border=False):
-                text = st.text_area("Insight", insight.text, max_chars=LONGEST, height=140)
+                text = st.text_area("Insight", insight.text, max_chars=LONGEST_INSIGHT, height=140)
                 if st.form_submit_button("Save") and text.strip():
                     _change(store, insight, "The insight is reworded.", text=text.strip())
             origin = f"by {insight.author}, {insight.created_at:%Y-%m-%d}"
