@@ -23,10 +23,12 @@ CONCLUSIONS = {"error_found": "error found", "no_error_found": "no error found",
 
 def print_diagnosis(diagnosis: "Diagnosis", run: str) -> None:
     """A diagnosis as a report. What the model wrote stands on indented lines, so that it passes for nothing else."""
+    from codetracer_core.diagnosis_models import HEURISTIC
+
     settings = diagnosis.settings
     how = f"{settings.strategy}, {counted(settings.samples, 'sample')}"
     _headed("Diagnosis of", run)
-    _headed("by", diagnosis.model if not diagnosis.prompt_versions else f"{diagnosis.model} ({how})")
+    _headed("by", HEURISTIC if diagnosis.model == HEURISTIC else f"{diagnosis.model} ({how})")
     _headed("status", ": ".join(filter(None, (diagnosis.status, diagnosis.status_reason))))
     _headed("conclusion", CONCLUSIONS[diagnosis.conclusion])
     _section("Summary", [(1, diagnosis.summary)])
