@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +284,34 @@ def test_two_who_ask_the_same_at_once_do_not_meet(tmp_path: Path) -> None:
         (new.folder / "request.json").write_text("{")
     with journal(tmp_path, "key", insights, lambda _: False) as mended:
         assert mended.request.insights == tuple(insights)
+
+
+def test_a_journal_that_was_left_behind_is_taken_up_whatever_its_number(tmp_path: Path) -> None:
+    with journal(tmp_path, "key", [], lambda _: False) as first:
+        with journal(tmp_path, "key", [], lambda _: False) as second:
+            pass
+        first.delete()
+    with journal(tmp_path, "key", [], lambda _: False) as again:
+        assert again.request == second.request
+
+
+def test_one_journal_is_held_by_one_at_a_time_and_never_deleted_under_its_holder(tmp_path: Path) -> None:
+    """Eight threads take journals of one question up and finish with them, as fast as they can."""
+
+    def ask(_: int) -> int:
+        lost = 0
+        for _ in range(40):
+            with journal(tmp_path, "key", [], lambda _: False) as held:
+                reply = held.folder / "sample-1.jsonl"
+                lost += reply.exists()
+                reply.write_text("paid")
+                lost += not (reply.exists() and (held.folder / "request.json").exists())
+                held.delete()
+        return lost
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(ask, range(8))) == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_journals_that_nobody_took_up_are_deleted(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -78,16 +78,27 @@ def journal(root: Path, key: str, insights: Sequence[Insight], is_stored: Callab
             _write(folder, request)
         yield Journal(folder, request)
     finally:
-        lock.close()
-        if not (folder / _REQUEST).exists():
-            shutil.rmtree(folder, ignore_errors=True)
+        _let_go(folder, lock, delete=not (folder / _REQUEST).exists())
 
 
 def _free(root: Path, key: str) -> Iterator[tuple[Path, BinaryIO]]:
-    for number in count(1):
-        folder = root / (key if number == 1 else f"{key}-{number}")
+    """Folders for this question that nobody holds: first those that were left behind."""
+    left_behind = sorted(path.parent for path in root.glob(f"{key}*/{_REQUEST}"))
+    new = (root / (key if number == 1 else f"{key}-{number}") for number in count(1))
+    for folder in chain(left_behind, new):
         if lock := _lock(folder):
             yield folder, lock
+
+
+def _let_go(folder: Path, lock: BinaryIO, *, delete: bool) -> None:
+    """Give the folder free, or delete it: while it is still held, for the next holder may come at once."""
+    if delete:
+        _empty(folder)
+    if delete and sys.platform != "win32":  # Windows deletes no file that is open
+        shutil.rmtree(folder, ignore_errors=True)
+    lock.close()
+    if delete and sys.platform == "win32":
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def put_taught(root: Path, diagnosis_id: str, insights: Sequence[Insight]) -> None:
@@ -134,16 +145,20 @@ def _empty(folder: Path) -> None:
 
 def _delete_old(root: Path) -> None:
     for folder in root.iterdir():
-        if folder.is_dir() and time.time() - folder.stat().st_mtime > KEPT_FOR and (lock := _lock(folder)):
-            lock.close()
-            shutil.rmtree(folder, ignore_errors=True)
+        try:
+            is_old = folder.is_dir() and time.time() - folder.stat().st_mtime > KEPT_FOR
+        except FileNotFoundError:  # another has just finished with it
+            continue
+        if is_old and (lock := _lock(folder)):
+            _let_go(folder, lock, delete=True)
 
 
 def _lock(folder: Path) -> BinaryIO | None:
     """Hold the folder until the file is closed, or this process ends; None: somebody else has it."""
     path = folder / _LOCK
     while True:
-        folder.mkdir(exist_ok=True)
+        with suppress(FileExistsError):
+            folder.mkdir()
         try:
             file = path.open("ab")
         except FileNotFoundError:  # its last holder has just deleted the folder
