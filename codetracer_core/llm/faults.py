@@ -53,6 +53,8 @@ class Fault:
     remedy: str = ""
     wait: float | None = None
     feature: str = ""
+    heard: str | None = None
+    """What had come of the answer before it broke off, None: nothing. A provider bills it."""
 
 
 def fault_of(status: int | None, names: Collection[str], words: str, used: Collection[str]) -> Fault:

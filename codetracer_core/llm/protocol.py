@@ -41,6 +41,7 @@ class Message(Frozen):
 class Reply(Frozen):
     """What the model said.
 
+    ``usage`` includes tries whose answers broke off: they are billed as well, and were counted here.
     ``is_cut``: it stopped because its answer became too long; the arguments of its last call may be half there.
     ``replayed``: it comes from a journal. Its usage was paid for in an earlier session, not now.
     """

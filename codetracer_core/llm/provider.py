@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from types import ModuleType
 from typing import Any
@@ -136,7 +137,7 @@ class ProviderModel:
         cancelled: Callable[[], bool] = lambda: False,
         on_text: Callable[[str], None] | None = None,
     ) -> Reply:
-        tries = 0
+        tries, broken_off = 0, CallUsage()
         while True:
             if cancelled():
                 raise Cancelled("The call was cancelled")
@@ -152,8 +153,11 @@ class ProviderModel:
                     self._learn(called=bool(outcome.calls), demanded=must_call is not None)
                 if on_text and text and shown_live is None:
                     on_text(text)
-                usage = outcome.usage or self._counted(messages, tools, outcome)
+                said = outcome.text + "".join(call.name + call.arguments for call in outcome.calls)
+                usage = broken_off + (outcome.usage or self._counted(messages, tools, said))
                 return Reply(text=text, tool_requests=requests, usage=usage, is_cut=outcome.finish == "length")
+            if outcome.heard is not None:
+                broken_off += self._counted(messages, tools, outcome.heard)
             if self._gives_up(outcome):
                 continue
             if outcome.kind == "overflow":
@@ -215,12 +219,11 @@ class ProviderModel:
             remedy = "Set the mode to auto."
         return ModelError(f"{self.name}{where} gave no answer{times}: {fault.words}", remedy=remedy)
 
-    def _counted(self, messages: Sequence[Message], tools: Sequence[ToolSpec], answer: Answer) -> CallUsage:
+    def _counted(self, messages: Sequence[Message], tools: Sequence[ToolSpec], said: str) -> CallUsage:
         """The tokens of a call whose provider does not tell them."""
-        prompt = count_tokens(messages, tools)
-        said = count_text(answer.text) + sum(count_text(call.name + call.arguments) for call in answer.calls)
-        cost = self.price.cost(prompt, said) if self.price else None
-        return CallUsage(calls=1, prompt_tokens=prompt, completion_tokens=said, cost_usd=cost, estimated=True)
+        prompt, completion = count_tokens(messages, tools), count_text(said)
+        cost = self.price.cost(prompt, completion) if self.price else None
+        return CallUsage(calls=1, prompt_tokens=prompt, completion_tokens=completion, cost_usd=cost, estimated=True)
 
     def _try_once(
         self, request: Mapping[str, Any], cancelled: Callable[[], bool], on_text: Callable[[str], None] | None
@@ -230,6 +233,7 @@ class ProviderModel:
         gone = threading.Event()
         call = threading.Thread(target=self._call, args=(request, events, gone), name="model call", daemon=True)
         call.start()
+        heard: list[str] = []
         try:
             deadline = time.monotonic() + self._timeout
             while True:
@@ -238,11 +242,14 @@ class ProviderModel:
                 try:
                     event = events.get(timeout=LOOKS_UP)
                 except Empty:
-                    if time.monotonic() > deadline:
-                        return Fault("temporary", f"silent for {self._timeout:g} seconds")
-                    continue
-                if not isinstance(event, str):
+                    if time.monotonic() <= deadline:
+                        continue
+                    event = Fault("temporary", f"silent for {self._timeout:g} seconds")
+                if isinstance(event, Fault):
+                    return replace(event, heard="".join(heard)) if heard else event
+                if isinstance(event, Answer):
                     return event
+                heard.append(event)
                 deadline = time.monotonic() + self._timeout
                 if event and on_text:
                     on_text(event)

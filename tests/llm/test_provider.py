@@ -229,6 +229,16 @@ def test_temporary_faults_are_tried_again(model_server: Start, faults: Sequence[
     assert len(server.requests) == len(faults) + 1
 
 
+def test_an_answer_that_broke_off_is_counted_too_for_it_is_billed(model_server: Start) -> None:
+    server = model_server([Fail(500), Say("never whole" * 5, cut_after=3), Say("at last", usage=(100, 2))])
+    model = open_model("m", api_base=server.url, price=Price(prompt=1.0, completion=1.0), pause=0.01)
+    usage = model.complete(HELLO).usage
+    assert (usage.calls, usage.estimated) == (2, True), "what failed before an answer began costs nothing"
+    assert usage.prompt_tokens == 100 + model.count_tokens(HELLO)
+    assert usage.completion_tokens > 2
+    assert usage.cost_usd == pytest.approx((usage.prompt_tokens + usage.completion_tokens) / 1e6)
+
+
 @pytest.mark.parametrize("silent", [Hang(), Say("never whole", hang_after=1), Say("late", wait=30.0)])
 def test_silence_is_a_temporary_fault(model_server: Start, silent: Behaviour) -> None:
     server = model_server([silent, Say("at last")])
