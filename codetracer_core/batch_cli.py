@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -236,7 +237,7 @@ def _plan(
     """What a batch would use, as plain values: the sum of the estimates of its runs. Asks no model."""
     from codetracer_core import diagnosing
     from codetracer_core.diagnosing.running import request_key
-    from codetracer_core.diagnosis import estimate
+    from codetracer_core.diagnosis.estimate import estimate, together
     from codetracer_core.memory import chosen
 
     settings = config.settings
@@ -259,21 +260,12 @@ def _plan(
                     insights=chosen(insights, trajectory.agent, limit=config.memory.max_characters),
                 )
             )
-    costs = [one.cost_usd for one in estimates]
-
-    def both_ends(name: str) -> tuple[Any, Any]:
-        ranges = [getattr(one, name) for one in estimates]
-        return sum(low for low, _ in ranges), sum(high for _, high in ranges)
-
     return plan | {
         "done_before": len(run_ids) - len(estimates),
         "settings": settings.model_dump(mode="json"),
         "context_tokens": model.context_tokens,
         "price": model.price and model.price.model_dump(),
-        "estimate": {
-            **{name: both_ends(name) for name in ("calls", "prompt_tokens", "completion_tokens")},
-            "cost_usd": None if None in costs else both_ends("cost_usd"),
-        },
+        "estimate": asdict(together(estimates)),
     }
 
 

@@ -158,10 +158,7 @@ def print_plan(plan: Mapping[str, Any]) -> None:
     if first:
         size = f"{first['characters']:,} characters, about {first['tokens']:,} tokens with {first['tools']} tools"
         _headed("sends first", f"{counted(first['messages'], 'message')}: {size}")
-    estimate = plan["estimate"]
-    _headed("would use", _estimated(**{name: estimate[name] for name in estimate if name != "notes"}))
-    for note in estimate["notes"]:
-        _headed("note", note)
+    _would_use(**plan["estimate"])
     versions = ", ".join(f"{name} {version}" for name, version in plan["prompt_versions"].items())
     _section("Prompts and their versions", [(1, versions)])
 
@@ -175,6 +172,12 @@ def _model_and_limits(plan: Mapping[str, Any]) -> None:
     _headed("limits", f"{settings['cost_limit_usd']:.2f} USD, {settings['max_turns']} calls per sample")
 
 
+def _would_use(*, notes: Sequence[str], **estimate: Any) -> None:
+    _headed("would use", _estimated(**estimate))
+    for note in notes:
+        _headed("note", note)
+
+
 def print_batch_plan(plan: Mapping[str, Any]) -> None:
     """What a batch would use. ``plan`` as ``batch_cli`` makes it."""
     _headed("Dry run of", counted(plan["runs"], "run"))
@@ -184,7 +187,7 @@ def print_batch_plan(plan: Mapping[str, Any]) -> None:
         return
     _headed("done before", str(plan["done_before"]))
     _model_and_limits(plan)
-    _headed("would use", _estimated(**plan["estimate"]))
+    _would_use(**plan["estimate"])
 
 
 def print_batch(report: "BatchReport", output: Path | None) -> None:

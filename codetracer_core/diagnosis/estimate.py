@@ -71,6 +71,24 @@ def estimate(
     )
 
 
+def together(estimates: Sequence[Estimate], share: float = 1.0) -> Estimate:
+    """The estimate for many runs, from those of some that are this ``share`` of them."""
+
+    def total(name: str) -> Range:
+        low, high = (sum(getattr(one, name)[end] for one in estimates) / share for end in (0, 1))
+        return round(low), round(high)
+
+    costs = [one.cost_usd for one in estimates if one.cost_usd is not None]
+    cost = (sum(low for low, _ in costs) / share, sum(high for _, high in costs) / share)
+    return Estimate(
+        calls=total("calls"),
+        prompt_tokens=total("prompt_tokens"),
+        completion_tokens=total("completion_tokens"),
+        cost_usd=cost if len(costs) == len(estimates) else None,
+        notes=tuple(dict.fromkeys(note for one in estimates for note in one.notes)),
+    )
+
+
 def _rehearsed(
     reader: "_Reader",
     trajectory: Trajectory,

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from codetracer_core.config import WHERE_KEYS_GO, Config, LlmConfig, load_config, model_of
 from codetracer_core.diagnosing import BatchRow, batch, diagnose_run
-from codetracer_core.diagnosis.estimate import Estimate, estimate
+from codetracer_core.diagnosis.estimate import Estimate, estimate, together
 from codetracer_core.diagnosis_models import HEURISTIC, STRATEGIES, CallUsage, DiagnosisSettings, author_of
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.llm import Model, Price
@@ -185,21 +185,7 @@ def estimate_of(store: Store, order: Order, trajectories: Sequence[Trajectory], 
         )
         for one in trajectories
     ]
-
-    def total(name: str) -> tuple[int, int]:
-        low, high = (sum(getattr(one, name)[end] for one in found) / share for end in (0, 1))
-        return round(low), round(high)
-
-    costs = [one.cost_usd for one in found if one.cost_usd is not None]
-    return Estimate(
-        calls=total("calls"),
-        prompt_tokens=total("prompt_tokens"),
-        completion_tokens=total("completion_tokens"),
-        cost_usd=(sum(low for low, _ in costs) / share, sum(high for _, high in costs) / share)
-        if len(costs) == len(found)
-        else None,
-        notes=tuple(dict.fromkeys(note for one in found for note in one.notes)),
-    )
+    return together(found, share)
 
 
 def show_estimate(found: Estimate, key: str) -> None:
