@@ -11,7 +11,7 @@ from typing import Any
 from codetracer_core.diagnosis.handing_in import CHOOSE_HALF, JUDGE_PART, SUBMIT
 from codetracer_core.diagnosis.making import diagnose
 from codetracer_core.diagnosis.strategies import SHORT
-from codetracer_core.diagnosis_models import CallUsage, DiagnosisSettings, Insight
+from codetracer_core.diagnosis_models import Diagnosis, DiagnosisSettings, Insight
 from codetracer_core.llm import Message, Price, Reply, ScriptedModel, ToolSpec, calling
 from codetracer_core.models import Trajectory
 from codetracer_core.tree import build_tree
@@ -51,11 +51,18 @@ def estimate(
         notes.append("The price of this model is not known: the cost limit cannot be kept, the others are.")
     if not trajectory.steps:
         notes.append("The run has no steps: there is nothing to diagnose.")
-    low, high = (
+    frugal, curious = (
         _rehearsed(_Reader(trajectory, is_curious=curious), trajectory, settings, price, context_tokens, insights)
         for curious in (False, True)
     )
+    low, high = frugal.total_usage, curious.total_usage
+    for rehearsed in (frugal, curious):
+        if rehearsed.status == "partial":
+            notes.append(f"It may be partial: {rehearsed.status_reason}.")
+            break
     samples = settings.samples
+    if settings.token_limit and samples * (high.prompt_tokens + high.completion_tokens) > settings.token_limit:
+        notes.append(f"It may reach the limit of {settings.token_limit:,} tokens, and then be partial.")
     cost = None
     if price is not None and low.cost_usd is not None and high.cost_usd is not None:
         limit = settings.cost_limit_usd
@@ -96,10 +103,10 @@ def _rehearsed(
     price: Price | None,
     context_tokens: int,
     insights: Sequence[Insight],
-) -> CallUsage:
+) -> Diagnosis:
     one = settings.model_copy(update={"samples": 1, "cost_limit_usd": 1e9, "token_limit": None})
     model = ScriptedModel(reader, context_tokens=context_tokens, price=price)
-    return diagnose(trajectory, run_id="", model=model, settings=one, insights=insights).diagnosis.total_usage
+    return diagnose(trajectory, run_id="", model=model, settings=one, insights=insights).diagnosis
 
 
 class _Reader:

@@ -64,3 +64,10 @@ def test_what_is_not_known_is_said() -> None:
     assert guess.calls == (0, 0)
     assert "not known" in guess.notes[0]
     assert "no steps" in guess.notes[1]
+
+
+def test_limits_that_will_cut_it_short_are_told_before() -> None:
+    settings = DiagnosisSettings(strategy="step_by_step", token_limit=50_000)
+    told = estimate(long_run(300, 3_000), settings, price=None, context_tokens=32_000).notes
+    assert [note for note in told if "the limit of 30 model calls" in note and "were not read" in note]
+    assert "It may reach the limit of 50,000 tokens, and then be partial." in told
