@@ -18,10 +18,10 @@ if run is None:
     many_runs(store)
 else:
     view = open_run(run.run_id)
-    found = store.diagnoses([run.run_id])
-    diagnosis = diagnosing.chosen_diagnosis(store, run.run_id, found)
     diagnosing.title(run)
     diagnosing.jobs_panel(store, run.run_id)
+    found = store.diagnoses([run.run_id])  # after the jobs: one that is over for them is in the store
+    diagnosis = diagnosing.chosen_diagnosis(store, run.run_id, found)
     if may(*ORDERERS):
         new_diagnosis(store, run, view.trajectory, is_first=not found)
     if len(found) > 1:

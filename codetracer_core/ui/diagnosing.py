@@ -13,6 +13,7 @@ import streamlit as st
 from codetracer_core.adjudication import voice_id
 from codetracer_core.diagnosis_models import Diagnosis
 from codetracer_core.errors import NotAllowed, NotFound
+from codetracer_core.projects import Standing
 from codetracer_core.store import DiagnosisSummary, RunSummary, Store
 from codetracer_core.ui import components, identity, shell
 from codetracer_core.ui.deciding import DECISIONS, why_not_decide
@@ -39,24 +40,34 @@ MOST_RECENT = 50
 
 
 def opened_run(store: Store) -> RunSummary | None:
-    """The run in the address; None if there is none. That they see what models say is on record from now on.
+    """The run in the address; None if there is none.
 
     Raises NotFound, and NotAllowed for somebody who stands blind to the run.
     """
     name = st.query_params.get("traj")
     if not name:
         return None
-    run_id, who = store.find_run(name), identity.person()
+    run_id = store.find_run(name)
+    _seeing(store, run_id)
+    (run,) = store.runs(ids=[run_id])
+    return run
+
+
+def _seeing(store: Store, run_id: str) -> Standing:
+    """How this person stands to a run. Raises NotAllowed if they stand blind to it."""
+    who = identity.person()
     standing = identity.standing_of(store, run_id, who)
     if standing.is_blind:
         raise NotAllowed(f"{who} labels this run blind, or may get it to label", remedy="Submit it first.")
-    (run,) = store.runs(ids=[run_id])
-    if store.diagnoses([run_id]) or jobs_of(run_id):
-        note_exposure(store, run_id, who, standing, "model")
-        said_by_others = (one for one in store.labels(run_id, source="adjudicated") if one.annotator != who)
-        if any(said_by_others):
-            note_exposure(store, run_id, who, standing, "peers")
-    return run
+    return standing
+
+
+def on_record(store: Store, run_id: str) -> None:
+    """Note that this person sees what models say of a run, and what others decided on it. Raises NotAllowed."""
+    who, standing = identity.person(), _seeing(store, run_id)
+    note_exposure(store, run_id, who, standing, "model")
+    if any(one.annotator != who for one in store.labels(run_id, source="adjudicated")):
+        note_exposure(store, run_id, who, standing, "peers")
 
 
 def jobs_of(run_id: str) -> list[Job]:
@@ -107,6 +118,8 @@ def _draw_jobs(store: Store, run_id: str | None, running: Sequence[str]) -> None
         st.rerun()  # a diagnosis has arrived: the page around this shows it
     if not found:
         return
+    if run_id is not None:
+        on_record(store, run_id)
     blind = identity.blind_runs(store) if run_id is None else set()
     result = components.jobs()(
         key="jobs",
@@ -222,6 +235,7 @@ def chosen_diagnosis(store: Store, run_id: str, found: Sequence[DiagnosisSummary
 
 def history(store: Store, found: Sequence[DiagnosisSummary], shown: str) -> None:
     """The diagnoses of one run, the newest first, each with how far it agrees with the one before; one is opened."""
+    on_record(store, found[0].run_id)
     whole = [store.diagnosis(one.diagnosis_id) for one in found[:MOST_RECENT]]
     before: list[Diagnosis | None] = [*whole[1:], None]
     rows = [
@@ -290,6 +304,7 @@ def recent(store: Store) -> None:
 def report(store: Store, run: RunView, diagnosis: Diagnosis) -> None:
     """The diagnosis as a report; links open steps, labels in it are accepted, corrected or rejected."""
     who, run_id = identity.person(), diagnosis.run_id
+    on_record(store, run_id)
     result = components.diagnosis()(
         key="diagnosis",
         data={
