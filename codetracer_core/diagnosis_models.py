@@ -3,7 +3,7 @@
 A diagnosis is a statement by a model (or by offline rules), never the truth. ``None`` means "not known", as everywhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Literal, Self, get_args
 
@@ -298,6 +298,20 @@ class Diagnosis(Frozen):
         """Whether the run holds words for it: its own, or those for which its step counts as incorrect."""
         accused = {finding.step_id for finding in self.accepted if finding.verdict == "incorrect"}
         return said.is_supported or said.step_id in accused
+
+
+def by_stage(
+    findings: Iterable[StepFinding], stages: Iterable[Stage]
+) -> Iterator[tuple[Stage | None, list[StepFinding]]]:
+    """The findings of each stage that has any, in the order of the stages; last those outside of all (None)."""
+    left = list(findings)
+    for stage in stages:
+        inside = [one for one in left if stage.start_step_id <= one.step_id <= stage.end_step_id]
+        left = [one for one in left if one not in inside]
+        if inside:
+            yield stage, inside
+    if left:
+        yield None, left
 
 
 def as_label_events(diagnosis: Diagnosis, pass_number: int) -> list[LabelEvent]:

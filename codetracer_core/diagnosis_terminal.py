@@ -90,17 +90,14 @@ def _decisions(diagnosis: "Diagnosis") -> _Lines:
 
 
 def _by_stage(diagnosis: "Diagnosis") -> _Lines:
-    left = list(diagnosis.accepted)
-    for stage in diagnosis.stages:
-        inside = [finding for finding in left if stage.start_step_id <= finding.step_id <= stage.end_step_id]
-        left = [finding for finding in left if finding not in inside]
-        if inside:
+    from codetracer_core.diagnosis_models import by_stage
+
+    for stage, findings in by_stage(diagnosis.accepted, diagnosis.stages):
+        if stage:
             name = f", {stage.name}" if stage.name else ""
             yield 1, f"stage {stage.stage_id} (steps {stage.start_step_id} to {stage.end_step_id}{name})"
-        for finding in inside:
-            yield from _finding(finding, 2, diagnosis)
-    for finding in left:
-        yield from _finding(finding, 1, diagnosis)
+        for finding in findings:
+            yield from _finding(finding, 2 if stage else 1, diagnosis)
 
 
 def _finding(finding: "StepFinding", depth: int, diagnosis: "Diagnosis") -> _Lines:

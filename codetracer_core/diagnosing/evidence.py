@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codetracer_core.benchmark import MANIFEST_SAYS
-from codetracer_core.diagnosis.tools import RunFolder
+from codetracer_core.diagnosis.reading import RunFolder
 from codetracer_core.discovery import locate
 from codetracer_core.importing.reading import names_of
 from codetracer_core.models import Outcome, RunRecord, Trajectory

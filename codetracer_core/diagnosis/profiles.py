@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from codetracer_core.diagnosis_models import Diagnosis, Profile, StepFinding
+from codetracer_core.diagnosis_models import Diagnosis, Profile, StepFinding, by_stage
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.models import DeviationType, ImpactSeverity, Stage, Trajectory
 from codetracer_core.quotes import holds
@@ -93,9 +93,8 @@ class _Stage:
 def _by_stage(diagnosis: Diagnosis, stages: Iterable[Stage]) -> list[dict[str, Any]]:
     labelled: list[_Stage] = []
     reasons: dict[int, str] = {}
-    for stage in stages:
-        found = [one for one in diagnosis.accepted if stage.start_step_id <= one.step_id <= stage.end_step_id]
-        if found:
+    for stage, found in by_stage(diagnosis.accepted, stages):
+        if stage:
             labelled.append(_Stage(stage.stage_id, _ids(found, "incorrect"), _ids(found, "unuseful")))
             reasons[stage.stage_id] = " ".join(f"Step {one.step_id}: {one.reasoning.strip()}" for one in found)
     return stage_labels(labelled, reasons)

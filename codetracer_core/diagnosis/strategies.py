@@ -13,10 +13,11 @@ from codetracer_core.diagnosis.handing_in import (
     converse,
     take_note,
 )
+from codetracer_core.diagnosis.overview import overview
 from codetracer_core.diagnosis.prompts import prompt
 from codetracer_core.diagnosis.reading import CHARACTERS_PER_TOKEN
 from codetracer_core.diagnosis.talk import Talk
-from codetracer_core.diagnosis.tools import overview, tool_specs
+from codetracer_core.diagnosis.tools import tool_specs
 from codetracer_core.diagnosis_models import Strategy
 
 SHORT, MEDIUM = 20, 100

@@ -12,11 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from codetracer_core.diagnosis.looking import history_of_file, how_tests_went, where_text_stands
-from codetracer_core.diagnosis.overview import overview
 from codetracer_core.diagnosis.reading import (
-    Artifacts,
     Reading,
-    RunFolder,
     listed,
     page,
     page_of_field,
@@ -43,17 +40,6 @@ from codetracer_core.errors import CodeTracerError, ModelError
 from codetracer_core.llm import ToolRequest, ToolSpec, read_arguments
 from codetracer_core.models import Step
 from codetracer_core.tree import TreeRow
-
-__all__ = [
-    "Artifacts",
-    "Reading",
-    "RunFolder",
-    "ToolResult",
-    "call_tool",
-    "overview",
-    "read_steps",
-    "tool_specs",
-]
 
 MOST_LINES_COMPARED = 4_000
 

@@ -14,6 +14,7 @@ from codetracer_core.diagnosis_models import (
     EvidenceCheck,
     StepFinding,
     Strategy,
+    by_stage,
 )
 from codetracer_core.tree import TraceTree
 
@@ -34,9 +35,8 @@ _ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 def report_data(diagnosis: Diagnosis, tree: TraceTree) -> dict[str, Any]:
     """The whole report. ``tree`` is the run's, for a line on what each step did."""
-    findings = [_finding(finding) for finding in diagnosis.findings]
-    both = list(zip(findings, diagnosis.findings, strict=True))
-    labels = [told for told, finding in both if finding in diagnosis.accepted]
+    doubted = (one for one in diagnosis.findings if one.is_supported and one not in diagnosis.accepted)
+    unsupported = (one for one in diagnosis.findings if not one.is_supported)
     return {
         "diagnosis": diagnosis.diagnosis_id,
         "run": diagnosis.run_id,
@@ -71,9 +71,9 @@ def report_data(diagnosis: Diagnosis, tree: TraceTree) -> dict[str, Any]:
             }
             for place, candidate in enumerate(diagnosis.onset, start=1)
         ],
-        "stages": _by_stage(diagnosis, labels),
-        "doubted": [told for told, finding in both if finding.is_supported and finding not in diagnosis.accepted],
-        "unsupported": [told for told, finding in both if not finding.is_supported],
+        "stages": _by_stage(diagnosis),
+        "doubted": list(map(_finding, doubted)),
+        "unsupported": list(map(_finding, unsupported)),
         "chain": [
             {
                 "step": link.step_id,
@@ -227,19 +227,17 @@ def _citations(citations: Iterable[Citation]) -> list[dict[str, Any]]:
     ]
 
 
-def _by_stage(diagnosis: Diagnosis, labels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _by_stage(diagnosis: Diagnosis) -> list[dict[str, Any]]:
     """The labels under their stages, as many as have any; those outside of all stages come last, without a title."""
     told = []
-    left = list(labels)
-    for stage in diagnosis.stages:
-        first, last = stage.start_step_id, stage.end_step_id
-        inside = [label for label in left if first <= label["step"] <= last]
-        left = [label for label in left if label not in inside]
-        if inside:
+    for stage, findings in by_stage(diagnosis.accepted, diagnosis.stages):
+        name = range_words = ""
+        if stage:
+            first, last = stage.start_step_id, stage.end_step_id
             name = f"Stage {stage.stage_id}" + (f": {stage.name}" if stage.name else "")
             range_words = f"step {first}" if first == last else f"steps {first}–{last}"
-            told.append({"title": name, "range": range_words, "findings": inside})
-    return told + ([{"title": "", "range": "", "findings": left}] if left else [])
+        told.append({"title": name, "range": range_words, "findings": list(map(_finding, findings))})
+    return told
 
 
 def _steps_named(diagnosis: Diagnosis) -> set[int]:

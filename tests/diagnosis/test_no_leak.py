@@ -18,8 +18,9 @@ import codetracer_core.diagnosis
 from codetracer_core.diagnosis import diagnose
 from codetracer_core.diagnosis.answers import Submission
 from codetracer_core.diagnosis.evidence import check
+from codetracer_core.diagnosis.overview import overview
 from codetracer_core.diagnosis.reading import Reading, RunFolder
-from codetracer_core.diagnosis.tools import call_tool, overview, tool_specs
+from codetracer_core.diagnosis.tools import call_tool, tool_specs
 from codetracer_core.diagnosis_models import STRATEGIES, DiagnosisSettings, Strategy
 from codetracer_core.importing import import_runs
 from codetracer_core.llm import Message, Reply, ScriptedModel, ToolRequest, ToolSpec, calling

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codetracer_core.diagnosis.overview import overview
 from codetracer_core.diagnosis.reading import Reading, RunFolder
 from codetracer_core.diagnosis.tool_arguments import MOST_STEPS
-from codetracer_core.diagnosis.tools import call_tool, overview, read_steps, tool_specs
+from codetracer_core.diagnosis.tools import call_tool, read_steps, tool_specs
 from codetracer_core.diagnosis.visible import CLOSE, OPEN, QUOTED_TEXT
 from codetracer_core.discovery import discover
 from codetracer_core.errors import CodeTracerError

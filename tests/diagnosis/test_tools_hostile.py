@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codetracer_core.diagnosis.evidence import find_quote
+from codetracer_core.diagnosis.overview import overview
 from codetracer_core.diagnosis.reading import RunFolder
-from codetracer_core.diagnosis.tools import call_tool, overview
+from codetracer_core.diagnosis.tools import call_tool
 from codetracer_core.diagnosis.visible import CLOSE, OPEN, QUOTED_TEXT
 from codetracer_core.discovery import discover
 from codetracer_core.errors import CodeTracerError
