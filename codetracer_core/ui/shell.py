@@ -46,7 +46,8 @@ def main() -> None:
     st.set_page_config(page_title="CodeTracer", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
     # First: a page may end early, and what one was called in this session is to outlive a reload all the same.
     components.page_style()(key="page_style", height=1)
-    keep_name()
+    with st.empty():  # its place is there from the start: what follows would be mounted anew, and lose keys
+        keep_name()
     try:
         _show()
     except CodeTracerError as error:  # also NotAllowed: what a page or its acts refuse is told, whoever asked for it
