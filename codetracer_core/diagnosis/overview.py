@@ -2,7 +2,7 @@
 
 from codetracer_core.diagnosis.looking import outcome_of, tests_over_time
 from codetracer_core.diagnosis.reading import CHARACTERS_PER_TOKEN, Reading, capped, page, steps_of
-from codetracer_core.diagnosis.tree_map import whole_tree
+from codetracer_core.diagnosis.tree_map import kinds_in_words, whole_tree
 from codetracer_core.diagnosis.visible import QUOTED_TEXT, as_read, inline
 from codetracer_core.models import Branch
 
@@ -12,11 +12,10 @@ def overview(reading: Reading, tokens: int = 6_000) -> str:
     tests, sub-agents, and the tree as far as there is room."""
     run = reading.trajectory
     room = tokens * CHARACTERS_PER_TOKEN
-    kinds = [row.kind for row in reading.tree.rows]
-    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("explore", "change", "message") if kind in kinds)
+    kinds = kinds_in_words(reading.tree.rows)
     parts = [
         QUOTED_TEXT,
-        f"A run of the agent {inline(run.agent or 'not named', 60)}, {steps_of(reading)} ({counts}).",
+        f"A run of the agent {inline(run.agent or 'not named', 60)}, {steps_of(reading)} ({kinds}).",
     ]
     if run.exit_status:
         parts.append(f"How the agent's own log says it ended: {inline(run.exit_status)}")

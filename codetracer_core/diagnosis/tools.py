@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from codetracer_core.diagnosis.looking import history_of_file, how_tests_went, where_text_stands
 from codetracer_core.diagnosis.reading import (
     Reading,
@@ -36,8 +34,8 @@ from codetracer_core.diagnosis.tool_arguments import (
 )
 from codetracer_core.diagnosis.tree_map import part_of_tree, stage_heading, whole_tree
 from codetracer_core.diagnosis.visible import FIELDS, as_read, field_as_read, inline, quoted
-from codetracer_core.errors import CodeTracerError, ModelError
-from codetracer_core.llm import ToolRequest, ToolSpec, read_arguments
+from codetracer_core.errors import CodeTracerError
+from codetracer_core.llm import ToolRequest, ToolSpec, UnusableAnswer, read_answer
 from codetracer_core.models import Step
 from codetracer_core.tree import TreeRow
 
@@ -265,14 +263,9 @@ def call_tool(reading: Reading, request: ToolRequest) -> ToolResult:
     if tool is None:
         return _failed(f"There is no tool {inline(request.name, 60)}. There are: {', '.join(_BY_NAME)}.")
     try:
-        asked = tool.arguments.model_validate(read_arguments(request.arguments))
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'arguments'}: {item['msg']}" for item in error.errors()[:3]
-        )
-        return _failed(f"Arguments of {tool.name} not understood: {problems}. {_known(tool)}")
-    except ModelError as error:
-        return _failed(f"{error} {_known(tool)}")
+        asked = read_answer(request.arguments, tool.arguments)
+    except UnusableAnswer as error:
+        return _failed(f"Arguments of {tool.name} not understood: {'; '.join(error.problems[:3])}. {_known(tool)}")
     return tool.answer(reading, asked)
 
 

@@ -1,13 +1,13 @@
 """The trace tree as a map for a model: by stage, and never longer than asked for."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from codetracer_core.diagnosis.failures import failure_of
 from codetracer_core.diagnosis.reading import Reading, capped, listed, shares
 from codetracer_core.diagnosis.visible import as_read, inline, quoted
 from codetracer_core.models import Stage
-from codetracer_core.tree import render_text
+from codetracer_core.tree import TreeRow, render_text
 
 _WIDTHS = (100, 70)
 _LEGEND = (
@@ -49,13 +49,18 @@ def part_of_tree(reading: Reading, first: int, last: int, characters: int) -> st
 
 def stage_heading(reading: Reading, stage: Stage) -> str:
     where = slice(stage.start_step_id - 1, stage.end_step_id)
-    kinds = Counter(row.kind for row in reading.tree.rows[where])
-    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in ("explore", "change", "message") if kinds[kind])
+    counts = kinds_in_words(reading.tree.rows[where])
     decided = zip(reading.trajectory.steps[where], reading.tree.decisions[where], strict=True)
     failed = [step.step_id for step, decision in decided if failure_of(step, decision) is not None]
     bad = f"; failed: {listed(failed)}" if failed else ""
     name = inline(stage.name, 60)
     return f"Stage {stage.stage_id}, steps {stage.start_step_id} to {stage.end_step_id}: {name} ({counts}{bad})"
+
+
+def kinds_in_words(rows: Iterable[TreeRow]) -> str:
+    """How many of these steps explore, change and only say something."""
+    kinds = Counter(row.kind for row in rows)
+    return ", ".join(f"{kinds[kind]} {kind}" for kind in ("explore", "change", "message") if kinds[kind])
 
 
 def _by_stage(reading: Reading, lines: list[str], wanted: Collection[int] | None) -> str:
