@@ -16,7 +16,7 @@ from codetracer_core.projects import Project
 from codetracer_core.store import Store
 from tests.browser.conftest import Dashboard
 from tests.browser.steps import person, press, received, see_in_store, see_step
-from tests.diagnosis.scripted_runs import broken_run
+from tests.diagnosis.made_up import broken_run
 from tests.model_server import UNKNOWN_MODEL, Asked, Behaviour, Call, Hang, ModelServer, Say
 from tests.store.factory import NOON, decide, make_run, make_step
 from tests.ui.diagnoses import finding, invented, make_diagnosis, quote

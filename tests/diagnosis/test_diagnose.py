@@ -10,37 +10,7 @@ from codetracer_core.diagnosis.talk import MOST_CALLS
 from codetracer_core.diagnosis_models import STRATEGIES, DiagnosisSettings, Insight, Strategy, as_label_events
 from codetracer_core.errors import ContextOverflow, ModelError
 from codetracer_core.llm import Message, Price, Reply, ScriptedModel, ToolSpec, calling
-from tests.diagnosis.scripted_runs import broken_run, long_run, run_of
-
-WRONG: dict[str, Any] = {
-    "step_id": 2,
-    "verdict": "incorrect",
-    "reasoning": "It renames the function instead of correcting the sign.",
-    "evidence": [{"step_id": 2, "quote": "s/add/plus/"}, {"step_id": 1, "quote": "return a - b"}],
-    "impact_severity": "critical",
-}
-REPEATED: dict[str, Any] = {
-    "step_id": 4,
-    "verdict": "unuseful",
-    "reasoning": "The same tests again, nothing had changed.",
-    "evidence": [{"step_id": 4, "quote": "cannot import name 'add'"}],
-}
-
-
-def answer(*findings: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """What ``submit_diagnosis`` is called with."""
-    accused = [finding["step_id"] for finding in findings if finding["verdict"] == "incorrect"]
-    quotes = {finding["step_id"]: finding["evidence"] for finding in findings}
-    return {
-        "case_for_clean_run": "Each command was plausible.",
-        "conclusion": "error_found" if accused else "no_error_found",
-        "summary": "The fix renamed the function.",
-        "onset": [{"step_id": step, "reasoning": "first wrong change", "evidence": quotes[step]} for step in accused],
-        "findings": list(findings),
-        "error_chain": [{"step_id": step, "what": "wrong change", "evidence": quotes[step]} for step in accused],
-        "correct_strategy": "Replace the minus.",
-        **fields,
-    }
+from tests.diagnosis.made_up import REPEATED, WRONG, answer, bash_run, broken_run, long_run
 
 
 def submitting(*findings: dict[str, Any], **fields: Any) -> Reply:
@@ -205,7 +175,7 @@ def test_one_failing_sample_does_not_throw_the_others_away() -> None:
 
 
 def test_a_run_without_steps_costs_nothing_and_says_so() -> None:
-    done, model = made([], trajectory=run_of())
+    done, model = made([], trajectory=bash_run())
     assert (done.diagnosis.status, done.diagnosis.conclusion, model.asked) == ("failed", "undecided", [])
     assert "no steps" in done.diagnosis.status_reason
 

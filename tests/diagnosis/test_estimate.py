@@ -5,7 +5,7 @@ import pytest
 from codetracer_core.diagnosis import diagnose, estimate
 from codetracer_core.diagnosis_models import STRATEGIES, DiagnosisSettings, Insight, Strategy
 from codetracer_core.llm import Price, ScriptedModel, calling
-from tests.diagnosis.scripted_runs import broken_run, long_run, run_of
+from tests.diagnosis.made_up import bash_run, broken_run, long_run
 
 PRICE = Price(prompt=2.0, completion=10.0)
 
@@ -59,7 +59,7 @@ def test_memory_is_counted() -> None:
 
 
 def test_what_is_not_known_is_said() -> None:
-    guess = estimate(run_of(), DiagnosisSettings(), price=None, context_tokens=32_000)
+    guess = estimate(bash_run(), DiagnosisSettings(), price=None, context_tokens=32_000)
     assert guess.cost_usd is None
     assert guess.calls == (0, 0)
     assert "not known" in guess.notes[0]

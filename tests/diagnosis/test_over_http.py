@@ -10,8 +10,7 @@ from codetracer_core.diagnosis import diagnose
 from codetracer_core.diagnosis_models import STRATEGIES, Diagnosis, DiagnosisSettings, Strategy
 from codetracer_core.llm import open_model
 from codetracer_core.models import Trajectory
-from tests.diagnosis.scripted_runs import broken_run, long_run
-from tests.diagnosis.test_diagnose import REPEATED, WRONG, answer
+from tests.diagnosis.made_up import REPEATED, WRONG, answer, broken_run, long_run
 from tests.model_server import (
     OVERFLOW_LLAMA_CPP,
     OVERFLOW_OPENAI,
