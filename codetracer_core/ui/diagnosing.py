@@ -32,6 +32,8 @@ from codetracer_core.workflow import RunView
 
 MOST_TOLD = 80
 """Entries of a job's log that are shown."""
+MOST_OVER = 3
+"""Jobs that are over and still shown."""
 MOST_RECENT = 50
 """Diagnoses in the list of all runs."""
 
@@ -98,11 +100,18 @@ def jobs_panel(store: Store, run_id: str | None = None) -> None:
 
 
 def _jobs_to_see(store: Store, run_id: str | None) -> list[Job]:
-    """Jobs with a run to which this person does not stand blind."""
+    """Jobs with a run to which this person does not stand blind: all that run, and the last that are over and tell more
+    than the list of diagnoses does."""
     if run_id is not None:
         return jobs_of(run_id)
     blind = identity.blind_runs(store)
-    return [job for job in jobs().all() if not blind.issuperset(job.runs)]
+    seen = [job for job in jobs().all() if not blind.issuperset(job.runs)]
+    over = [
+        job
+        for job in seen
+        if job.ended_at is not None and (len(job.runs) > 1 or not all(run.diagnosis_id for run in job.runs.values()))
+    ]
+    return [job for job in seen if job.ended_at is None or job in over[:MOST_OVER]]
 
 
 def _runs(job: Job, run_id: str | None) -> bool:
@@ -185,20 +194,20 @@ def job_data(job: Job, blind: set[str], run_id: str | None) -> dict[str, Any]:
         "isBatch": len(job.runs) > 1 and run_id is None,
         "mayCancel": _runs(job, run_id) and _may_cancel(job),
         "share": over / len(runs),
-        "runs": [] if alone else [_run_data(run) for run in runs],
+        "runs": [] if alone else [_run_data(run, has_usage=len(runs) > 1) for run in runs],
         "hidden": f"{hidden} more that you label blind" if hidden else "",
         "logOf": run_id or "",
         "log": _log(alone) if alone else [],
     }
 
 
-def _run_data(run: RunOfJob) -> dict[str, str]:
+def _run_data(run: RunOfJob, *, has_usage: bool) -> dict[str, str]:
     return {
         "run": run.run_id,
         "task": run.task,
         "state": run.state,
         "words": run.words,
-        "usage": usage_words(run.usage) if run.usage.calls else "",
+        "usage": usage_words(run.usage) if run.usage.calls and has_usage else "",
         "diagnosis": run.diagnosis_id,
     }
 

@@ -167,6 +167,10 @@ def test_a_diagnosis_is_watched_from_two_sessions_and_survives_reload_and_other_
     see_step(page, 2)
     page.get_by_role("link", name="Diagnose").last.click()
     expect(log).to_contain_text("planted-thought")
+    page.get_by_role("link", name="Library").click()
+    page.get_by_role("row", name="fix-add").first.wait_for()
+    page.go_back()
+    expect(log).to_contain_text("planted-thought")
 
     gate.opened.set()
     for watching in (page, other):
