@@ -2,6 +2,7 @@
 
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -198,6 +199,9 @@ def print_batch(report: "BatchReport", output: Path | None) -> None:
     _headed("runs", f"{len(report.rows)}: {told}" if report.rows else "0")
     _headed("accused", share)
     _headed("used", usage_in_words(report.usage))
+    left = Counter(row.reason for row in report.rows if row.status in ("not started", "cancelled") and row.reason)
+    for reason, count in left.items():
+        _headed("left", f"{counted(count, 'run')}: {reason}")
     if report.learned.admitted:
         _headed("learned", counted(len(report.learned.admitted), "insight"))
     if output is not None:

@@ -592,6 +592,8 @@ def test_the_limit_for_all_runs_holds(
     statuses = [row["status"] for row in said.json["runs"]]
     assert statuses.count("not started") == 2
     assert "0.00 USD" in said.json["runs"][-1]["reason"]
+    said = codetracer("batch", "--all", "--parallel", 1, "--total-cost-limit", "0.002", "--again")
+    assert "left         2 runs: the limit of 0.00 USD for the whole batch was reached" in said.out
 
 
 def test_a_manifest_is_imported_and_diagnosed(codetracer: Any, tmp_path: Path) -> None:

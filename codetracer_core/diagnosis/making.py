@@ -141,7 +141,7 @@ def _one_sample(talk: Talk, lessons: str) -> _Ended:
     except LimitReached as error:
         status, reason = "partial", error.reason
     except Cancelled:
-        status, reason = "cancelled", "cancelled"
+        status, reason = "cancelled", ""
     except ModelError as error:
         status, reason = "failed", str(error)
     kept = salvage(talk)
@@ -158,7 +158,8 @@ def _status(ended: Sequence[_Ended], wanted: int) -> tuple[DiagnosisStatus, str]
     reason = next((one.reason for one in reversed(ended) if one.reason), "")
     if complete == wanted:
         return "complete", reason
-    reason = reason if wanted == 1 else f"{complete} of {wanted} samples finished: {reason}"
+    if wanted > 1:
+        reason = ": ".join(filter(None, (f"{complete} of {wanted} samples finished", reason)))
     if last.status == "failed":
         return ("partial" if any(one.sample for one in ended) else "failed"), reason
     return ("cancelled" if last.status == "cancelled" else "partial"), reason

@@ -258,7 +258,7 @@ def history(store: Store, found: Sequence[DiagnosisSummary], shown: str) -> None
                 headline(diagnosis),
                 f"{summary.incorrect} incorrect, {summary.unuseful} unuseful",
                 agreement_words(diagnosis, older) if older else "",
-                cost_words(diagnosis.total_usage) if diagnosis.total_usage.calls else "free",
+                cost_words(diagnosis.total_usage).removeprefix("cost ") if diagnosis.total_usage.calls else "free",
             ],
         }
         for summary, diagnosis, older in zip(found[:MOST_RECENT], whole, before, strict=True)

@@ -19,6 +19,8 @@ def many_runs(store: Store) -> None:
     """The table of runs: a click opens one to be diagnosed; those that pass its filters can be diagnosed together."""
     blind = blind_runs(store)
     runs = [run for run in store.runs(annotator=person(), blind=blind) if run.run_id not in blind]
+    if st.session_state.pop("batch_started", False):
+        st.session_state["batch"] = False  # closed: what was started is seen above, and is not started twice
     if may(*ORDERERS):
         opened = st.expander("Diagnose many runs", key="batch", on_change="rerun")
         if opened.open:
@@ -45,6 +47,7 @@ def _batch(store: Store, runs: Sequence[RunSummary]) -> None:
     words = "Diagnose 1 run" if len(chosen) == 1 else f"Diagnose {len(chosen):,} runs"
     if st.button(words, type="primary", key="batch_start"):
         start(store, order, chosen, how=how)
+        st.session_state["batch_started"] = True
         st.rerun()
 
 

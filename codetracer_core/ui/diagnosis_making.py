@@ -10,7 +10,7 @@ from codetracer_core.diagnosis_models import CallUsage, Diagnosis
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.store import Store
 from codetracer_core.ui import components
-from codetracer_core.ui.diagnosis_report import usage_words
+from codetracer_core.ui.diagnosis_report import money, usage_words
 
 ENTRIES = 20
 """Of a transcript on one page of it."""
@@ -34,17 +34,25 @@ def how_it_was_made(store: Store, diagnosis: Diagnosis) -> None:
             components.facts()(key="prompts", data=prompts or [("Prompts", "none: no language model was asked")])
         insights = store.insights(ids=diagnosis.insights) if diagnosis.insights else []
         if insights:
-            st.text(f"From memory, {len(insights)} insights were in the prompt:")
+            st.text("From memory, in the prompt:")
             components.facts()(key="insights", data=[(one.author, one.text) for one in insights])
         _transcript(store, diagnosis.diagnosis_id)
 
 
 def _settings_told(diagnosis: Diagnosis) -> list[tuple[str, str]]:
     told = [
-        (name.replace("_", " ").capitalize(), "not set" if value is None else str(value).replace("_", " "))
+        (name.removesuffix("_usd").replace("_", " ").capitalize(), _value_told(name, value))
         for name, value in diagnosis.settings.model_dump(mode="json").items()
     ]
-    return [*told, *((f"Phase {phase!r}", usage_words(used)) for phase, used in diagnosis.usage.items())]
+    return [*told, *((f"To {phase}", usage_words(used)) for phase, used in diagnosis.usage.items())]
+
+
+def _value_told(name: str, value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "not set"}[value]
+    if isinstance(value, float):
+        return money(value) if name.endswith("_usd") else f"{value:g}"
+    return f"{value:,}" if isinstance(value, int) else str(value).replace("_", " ")
 
 
 def _transcript(store: Store, diagnosis_id: str) -> None:

@@ -65,7 +65,7 @@ def order_form(store: Store, key: str) -> Order | None:
     if not model or not is_text(model):
         st.text("Choose a model, or type the name of one.")
         return None
-    if model == HEURISTIC:
+    if HEURISTIC.startswith(model.casefold()):  # the list offers what was typed before what it begins
         st.caption("Transparent offline rules: free, in seconds, and nothing leaves this machine. No language model.")
         return Order(HEURISTIC, None, DiagnosisSettings())
     defaults = config.settings

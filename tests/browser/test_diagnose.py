@@ -1,5 +1,6 @@
 """The diagnose page in a real browser, in front of a real dashboard that asks a real model server on loopback."""
 
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -252,7 +253,7 @@ def test_many_runs_are_diagnosed_as_one_job(office: Dashboard, ada: BrowserConte
     gate.opened.set()
     expect(job.locator(".state.complete")).to_have_count(2)
     expect(page.locator(".diagnoses tbody tr")).to_have_count(2)
-    page.get_by_role("button", name="Diagnose 2 runs").wait_for(state="detached")
+    page.get_by_text("Diagnose many runs").click()
     expect(page.get_by_text("0 runs of the table")).to_be_visible()
     assert len(see_in_store(page, lambda: [*stored(office), *stored(office, "second")], lambda all: len(all) == 2)) == 2
 
@@ -262,6 +263,7 @@ def test_many_runs_are_diagnosed_as_one_job(office: Dashboard, ada: BrowserConte
 HOSTILE = (
     '<img src="http://127.0.0.1:9/x.png" onerror="window.hacked=1"> **bold** [a](javascript:alert(1)) :material/x:'
 )
+LONG_ACTION = f"grep -rn {'needle' * 40} src"
 FAR = "the one line that matters"
 
 
@@ -272,7 +274,8 @@ def gallery(tmp_path: Path, browser: Browser) -> Iterator[Dashboard]:
     long = "\n".join(f"{HOSTILE[:40]} line {n}" for n in range(3_000))
     at = long.index("line 2500")
     observation = f"{long[:at]}{FAR} {long[at:]}"
-    steps = [make_step(1), make_step(2), make_step(3, observation=observation), *(make_step(n) for n in range(4, 8))]
+    steps = [make_step(1), make_step(2), make_step(3, action=LONG_ACTION, observation=observation)]
+    steps += [make_step(number) for number in range(4, 8)]
     runs = [make_run("long", steps), make_run("hostile", 6, task=HOSTILE)]
     with Store.open(running.workspace) as store:
         store.add_runs(runs, decisions=[decide(run) for run in runs])
@@ -341,6 +344,17 @@ def test_nothing_that_a_model_says_becomes_a_part_of_the_page(gallery: Dashboard
     assert not page.evaluate("window.hacked")
     assert [url for url in asked if ":9/" in url] == []
     assert page.evaluate("document.querySelectorAll('img[src*=\":9/\"]').length") == 0
+
+
+def test_a_narrow_page_holds_the_whole_report(gallery: Dashboard, reader: BrowserContext) -> None:
+    page = diagnose_page(reader, gallery, "long")
+    page.locator(".report .card").first.wait_for()
+    page.set_viewport_size({"width": 640, "height": 800})  # 1280 pixels at 200 %
+    expect(page.locator(".report")).to_have_css("width", re.compile(r"^[1-6]\d\d(\.|px)"))
+    beyond = page.locator(".report *").evaluate_all(
+        "(all) => all.filter((e) => e.getBoundingClientRect().right > 640.5).map((e) => e.outerHTML.slice(0, 80))"
+    )
+    assert beyond == []
 
 
 def test_what_is_not_there_is_told_in_words(gallery: Dashboard, reader: BrowserContext) -> None:

@@ -271,6 +271,8 @@ def test_the_transcript_comes_page_by_page_once_it_is_asked_for(workspace: Path)
     app.number_input[0].set_value(2).run()
     assert [entry["text"] for entry in sent(app)["transcript"]["entries"]] == [f"entry {n}" for n in range(21, 26)]
     assert ["agent.md", "version 0123456789ab"] in sent(app)["prompts"]
+    assert ["Cost limit", "$3.00"] in sent(app)["settings"]
+    assert ["Use memory", "yes"] in sent(app)["settings"]
 
 
 def test_the_heuristic_is_ordered_with_one_press(workspace: Path) -> None:
@@ -284,6 +286,17 @@ def test_the_heuristic_is_ordered_with_one_press(workspace: Path) -> None:
     st.cache_resource.clear()  # the end of the server waits for its jobs
     with Store.open_for_reading(workspace) as reader:
         assert [one.model for one in reader.diagnoses(["run-2"])] == [HEURISTIC, HEURISTIC]
+
+
+@pytest.mark.parametrize("typed", ["heur", "Heuristic"])
+def test_the_beginning_of_heuristic_is_no_model_of_a_server(workspace: Path, typed: str) -> None:
+    app = page("eve", traj="run-2")
+    app.session_state["new_diagnosis"] = True
+    app.session_state["diagnose_model"] = typed
+    app.run()
+    assert not app.exception
+    assert "nothing leaves this machine" in app.caption[0].value
+    assert [button.label for button in app.button] == ["Diagnose"]
 
 
 def test_an_adjudicator_cannot_send_the_server_s_key_elsewhere(workspace: Path) -> None:
