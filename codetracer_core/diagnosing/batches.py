@@ -60,7 +60,6 @@ def batch(
     again: bool = False,
     output: Path | None = None,
     profiles: Sequence[Profile] = (),
-    journals: Path | None = None,
     on_item: Callable[[BatchRow], None] = lambda _: None,
     on_progress: Callable[[str, Progress], None] = lambda _, __: None,
     cancelled: Callable[[], bool] = lambda: False,
@@ -93,7 +92,6 @@ def batch(
             settings=settings,
             memory=reader.insights(enabled=True) if settings.use_memory and model is not None else [],
             memory_characters=memory_characters,
-            journals=journals or reader.workspace.journals,
             output=output,
             profiles=profiles,
             done={one.request: one for one in reversed(known) if one.request and one.status in DONE},
@@ -106,7 +104,7 @@ def batch(
         try:
             rows = work.all_runs(list(dict.fromkeys(run_ids)), parallel)
         finally:
-            learned = learn(writer, work.journals)
+            learned = learn(reader, writer)
     return BatchReport(rows, learned, tuple(work.notes()))
 
 
@@ -120,7 +118,6 @@ class _Batch:
     settings: DiagnosisSettings
     memory: Sequence[Insight]
     memory_characters: int
-    journals: Path
     output: Path | None
     profiles: Sequence[Profile]
     done: Mapping[str, DiagnosisSummary]
@@ -200,7 +197,6 @@ class _Batch:
             self.model,
             self.settings,
             chosen(self.memory, record.trajectory.agent, limit=self.memory_characters),
-            journals=self.journals,
             on_progress=tell,
             cancelled=lambda: bool(self.why_stop()),
         )

@@ -36,26 +36,23 @@ def diagnose_run(
     model: Model | None = None,
     settings: DiagnosisSettings | None = None,
     memory_characters: int = MOST_CHARACTERS,
-    journals: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Diagnosis:
     """Diagnose a stored run, and store the diagnosis with transcript, labels and what it taught.
 
     Without a model the offline rules do it. What earlier diagnoses taught of this kind of agent goes in, at most
-    ``memory_characters`` of it. Each reply of the model is on disk before it is used (in ``journals``; None: in the
-    workspace): after a kill, a cancel or a broken connection the same question goes on where it was left and pays for
-    no call twice. A diagnosis that failed before the model said anything is returned, not stored.
-    Raises NotFound for an unknown run.
+    ``memory_characters`` of it. Each reply of the model is on disk before it is used: after a kill, a cancel or a broken
+    connection the same question goes on where it was left and pays for no call twice. A diagnosis that failed before
+    the model said anything is returned, not stored. Raises NotFound for an unknown run.
     """
     settings = settings or DiagnosisSettings()
     record = reader.load_run(run_id)
-    place = journals or reader.workspace.journals
     memory = _memory(reader.insights(enabled=True), record, settings, memory_characters)
     diagnosis, _ = carry_out(
-        reader, writer, record, model, settings, memory, journals=place, on_progress=on_progress, cancelled=cancelled
+        reader, writer, record, model, settings, memory, on_progress=on_progress, cancelled=cancelled
     )
-    learn(writer, place)
+    learn(reader, writer)
     return diagnosis
 
 
@@ -103,11 +100,10 @@ def carry_out(
     settings: DiagnosisSettings,
     memory: Sequence[Insight],
     *,
-    journals: Path,
     on_progress: Callable[[Progress], None],
     cancelled: Callable[[], bool],
 ) -> tuple[Diagnosis, bool]:
-    """Diagnose and store one run; what it taught waits in ``journals`` for ``learn``.
+    """Diagnose and store one run; what it taught waits beside the journals for ``learn``.
 
     The second value tells whether its replies wait there too: it was cancelled or cut off, and goes on when it is asked
     for again.
@@ -122,6 +118,7 @@ def carry_out(
     def is_stored(diagnosis_id: str) -> bool:
         return diagnosis_id in {one.diagnosis_id for one in reader.diagnoses([record.run_id])}
 
+    journals = reader.workspace.journals
     with journal(journals, key, memory, is_stored) as kept:
         made = diagnose(
             trajectory,
@@ -149,9 +146,9 @@ def carry_out(
         return diagnosis, broken
 
 
-def learn(writer: Writer, journals: Path) -> Learned:
+def learn(reader: Reader, writer: Writer) -> Learned:
     """Keep what diagnoses taught since the last time, as far as it is new and has room."""
-    with taught(journals) as insights:
+    with taught(reader.workspace.journals) as insights:
         if not insights:
             return Learned()
         with open_writer(writer) as store:

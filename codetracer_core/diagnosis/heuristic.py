@@ -43,9 +43,7 @@ def rules_version() -> dict[str, str]:
     return {"rules": hashlib.sha256(text).hexdigest()[:12]}
 
 
-def diagnose_offline(
-    trajectory: Trajectory, *, run_id: str, tree: TraceTree | None = None, diagnosis_id: str | None = None
-) -> Diagnosis:
+def diagnose_offline(trajectory: Trajectory, *, run_id: str, tree: TraceTree | None = None) -> Diagnosis:
     """What the rules find in a run, with model name ``HEURISTIC``. Never fails, costs nothing, always the same.
 
     Only the rules that measured well give verdicts; the others become decision points, which accuse no step. A run is
@@ -60,7 +58,7 @@ def diagnose_offline(
     stages = offline_stages(trajectory, decisions).stages
     quotes = sum(len(finding.citations) for finding in findings)
     return Diagnosis(
-        diagnosis_id=diagnosis_id or uuid.uuid4().hex,
+        diagnosis_id=uuid.uuid4().hex,
         run_id=run_id,
         model=HEURISTIC,
         settings=DiagnosisSettings(),

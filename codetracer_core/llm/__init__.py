@@ -8,17 +8,14 @@
 """
 
 from codetracer_core.llm.journal import recorded
-from codetracer_core.llm.modes import MODES, Mode
+from codetracer_core.llm.modes import Mode
 from codetracer_core.llm.protocol import Message, Model, Price, Reply, ToolRequest, ToolSpec
-from codetracer_core.llm.provider import UNKNOWN_WINDOW, open_model
+from codetracer_core.llm.provider import open_model
 from codetracer_core.llm.reading import read_arguments
 from codetracer_core.llm.scripted import ScriptedModel, calling
 from codetracer_core.llm.structured import UnusableAnswer, as_tool, read_answer
-from codetracer_core.llm.tokens import count_text, count_tokens
 
 __all__ = [
-    "MODES",
-    "UNKNOWN_WINDOW",
     "Message",
     "Mode",
     "Model",
@@ -30,8 +27,6 @@ __all__ = [
     "UnusableAnswer",
     "as_tool",
     "calling",
-    "count_text",
-    "count_tokens",
     "open_model",
     "read_answer",
     "read_arguments",

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from codetracer_core.llm.protocol import Message, ToolRequest, ToolSpec
 from codetracer_core.llm.reading import read_calls, well_formed, without_thoughts
@@ -11,7 +11,6 @@ from codetracer_core.llm.reading import read_calls, well_formed, without_thought
 Mode = Literal["auto", "tools", "schema", "text"]
 """*tools*: native tool calls; *schema*: answers follow a JSON schema; *text*: the system prompt asks for JSON;
 *auto*: the first of these that the provider does not refuse."""
-MODES: tuple[Mode, ...] = get_args(Mode)
 Form = Literal["tools", "schema", "text", "prose"]
 """How one request is made; *prose*: it offers no tools."""
 HOW_TO_CALL = """You act by calling tools. Answer with one JSON object and nothing else:
