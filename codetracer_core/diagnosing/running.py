@@ -42,9 +42,9 @@ def diagnose_run(
     """Diagnose a stored run, and store the diagnosis with transcript, labels and what it taught.
 
     Without a model the offline rules do it. What earlier diagnoses taught of this kind of agent goes in, at most
-    ``memory_characters`` of it. Each reply of the model is on disk before it is used: after a kill, a cancel or a broken
-    connection the same question goes on where it was left and pays for no call twice. A diagnosis that failed before
-    the model said anything is returned, not stored. Raises NotFound for an unknown run.
+    ``memory_characters`` of it. Each reply of the model is on disk before it is used: after a kill, a cancel or a
+    broken connection the same question goes on where it was left and pays for no call twice. A diagnosis that failed
+    before the model said anything is returned, not stored. Raises NotFound for an unknown run.
     """
     settings = settings or DiagnosisSettings()
     record = reader.load_run(run_id)
