@@ -136,7 +136,7 @@ class Setup:
             config = _checked(sections)
         except ValidationError as error:
             first = _first(error, lambda at: ".".join(map(str, at[:2])) in given)
-            raise ConfigError(first.words, place=f"{origin} ({'.'.join(map(str, first.at))})") from error
+            raise ConfigError(first.words, place=origin) from error
         return type(self)(config, self.path, {**self.origins, **dict.fromkeys(given, origin)})
 
 

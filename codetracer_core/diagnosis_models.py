@@ -32,6 +32,8 @@ Conclusion = Literal["error_found", "no_error_found", "undecided"]
 FoundVerdict = Literal["incorrect", "unuseful"]
 HEURISTIC = "heuristic"
 """Name of the built-in offline rules where a model's name stands: they are no language model."""
+NO_STEPS = "the run has no steps: there is nothing to diagnose"
+"""Why a diagnosis of such a run failed, whoever made it: that nothing was found wrong would say too much."""
 
 MAJORITY = 0.5
 """More than this share of the samples must say it before a finding counts as a label."""

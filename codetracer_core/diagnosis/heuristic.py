@@ -11,6 +11,7 @@ from codetracer_core.actions import classify
 from codetracer_core.diagnosis.rules import RULES, Facts, Hit, Place, Rule
 from codetracer_core.diagnosis_models import (
     HEURISTIC,
+    NO_STEPS,
     ChainLink,
     Citation,
     DecisionPoint,
@@ -44,11 +45,12 @@ def rules_version() -> dict[str, str]:
 
 
 def diagnose_offline(trajectory: Trajectory, *, run_id: str, tree: TraceTree | None = None) -> Diagnosis:
-    """What the rules find in a run, with model name ``HEURISTIC``. Never fails, costs nothing, always the same.
+    """What the rules find in a run, with model name ``HEURISTIC``. Costs nothing, always the same.
 
     Only the rules that measured well give verdicts; the others become decision points, which accuse no step. A run is
     said to have an error if a step is labelled incorrect: redundant steps alone are none. The rules see the steps and
-    the task text, never the outcome of the run nor the verifier's tests. ``tree``: the trace tree, if it is at hand.
+    the task text, never the outcome of the run nor the verifier's tests. Of a run without
+    steps the diagnosis is a failed one. ``tree``: the trace tree, if it is at hand.
     """
     started = datetime.now(UTC)
     decisions = tree.decisions if tree is not None else tuple(classify(step) for step in trajectory.steps)
@@ -63,8 +65,9 @@ def diagnose_offline(trajectory: Trajectory, *, run_id: str, tree: TraceTree | N
         model=HEURISTIC,
         settings=DiagnosisSettings(),
         prompt_versions=rules_version(),
-        status="complete",
-        conclusion="error_found" if onset else "no_error_found",
+        status="complete" if trajectory.steps else "failed",
+        status_reason="" if trajectory.steps else NO_STEPS,
+        conclusion="error_found" if onset else "no_error_found" if trajectory.steps else "undecided",
         summary=_summary(found, findings),
         case_for_clean_run=_case_for_clean_run(found),
         onset=onset,

@@ -16,6 +16,7 @@ from codetracer_core.diagnosis.strategies import STRATEGIES
 from codetracer_core.diagnosis.talk import Talk
 from codetracer_core.diagnosis_models import (
     LONGEST_INSIGHT,
+    NO_STEPS,
     CallUsage,
     Diagnosis,
     DiagnosisSettings,
@@ -152,7 +153,7 @@ def _one_sample(talk: Talk, lessons: str) -> _Ended:
 def _status(ended: Sequence[_Ended], wanted: int) -> tuple[DiagnosisStatus, str]:
     """Of the whole diagnosis, with the reason."""
     if not ended:
-        return "failed", "the run has no steps: there is nothing to diagnose"
+        return "failed", NO_STEPS
     complete = sum(one.status == "complete" for one in ended)
     last = ended[-1]
     reason = next((one.reason for one in reversed(ended) if one.reason), "")

@@ -11,6 +11,7 @@ from codetracer_core.diagnosis.rules import RULES, Facts
 from codetracer_core.diagnosis.rules.course import LONG_STRETCH
 from codetracer_core.diagnosis_models import (
     HEURISTIC,
+    NO_STEPS,
     ChainLink,
     DecisionPoint,
     Diagnosis,
@@ -213,6 +214,11 @@ def test_a_run_in_which_nothing_is_found() -> None:
     assert "no language model" in diagnosis.summary
     assert all(rule.title in diagnosis.case_for_clean_run for rule in RULES)
     assert (diagnosis.read_steps, diagnosis.total_usage.calls, diagnosis.total_usage.cost_usd) == ((1, 2, 3, 4), 0, 0.0)
+
+
+def test_a_run_whose_agent_never_started_is_not_said_to_be_clean() -> None:
+    diagnosis = diagnose_offline(run(), run_id="r")
+    assert (diagnosis.status, diagnosis.status_reason, diagnosis.conclusion) == ("failed", NO_STEPS, "undecided")
 
 
 def test_redundant_steps_alone_are_no_error() -> None:
