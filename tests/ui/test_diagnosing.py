@@ -17,7 +17,7 @@ from codetracer_core.errors import CodeTracerError, NotFound
 from codetracer_core.store import Store
 from codetracer_core.ui.diagnosing import job_data
 from codetracer_core.ui.diagnosis_batch import without_diagnosed
-from codetracer_core.ui.diagnosis_jobs import Job, Jobs, RunOfJob
+from codetracer_core.ui.diagnosis_jobs import Job, Jobs, RunOfJob, jobs
 from codetracer_core.ui.diagnosis_order import Order
 from tests.conftest import REPOSITORY
 from tests.store.factory import NOON, make_run
@@ -283,7 +283,10 @@ def test_the_heuristic_is_ordered_with_one_press(workspace: Path) -> None:
     assert [button.label for button in app.button] == ["Diagnose"]
     app.button[0].click().run()
     assert not app.exception
-    st.cache_resource.clear()  # the end of the server waits for its jobs
+    deadline = time.monotonic() + 60
+    while any(job.ended_at is None for job in jobs().all()) and time.monotonic() < deadline:
+        time.sleep(0.02)  # clearing all caches at once may close the store first, under the job's hands
+    st.cache_resource.clear()
     with Store.open_for_reading(workspace) as reader:
         assert [one.model for one in reader.diagnoses(["run-2"])] == [HEURISTIC, HEURISTIC]
 
