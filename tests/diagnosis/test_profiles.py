@@ -142,10 +142,14 @@ def test_stages_are_split_where_a_diagnosis_names_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_every_sample_run_gives_valid_files(profile: Profile) -> None:
+def test_every_sample_run_gives_valid_files_and_one_without_steps_none(profile: Profile) -> None:
     for location in discover(SAMPLE_DATA).locations:
         run = read_run(location).trajectory
         made = diagnose_offline(run, run_id="r")
+        if not run.steps:
+            with pytest.raises(CodeTracerError, match="says nothing of its run"):
+                written(profile, run, made)
+            continue
         payload = written(profile, run, made)
         assert validate_profile(profile, payload, run.step_count, made.stages) == []
 
