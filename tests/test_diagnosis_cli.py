@@ -14,9 +14,9 @@ from typing import Any, get_args
 
 import pytest
 
-from codetracer_core import diagnosis_terminal as terminal
 from codetracer_core.cli import batch
-from codetracer_core.cli_options import Strategy
+from codetracer_core.cli import diagnosis_terminal as terminal
+from codetracer_core.cli.options import Strategy
 from codetracer_core.diagnosis_models import (
     HEURISTIC,
     STRATEGIES,

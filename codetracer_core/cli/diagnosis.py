@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from codetracer_core import terminal
-from codetracer_core.cli_options import (
+from codetracer_core.cli import terminal
+from codetracer_core.cli.diagnosis_terminal import estimate_in_words, print_diagnosis, print_plan, watching
+from codetracer_core.cli.options import (
     ApiBase,
     AsJson,
     CostLimit,
@@ -26,7 +27,6 @@ from codetracer_core.cli_options import (
     place_of,
     setup_of,
 )
-from codetracer_core.diagnosis_terminal import estimate_in_words, print_diagnosis, print_plan, watching
 from codetracer_core.errors import CodeTracerError
 
 if TYPE_CHECKING:

@@ -1,82 +1,24 @@
-"""The command line. Thin: each command reads its words, calls one verb and prints what came back.
+"""Commands about runs: import, list, inspect, tree, export."""
 
-Nothing heavy is imported before a command needs it, so that help and shell completion answer at once.
-"""
-
-import contextlib
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from codetracer_core import __version__, terminal
-from codetracer_core.batch_cli import diagnose_all, exit_if_nothing_came_in, imported
-from codetracer_core.cli_options import AsJson, Format, Run, Settings, Workspace, place_of, whose
-from codetracer_core.diagnosis_cli import analyze, config
+from codetracer_core.cli import terminal
+from codetracer_core.cli.batches import exit_if_nothing_came_in, imported
+from codetracer_core.cli.options import AsJson, Format, Run, Settings, Workspace, place_of
 from codetracer_core.errors import CodeTracerError
-from codetracer_core.project_cli import project_app
 
 if TYPE_CHECKING:
     from codetracer_core.models import Step
     from codetracer_core.workflow import RunView
 
-app = typer.Typer(
-    name="codetracer",
-    help="See where a code agent went wrong: read its runs, walk their trace trees, label their steps.\n\n"
-    "A first look: codetracer dashboard",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-labels_app = typer.Typer(
-    help="Labels from files into the workspace.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.add_typer(labels_app, name="labels")
-app.add_typer(project_app, name="project")
-app.command()(analyze)
-app.command("batch")(diagnose_all)
-app.command()(config)
-batch_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-batch_app.command()(diagnose_all)
-
-Verdict = Literal["correct", "incorrect", "unuseful", "uncertain", "unlabelled"]
 Source = Literal["human", "model", "ground_truth", "adjudicated"]
 Target = Literal["steps", "codetracebench", "labels", "jsonl", "csv", "parquet", "html"]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of ``codetracer``."""
-    _run(app, "codetracer", arguments)
-
-
-def batch(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of ``codetracer-batch``."""
-    _run(batch_app, "codetracer-batch", arguments)
-
-
-def _run(command: typer.Typer, name: str, arguments: Sequence[str] | None) -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # text of a run may hold what a terminal cannot show
-    try:
-        command(args=arguments, prog_name=name)
-    except CodeTracerError as error:
-        terminal.print_line(str(error), err=True)
-        raise SystemExit(1) from None
-
-
-# --- runs in ------------------------------------------------------------------------------------------------
-
-
-@app.command("import")
 def import_(
     paths: Annotated[
         list[Path] | None,
@@ -109,10 +51,6 @@ def import_(
     exit_if_nothing_came_in(report)
 
 
-# --- looking ------------------------------------------------------------------------------------------------
-
-
-@app.command("list")
 def list_(workspace: Workspace = None, as_json: AsJson = False) -> None:
     """List the imported runs.
 
@@ -163,7 +101,6 @@ def list_(workspace: Workspace = None, as_json: AsJson = False) -> None:
     )
 
 
-@app.command()
 def inspect(
     run: Run,
     step: Annotated[int | None, typer.Option("--step", min=1, help="Only this step, in full.")] = None,
@@ -203,7 +140,6 @@ def inspect(
             terminal.print_step(view, one)
 
 
-@app.command()
 def tree(run: Run, workspace: Workspace = None, format: Format = None) -> None:
     """Print a run's trace tree. Each change of state opens a node; what only looked around hangs below it.
 
@@ -252,107 +188,6 @@ def _step_as_json(view: "RunView", step: "Step") -> dict[str, Any]:
     }
 
 
-# --- labels -------------------------------------------------------------------------------------------------
-
-
-@app.command()
-def label(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Id of an imported run.")],
-    step: Annotated[int, typer.Option("--step", min=1, help="The step to label.", show_default=False)],
-    verdict: Annotated[
-        Verdict, typer.Option("--verdict", help="'unlabelled' takes your label back.", show_default=False)
-    ],
-    annotator: Annotated[
-        str | None, typer.Option("--annotator", help="Who says so (else your login name).", show_default=False)
-    ] = None,
-    workspace: Workspace = None,
-) -> None:
-    """Label one step. Works while the dashboard has the workspace open, too.
-
-    \b
-    Example:
-      codetracer label some-run-0123456789 --step 12 --verdict incorrect --annotator ana
-    """
-    from codetracer_core.workflow import label_step
-
-    annotator = whose(annotator)
-    note = label_step(
-        run, step, None if verdict == "unlabelled" else verdict, annotator=annotator, workspace=place_of(workspace)
-    )
-    terminal.print_line(f"{run}, step {step}: {verdict}, by {annotator}{f' ({note})' if note else ''}")
-
-
-@labels_app.command("import")
-def import_labels(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="Events (.jsonl, .parquet), a table (.csv), codetracer_labels.json or a folder of such, a manifest.",
-            show_default=False,
-        ),
-    ],
-    annotator: Annotated[
-        str | None, typer.Option(help="Whose labels these are, where the file does not say.", show_default=False)
-    ] = None,
-    source: Annotated[
-        Literal["human", "model", "adjudicated"] | None,
-        typer.Option(help="What made them, where the file does not say (else human).", show_default=False),
-    ] = None,
-    run: Annotated[
-        str | None,
-        typer.Option(
-            "--run", help="The run, where the file does not say (else its folder's name).", show_default=False
-        ),
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option("--map", help="Columns of a table: run_id=traj,step_id=step,verdict=label.", show_default=False),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be stored; store nothing.")] = False,
-    workspace: Workspace = None,
-    as_json: AsJson = False,
-) -> None:
-    """Take in the labels of a file. Importing it twice changes nothing; a bad row is reported, the rest goes in.
-
-    Works while the dashboard has the workspace open, too. The runs must be imported already.
-
-    \b
-    Examples:
-      codetracer labels import events.jsonl
-      codetracer labels import sheet.csv --map run_id=traj,step_id=step,verdict=label --annotator ana --dry-run
-      codetracer labels import some-run/codetracer_labels.json --source model --annotator my-model
-    """
-    from contextlib import nullcontext
-
-    from codetracer_core import workflow
-    from codetracer_core.label_files import Unsaid
-    from codetracer_core.store import Store, open_for_writing
-
-    place = place_of(workspace)
-    unsaid = Unsaid(annotator, source, run, _mapping(columns))
-    with Store.open_for_reading(place) as reader, nullcontext() if dry_run else open_for_writing(place) as writer:
-        report = workflow.import_labels(file, reader, writer, unsaid)
-    if as_json:
-        terminal.print_json({"dry_run": dry_run} | report.as_json(terminal.SHOWN))
-    else:
-        terminal.print_label_report(report, dry_run=dry_run)
-    if report.refused and not report.labels and not report.known:
-        raise CodeTracerError(f"no label {'would come' if dry_run else 'came'} in: {report.refused[0]}")
-
-
-def _mapping(columns: str | None) -> dict[str, str]:
-    """``run_id=traj,step_id=step`` as the column by its meaning."""
-    pairs = [pair.partition("=") for pair in columns.split(",")] if columns else []
-    if not all(meaning and name for meaning, _, name in pairs):
-        raise typer.BadParameter("--map is a list of meaning=column, as in run_id=traj,step_id=step")
-    return {meaning.strip(): name.strip() for meaning, _, name in pairs}
-
-
-# --- runs and labels out ------------------------------------------------------------------------------------
-
-
-@app.command()
 def export(
     to: Annotated[Target, typer.Option("--to", help="What to write.", show_default=False)],
     run: Annotated[
@@ -436,83 +271,3 @@ def export(
         typer.echo(data, nl=False)
     else:
         workflow.write_bytes(out, data)
-
-
-# --- the dashboard, and this machine ------------------------------------------------------------------------
-
-
-@app.command()
-def dashboard(
-    workspace: Workspace = None,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8501,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser window.")] = False,
-) -> None:
-    """Open the dashboard in the browser. An empty workspace starts with the sample runs.
-
-    \b
-    Example:
-      codetracer dashboard --workspace ~/my-labels --port 8600
-    """
-    from codetracer_core.store import Store
-    from codetracer_core.workflow import dashboard_root
-
-    place = place_of(workspace).expanduser().absolute()
-    Store.open(place).close()  # whatever is wrong with the workspace is told here, not in the browser
-    root = dashboard_root()
-    os.environ["CODETRACER_WORKSPACE"] = str(place)
-    os.chdir(root)  # Streamlit reads .streamlit/config.toml from here
-
-    import click  # which Streamlit's own command line is made with
-    from streamlit.web import cli
-
-    options = {
-        "server.port": port,
-        "server.address": "127.0.0.1",
-        "server.headless": str(no_browser).lower(),
-        "server.showEmailPrompt": "false",
-    }
-    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-    try:
-        # Ctrl-C is the way to stop it; where a shell has it ignored, the server ends by itself.
-        with contextlib.suppress(click.Abort):
-            cli.main(["run", str(root / "app.py"), *words], prog_name="streamlit", standalone_mode=False)
-    except click.ClickException as error:
-        raise CodeTracerError(f"the dashboard does not start: {error.format_message()}") from error
-    typer.echo("The dashboard is closed; everything is saved.", err=True)
-
-
-@app.command()
-def doctor(workspace: Workspace = None, as_json: AsJson = False) -> None:
-    """Tell how this installation is doing.
-
-    Versions, the workspace and who has it open, the formats that can be read, a browser for the tests, which model
-    diagnoses ask, and which keys of model providers are set (never what they are).
-
-    \b
-    Example:
-      codetracer doctor
-    """
-    from codetracer_core.doctor import findings
-
-    found = findings(place_of(workspace))
-    if as_json:
-        terminal.print_json(found)
-        return
-    for topic, facts in found.items():
-        typer.echo(topic)
-        for name, value in facts.items():
-            terminal.print_line(f"  {name:24} {value}")
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"codetracer {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
-    ] = False,
-) -> None: ...

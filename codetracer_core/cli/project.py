@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from codetracer_core import terminal
-from codetracer_core.cli_options import AsJson, Workspace, listed, place_of, whose
+from codetracer_core.cli import terminal
+from codetracer_core.cli.options import AsJson, Workspace, listed, place_of, whose
 from codetracer_core.errors import CodeTracerError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from codetracer_core.terminal import counted, harmless, one_line, print_line
+from codetracer_core.cli.terminal import counted, harmless, one_line, print_line
 
 if TYPE_CHECKING:
     from codetracer_core.diagnosing import BatchReport, BatchRow
@@ -144,7 +144,7 @@ def usage_in_words(usage: "CallUsage") -> str:
 
 
 def print_plan(plan: Mapping[str, Any]) -> None:
-    """What a diagnosis would do. ``plan`` as ``diagnosis_cli`` makes it."""
+    """What a diagnosis would do. ``plan`` as ``cli.diagnosis`` makes it."""
     _headed("Dry run of", f"{plan['run_id']} ({counted(plan['steps'], 'step')})")
     _headed("by", plan["model"])
     if plan["estimate"] is None:
@@ -177,7 +177,7 @@ def _would_use(*, notes: Sequence[str], **estimate: Any) -> None:
 
 
 def print_batch_plan(plan: Mapping[str, Any]) -> None:
-    """What a batch would use. ``plan`` as ``batch_cli`` makes it."""
+    """What a batch would use. ``plan`` as ``cli.batches`` makes it."""
     _headed("Dry run of", counted(plan["runs"], "run"))
     _headed("by", plan["model"])
     if plan["estimate"] is None:

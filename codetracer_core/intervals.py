@@ -1,0 +1,137 @@
+"""Numbers with what they rest on: a value or why there is none, and a bootstrap interval over clusters.
+
+Steps of one run, and runs of one task, are not independent. So whole clusters are drawn anew: their sufficient
+statistics are summed with the multiplicities of a multinomial draw, and the statistic is computed of each sum
+(the cluster bootstrap: Field & Welsh, "Bootstrapping clustered data", JRSS B 69, 2007; percentile intervals: Efron &
+Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 13). Nothing here knows what is measured.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Statistic = Callable[[Array], Array]
+"""Sums of sufficient statistics, shape (…, k), to values, shape (…); NaN where they leave it undefined. It must not
+warn: it is given sums of any clusters, all zeros among them."""
+
+REPLICATES = 2_000
+SEED = 20_260_401
+"""What draws are made with where nothing else is said; shown beside every interval."""
+LEVEL = 0.95
+FEWEST_CLUSTERS = 10
+"""With fewer there is no interval."""
+FEW_CLUSTERS = 30
+"""With fewer an interval is told to be rough."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, or why there is none, with its interval, or why that is missing."""
+
+    value: float | None
+    """None: undefined; ``why`` then says why, in a sentence."""
+    why: str = ""
+    low: float | None = None
+    """End of the 95 % percentile interval; None with ``high``: there is none, ``why_no_interval`` says why."""
+    high: float | None = None
+    why_no_interval: str = ""
+    clusters: int = 0
+    """How many clusters were drawn from."""
+    undefined_replicates: int = 0
+    """In how many of the ``REPLICATES`` the value was undefined; they are left out of the interval."""
+
+    @property
+    def is_rough(self) -> bool:
+        """There is an interval, of so few clusters that it may be too narrow."""
+        return self.low is not None and self.clusters < FEW_CLUSTERS
+
+
+def estimate(
+    statistic: Statistic,
+    sums: Array,
+    *,
+    why: str,
+    seed: int = SEED,
+    draws: Array | None = None,
+) -> Estimate:
+    """The statistic of all clusters together, and its interval.
+
+    ``sums``: sufficient statistics, shape (clusters, k). ``why``: what to say where it is undefined. ``draws``:
+    ``resampled(sums)``, where several statistics of the same sums share it.
+    """
+    return _estimated(statistic, sums, why, seed, draws)
+
+
+def difference(statistic: Statistic, ours: Array, theirs: Array, *, why: str, seed: int = SEED) -> Estimate:
+    """Ours minus theirs, paired: both have the sums of the same clusters in the same order, and each draw is for both.
+
+    Shapes (clusters, k), both. Raises ValueError if they differ.
+    """
+    if ours.shape != theirs.shape:
+        raise ValueError(f"sums of the same clusters are needed, not {ours.shape} and {theirs.shape}")
+    split = ours.shape[1]
+
+    def both(sums: Array) -> Array:
+        return statistic(sums[..., :split]) - statistic(sums[..., split:])
+
+    return _estimated(both, np.concatenate([ours, theirs], axis=1), why, seed, None)
+
+
+def _estimated(statistic: Statistic, sums: Array, why: str, seed: int, draws: Array | None) -> Estimate:
+    clusters = len(sums)
+    value = float(statistic(sums.sum(axis=0, dtype=float)))
+    if np.isnan(value):
+        return Estimate(None, why=why, clusters=clusters, why_no_interval="there is no value")
+    if clusters < FEWEST_CLUSTERS:
+        few = f"{clusters} cluster{'s' * (clusters != 1)}: an interval needs at least {FEWEST_CLUSTERS}"
+        return Estimate(value, clusters=clusters, why_no_interval=few)
+    values = statistic(resampled(sums, seed) if draws is None else draws)
+    defined = values[~np.isnan(values)]
+    undefined = len(values) - len(defined)
+    if not len(defined):
+        return Estimate(
+            value, clusters=clusters, undefined_replicates=undefined, why_no_interval="undefined in every replicate"
+        )
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(value, low=float(low), high=float(high), clusters=clusters, undefined_replicates=undefined)
+
+
+def resampled(sums: Array, seed: int = SEED) -> Array:
+    """Sums over clusters drawn with replacement, as many as there are: shape (``REPLICATES``, k) of (clusters, k)."""
+    return np.asarray(_multiplicities(len(sums), seed) @ sums.astype(float))
+
+
+@lru_cache(maxsize=2)
+def _multiplicities(clusters: int, seed: int) -> Array:
+    """How often each cluster is drawn, shape (``REPLICATES``, clusters); each row adds up to ``clusters``."""
+    drawn = np.random.default_rng(seed).integers(0, clusters, size=(REPLICATES, clusters), dtype=np.int64)
+    drawn += np.arange(REPLICATES)[:, None] * clusters
+    return np.bincount(drawn.ravel(), minlength=REPLICATES * clusters).reshape(REPLICATES, clusters).astype(float)
+
+
+def summed(values: Array, clusters: Array, count: int) -> Array:
+    """Rows added up by cluster: values (n, k) and cluster numbers (n,), each below ``count``, to (count, k)."""
+    totals = np.zeros((count, values.shape[1]))
+    np.add.at(totals, clusters, values)
+    return totals
+
+
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """Quotient, NaN where the denominator is 0."""
+    denominator = np.asarray(denominator, dtype=float)
+    undefined = np.full(denominator.shape, np.nan)
+    return np.asarray(np.divide(numerator, denominator, out=undefined, where=denominator != 0))
+
+
+def cluster_numbers(names: Sequence[str | None]) -> Array:
+    """A number for each name from 0 in order of first appearance, shape (n,); each None is a cluster of its own."""
+    numbers: dict[object, int] = {}
+    return np.array(
+        [numbers.setdefault(name if name is not None else (at,), len(numbers)) for at, name in enumerate(names)],
+        dtype=np.int64,
+    )
