@@ -63,6 +63,11 @@ class Workspace:
         return self.diagnoses / "journals"
 
     @property
+    def evaluations(self) -> Path:
+        """Manifests and predictions that people loaded (``evaluation_files``); made with the first one."""
+        return self.folder / "evaluations"
+
+    @property
     def writable(self) -> bool:
         """Could this process write to what is there?"""
         there = [
