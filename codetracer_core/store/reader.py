@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from codetracer_core.diagnosis_models import Diagnosis, Insight
 from codetracer_core.errors import NotFound, UnreadableFile
-from codetracer_core.models import LabelEvent, LabelSource, RunRecord, Stage, Verdict
+from codetracer_core.models import Exposure, LabelEvent, LabelSource, RunRecord, Stage, Verdict
 from codetracer_core.projects import Assignment, Project, Standing
 from codetracer_core.store import diagnoses, work
 from codetracer_core.store.database import in_words, state_of
@@ -330,6 +330,11 @@ class Reader:
         """The runs to which this person stands blind (see ``standing``)."""
         with self._cursor() as cursor:
             return work.blind_runs(cursor, annotator, labels=labels, now=datetime.now(UTC))
+
+    def shown_to(self, annotator: str) -> set[tuple[str, Exposure]]:
+        """(run, what) for all labels of others that this person has ever been shown."""
+        with self._cursor() as cursor:
+            return work.shown_to(cursor, annotator)
 
     def diagnoses(
         self,

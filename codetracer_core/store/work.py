@@ -461,11 +461,17 @@ def revision_of(cursor: duckdb.DuckDBPyConnection, run_id: str, annotator: str, 
     ]
 
 
-def _runs_shown_to(cursor: duckdb.DuckDBPyConnection, annotator: str) -> set[str]:
+def shown_to(cursor: duckdb.DuckDBPyConnection, annotator: str) -> set[tuple[str, Exposure]]:
+    """(run, what) for all labels that this person has ever been shown."""
     rows = cursor.execute(
-        "SELECT DISTINCT run_id FROM label_event WHERE field = 'shown' AND annotator = ?", [annotator]
-    )
-    return {run_id for (run_id,) in rows.fetchall()}
+        "SELECT DISTINCT run_id, value FROM label_event WHERE field = 'shown' AND value IS NOT NULL AND annotator = ?",
+        [annotator],
+    ).fetchall()
+    return {(run_id, json.loads(what)) for run_id, what in rows}
+
+
+def _runs_shown_to(cursor: duckdb.DuckDBPyConnection, annotator: str) -> set[str]:
+    return {run_id for run_id, _ in shown_to(cursor, annotator)}
 
 
 def _last_passes(cursor: duckdb.DuckDBPyConnection, annotator: str) -> dict[str, int]:

@@ -4,18 +4,17 @@ import io
 import zipfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
-from uuid import uuid4
 
 import streamlit as st
 
 from codetracer_core.errors import CodeTracerError, in_words
 from codetracer_core.export import folder_name
-from codetracer_core.models import Exposure, LabelEvent, LabelSource
+from codetracer_core.models import Exposure, LabelSource
 from codetracer_core.stage_labels import LABELS_FILE
 from codetracer_core.store import Labeller, Reader, Store
 from codetracer_core.ui.identity import EXPORTERS, blind_runs, require
+from codetracer_core.ui.viewer import note_exposures
 from codetracer_core.workflow import export_events, export_labels, export_stage_labels
 
 Target = Literal["codetracebench", "labels", "csv", "jsonl", "parquet"]
@@ -143,34 +142,10 @@ def export_panel(store: Store, person: str, runs: Sequence[str] | None) -> None:
             with_truth = {one.run_id for one in labellers if one.source == "ground_truth"}
             told = with_truth.intersection(ids) - blind
             seen |= {(run_id, "ground_truth") for run_id in told if store.stages(run_id) is not None}
-        _note_exposures(store, person, seen)
+        note_exposures(store, person, seen)
         st.session_state["labels_out"] = (chosen, out)
     made, out = st.session_state.get("labels_out", (None, None))
     if out is not None and made == chosen:
         for words in out.left_out:
             st.text(words)
         st.download_button(f"Download {out.name} ({len(out.data):,} bytes)", out.data, out.name, on_click="ignore")
-
-
-def _note_exposures(store: Store, person: str, seen: set[tuple[str, Exposure]]) -> None:
-    if not person:
-        return
-    before = {
-        (label.run_id, label.value)
-        for label in store.labels(source="human", annotator=person)
-        if label.field == "shown"
-    }
-    client, now = f"export-{uuid4()}", datetime.now(UTC)
-    shown = [
-        LabelEvent(
-            run_id=run_id,
-            field="shown",
-            value=exposure,
-            annotator=person,
-            client=client,
-            sequence=number,
-            occurred_at=now,
-        )
-        for number, (run_id, exposure) in enumerate(sorted(seen - before), start=1)
-    ]
-    store.add_label_events(shown)

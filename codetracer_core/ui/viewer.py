@@ -6,7 +6,7 @@ browser asks for is answered by plain functions (``take_labels``, and those of `
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -191,6 +191,31 @@ def note_exposure(store: Store, run_id: str, annotator: str, standing: Standing,
         occurred_at=datetime.now(UTC),
     )
     store.add_label_events([shown])
+
+
+def note_exposures(store: Store, annotator: str, seen: Iterable[tuple[str, Exposure]]) -> None:
+    """Put on record that this person sees such labels of these runs (``note_exposure`` for many); nobody ("") sees
+    them unrecorded, so a page that shows labels asks for a name first."""
+    if not annotator:
+        return
+    wanted = set(seen)
+    for run_id, what in wanted:
+        _sent(run_id, annotator).add(what)
+    client, now = f"shown-{uuid4()}", datetime.now(UTC)
+    shown = [
+        LabelEvent(
+            run_id=run_id,
+            field="shown",
+            value=what,
+            annotator=annotator,
+            client=client,
+            sequence=number,
+            occurred_at=now,
+        )
+        for number, (run_id, what) in enumerate(sorted(wanted - store.shown_to(annotator)), start=1)
+    ]
+    if shown:
+        store.add_label_events(shown)
 
 
 def _sent(run_id: str, annotator: str) -> set[Exposure]:
