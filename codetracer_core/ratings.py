@@ -29,7 +29,8 @@ stores only what is wrong: *correct*. Steps of runs that they did not finish are
 
 
 class Rater(NamedTuple):
-    """Whose labels these are. ``pass_number`` is None unless one person's passes are compared with each other."""
+    """Whose labels these are. ``pass_number`` is None unless one person's passes are compared with each other: then 1
+    is the first time that they judged the run, 2 the second …"""
 
     source: LabelSource
     name: str

@@ -15,7 +15,8 @@ from codetracer_core.diagnosis_models import Diagnosis, Insight
 from codetracer_core.errors import NotFound, UnreadableFile
 from codetracer_core.models import Exposure, LabelEvent, LabelSource, RunRecord, Stage, Verdict
 from codetracer_core.projects import Assignment, Project, Standing
-from codetracer_core.store import diagnoses, work
+from codetracer_core.ratings import Ratings
+from codetracer_core.store import diagnoses, rating, work
 from codetracer_core.store.database import in_words, state_of
 from codetracer_core.store.files import TEXTS, names_in, read_steps
 from codetracer_core.store.results import (
@@ -241,6 +242,30 @@ class Reader:
                 {"project_id": project_id, "run_id": run_id},
             ).fetchall()
         return [_event(dict(zip(StoredEvent.model_fields, row, strict=True))) for row in rows]
+
+    def ratings(
+        self,
+        run_ids: Sequence[str] | None = None,
+        *,
+        project_id: str | None = None,
+        reading: rating.Reading = "blind",
+        sources: Sequence[LabelSource] = ("human",),
+        blind: Collection[str] = (),
+    ) -> Ratings:
+        """What these sources say of runs, as arrays: of a project's (in its order) or of all, and of them only those
+        in ``run_ids`` (in this order) if that is given; never of those in ``blind``. Raises NotFound for a project
+        that is not there.
+
+        People count with what they submitted (in the project, or in any), see ``rating.Reading``; without a project
+        also with labels on runs that were never assigned to them, which are not finished. What is assigned and not
+        submitted never counts. Models count with their latest pass, finished unless every diagnosis failed; the
+        ground truth is finished where the run came with a row of the benchmark, and says nothing of misaligned runs;
+        adjudicated labels count where the run is decided, or in no project.
+        """
+        with self._cursor() as cursor:
+            return rating.ratings_in(
+                cursor, run_ids, project_id=project_id, reading=reading, sources=sources, blind=blind
+            )
 
     def labellers(self) -> list[Labeller]:
         """Who has labels in force on which run, by run, source and name."""
