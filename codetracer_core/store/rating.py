@@ -204,8 +204,8 @@ def _read(cursor: duckdb.DuckDBPyConnection, runs: Sequence[tuple[str, str | Non
         seconds,
         {
             (at, who): stages
-            for at, who, text in drawn
-            if max((stage.end_step_id for stage in (stages := _STAGES.validate_json(text))), default=0) <= lengths[at]
+            for at, who, stages in ((at, who, _STAGES.validate_json(text)) for at, who, text in drawn)
+            if all(stage.end_step_id <= lengths[at] for stage in stages)
         },
     )
 
