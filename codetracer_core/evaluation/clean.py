@@ -1,0 +1,64 @@
+"""Runs without an incorrect step: is anything said against them, and how much?"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from codetracer_core.evaluation.counting import ANSWERED, FAILED, MISSING, Observations
+from codetracer_core.evaluation.rows import Rows
+from codetracer_core.intervals import SEED, Array, Estimate, estimate, ratio, summed
+
+OutcomeGroup = Literal["all", "solved", "failed", "unknown"]
+_SOLVED = {"solved": 1, "failed": 0, "unknown": -1}
+_WHY = "no run without incorrect steps was answered"
+
+
+@dataclass(frozen=True)
+class CleanRuns:
+    """Runs without an incorrect step, of one outcome. Only answered ones count: a failed answer accuses nobody."""
+
+    outcome: OutcomeGroup
+    runs: int
+    answered: int
+    """Observations (runs × repetitions)."""
+    failed: int
+    missing: int
+    accused: float
+    """Observations in which at least one step is said to be incorrect."""
+    accusations: float
+    """Steps that are said to be incorrect, over all observations."""
+    share_accused: Estimate
+    per_run: Estimate
+    """Accusations per observation."""
+
+
+def clean_runs(rows: Rows, seen: Observations, *, seed: int = SEED) -> tuple[CleanRuns, ...]:
+    """All such runs, then those of each outcome that there is."""
+    clean = rows.expected == 0
+    groups: list[OutcomeGroup] = ["all", "solved", "failed", "unknown"]
+    found = (
+        _group(rows, seen, one, clean & ((rows.solved == _SOLVED.get(one)) | (one == "all")), seed) for one in groups
+    )
+    return tuple(one for one in found if one.runs or one.outcome == "all")
+
+
+def _group(rows: Rows, seen: Observations, outcome: OutcomeGroup, chosen: Array, seed: int) -> CleanRuns:
+    inside = chosen[seen.run]
+    answered = inside & (seen.status == ANSWERED)
+    predicted = seen.predicted[answered]
+    accused = np.minimum(predicted, 1.0)
+    values = np.stack([accused, predicted, np.ones(len(predicted))], axis=1)
+    _, numbers = np.unique(rows.clusters[seen.run[answered]], return_inverse=True)
+    sums = summed(values, numbers, int(numbers.max(initial=-1)) + 1)
+    return CleanRuns(
+        outcome=outcome,
+        runs=int(chosen.sum()),
+        answered=int(answered.sum()),
+        failed=int((inside & (seen.status == FAILED)).sum()),
+        missing=int((inside & (seen.status == MISSING)).sum()),
+        accused=float(accused.sum()),
+        accusations=float(predicted.sum()),
+        share_accused=estimate(lambda sums: ratio(sums[..., 0], sums[..., 2]), sums, why=_WHY, seed=seed),
+        per_run=estimate(lambda sums: ratio(sums[..., 1], sums[..., 2]), sums, why=_WHY, seed=seed),
+    )

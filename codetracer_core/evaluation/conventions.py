@@ -1,0 +1,306 @@
+"""The ways in which "the F1" of a system is computed, each under its own name. None of them is right for all questions.
+
+Per run, as CodeTraceBench's README has it (NJU-LINK/CodeTracer 2d302191): with P the steps said to be incorrect and G
+those that are, precision |P∩G|/|P|, recall |P∩G|/|G| and F1 their harmonic mean, each 0 where it has no value. The
+README does not say how runs are averaged, nor what becomes of runs without incorrect steps; hence the names below.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from codetracer_core.evaluation.counting import ANSWERED, FAILED, MISSING, Observations
+from codetracer_core.evaluation.rows import Rows
+from codetracer_core.intervals import (
+    FEWEST_CLUSTERS,
+    SEED,
+    Array,
+    Estimate,
+    Statistic,
+    estimate,
+    ratio,
+    resampled,
+    summed,
+)
+
+Scope = Literal["all", "positive", "scored"]
+"""Which rows count: all, those with an incorrect step, or these and the solved ones without."""
+
+COLUMNS = ("observations", "precision", "recall", "f1", "f1_empty_one", "matched", "predicted", "expected", "steps")
+"""What is summed over the observations of a cluster."""
+_N, _P, _R, _F, _F_ONE, _MATCHED, _PREDICTED, _EXPECTED, _STEPS = range(len(COLUMNS))
+
+
+@dataclass(frozen=True)
+class Convention:
+    """One way to come from observations to numbers."""
+
+    name: str
+    title: str
+    definition: str
+    """One sentence."""
+    scope: Scope
+    failed: str
+    """What failed and missing answers count as, in a sentence."""
+    f1: Statistic
+    precision: Statistic | None = None
+    """None: it has none."""
+    recall: Statistic | None = None
+
+
+def _mean(column: int) -> Statistic:
+    return lambda sums: ratio(sums[..., column], sums[..., _N])
+
+
+def _quotient(numerator: int, denominator: int) -> Statistic:
+    return lambda sums: ratio(sums[..., numerator], sums[..., denominator])
+
+
+def _micro_f1(sums: Array) -> Array:
+    return ratio(2 * sums[..., _MATCHED], sums[..., _PREDICTED] + sums[..., _EXPECTED])
+
+
+def _harmonic_of_means(sums: Array) -> Array:
+    """0 where both means are 0, as the README has it of one run."""
+    precision, recall = sums[..., _P], sums[..., _R]
+    both = precision + recall
+    mean = ratio(2 * precision * recall, both * sums[..., _N])
+    return np.where((both == 0) & (sums[..., _N] > 0), 0.0, mean)
+
+
+def _class_macro(sums: Array) -> Array:
+    matched, predicted, expected = sums[..., _MATCHED], sums[..., _PREDICTED], sums[..., _EXPECTED]
+    others = 2 * sums[..., _STEPS] - predicted - expected
+    of_correct = ratio(others - predicted - expected + 2 * matched, others)
+    return (_micro_f1(sums) + of_correct) / 2
+
+
+_NOTHING = "A failed or missing answer predicts nothing and stays in."
+_MISS = "A failed or missing answer finds nothing: its incorrect steps are missed."
+_README_MEANS: dict[str, Statistic] = {"precision": _mean(_P), "recall": _mean(_R)}
+_MICRO: dict[str, Statistic] = {
+    "f1": _micro_f1,
+    "precision": _quotient(_MATCHED, _PREDICTED),
+    "recall": _quotient(_MATCHED, _EXPECTED),
+}
+
+CONVENTIONS: Mapping[str, Convention] = {
+    one.name: one
+    for one in (
+        Convention(
+            "positive_only",
+            "Mean over runs with errors",
+            "The mean of the F1 of each run, over runs with at least one incorrect step.",
+            "positive",
+            f"{_NOTHING} Its F1 is 0.",
+            _mean(_F),
+            **_README_MEANS,
+        ),
+        Convention(
+            "all_row_f1",
+            "Mean over all runs (published)",
+            "The mean of the F1 of each run, over all runs; a run without incorrect steps counts 0 whatever is said.",
+            "all",
+            f"{_NOTHING} Its F1 is 0.",
+            _mean(_F),
+        ),
+        Convention(
+            "all_row_f1_empty_one",
+            "Mean over all runs, silence on clean runs counts 1",
+            "The mean of the F1 of each run, over all runs; a run without incorrect steps counts 1 if nothing is said.",
+            "all",
+            "A failed or missing answer counts 0, on clean runs too: it does not say that nothing is wrong.",
+            _mean(_F_ONE),
+        ),
+        Convention(
+            "paper_like",
+            "F1 of mean precision and mean recall",
+            "The harmonic mean of mean precision and mean recall over runs with at least one incorrect step.",
+            "positive",
+            f"{_NOTHING} Its precision and recall are 0.",
+            _harmonic_of_means,
+            **_README_MEANS,
+        ),
+        Convention(
+            "micro_all",
+            "All steps of all runs together",
+            "Precision, recall and F1 of the steps of all runs as one heap; accusations on clean runs lower precision.",
+            "all",
+            _MISS,
+            **_MICRO,
+        ),
+        Convention(
+            "micro_positive",
+            "All steps of runs with errors together",
+            "Precision, recall and F1 of the steps of all runs with at least one incorrect step as one heap.",
+            "positive",
+            _MISS,
+            **_MICRO,
+        ),
+        Convention(
+            "class_macro",
+            "Mean of the F1 of both classes",
+            "The mean of two F1, of incorrect steps and of all others, over the steps of all runs as one heap.",
+            "all",
+            f"{_MISS} All its steps count as not accused.",
+            _class_macro,
+        ),
+        Convention(
+            "scored",
+            "All steps of runs with errors and of clean solved runs",
+            "Precision, recall and F1 of the steps of runs with an incorrect step and of solved runs without one.",
+            "scored",
+            _MISS,
+            **_MICRO,
+        ),
+    )
+}
+DEFAULT = "positive_only"
+MISALIGNED = "misaligned: their steps are not those that the ground truth counts"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What a number leaves out, and why."""
+
+    why: str
+    runs: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a system comes to under one convention."""
+
+    convention: str
+    f1: Estimate
+    precision: Estimate | None
+    """None: the convention has none."""
+    recall: Estimate | None
+    observations: int
+    """Runs × repetitions that count."""
+    runs: int
+    failed: int
+    """Observations among them whose answer failed …"""
+    missing: int
+    """… or is not there."""
+    matched: float
+    """Incorrect steps that were said to be; a fraction for steps drawn at random. These three over all observations."""
+    predicted: float
+    expected: float
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def clusters(self) -> int:
+        return self.f1.clusters
+
+
+def score(
+    rows: Rows, seen: Observations, conventions: Collection[str] = tuple(CONVENTIONS), *, seed: int = SEED
+) -> dict[str, Score]:
+    """What was observed, under each of these conventions. Raises KeyError for an unknown one."""
+    scopes = dict.fromkeys(CONVENTIONS[name].scope for name in conventions)
+    return {name: found for scope in scopes for name, found in _of(rows, seen, scope, seed, conventions)}
+
+
+def in_scope(rows: Rows, scope: Scope) -> Array:
+    """Which rows count, a mask of shape (runs,)."""
+    if scope == "all":
+        return np.ones(len(rows.truth), dtype=bool)
+    positive = rows.expected > 0
+    return positive if scope == "positive" else positive | (rows.solved == 1)
+
+
+def columns(seen: Observations) -> Array:
+    """What conventions sum, shape (observations, ``COLUMNS``)."""
+    silent = (seen.expected == 0) & (seen.predicted == 0) & (seen.status == ANSWERED)
+    return np.stack(
+        [
+            np.ones(len(seen)),
+            seen.precision,
+            seen.recall,
+            seen.f1,
+            np.where(silent, 1.0, seen.f1),
+            seen.matched,
+            seen.predicted,
+            seen.expected,
+            seen.steps,
+        ],
+        axis=1,
+    )
+
+
+def sums_by_cluster(rows: Rows, seen: Observations, kept: Array) -> Array:
+    """Sums over the observations of each cluster with a run that is kept (a mask over runs), (clusters, columns)."""
+    numbers = np.full(int(rows.clusters.max(initial=-1)) + 1, -1)
+    present = np.unique(rows.clusters[kept])
+    numbers[present] = np.arange(len(present))
+    chosen = kept[seen.run]
+    return summed(columns(seen)[chosen], numbers[rows.clusters[seen.run[chosen]]], len(present))
+
+
+def why_undefined(scope: Scope) -> str:
+    """What to say where a number has no value."""
+    return {
+        "all": "no run counts, or no step is incorrect and none was said to be",
+        "positive": "no run has an incorrect step, or none of their steps was said to be incorrect",
+        "scored": "no run counts, or no step is incorrect and none was said to be",
+    }[scope]
+
+
+def _of(
+    rows: Rows, seen: Observations, scope: Scope, seed: int, conventions: Collection[str]
+) -> list[tuple[str, Score]]:
+    observed = np.zeros(len(rows.truth), dtype=bool)
+    observed[seen.run] = True
+    wanted = in_scope(rows, scope)
+    kept = wanted & observed
+    sums = sums_by_cluster(rows, seen, kept)
+    draws = resampled(sums, seed) if len(sums) >= FEWEST_CLUSTERS else None
+    chosen = kept[seen.run]
+    left_out = _left_out(rows, scope, wanted, observed)
+    why = why_undefined(scope)
+
+    def number(statistic: Statistic | None) -> Estimate | None:
+        return None if statistic is None else estimate(statistic, sums, why=why, seed=seed, draws=draws)
+
+    found = []
+    for name, convention in CONVENTIONS.items():
+        if convention.scope != scope or name not in conventions:
+            continue
+        f1 = number(convention.f1)
+        assert f1 is not None
+        matched, predicted, expected = (
+            float(part[chosen].sum()) for part in (seen.matched, seen.predicted, seen.expected)
+        )
+        found.append(
+            (
+                name,
+                Score(
+                    convention=name,
+                    f1=f1,
+                    precision=number(convention.precision),
+                    recall=number(convention.recall),
+                    observations=int(chosen.sum()),
+                    runs=int(kept.sum()),
+                    failed=int((seen.status[chosen] == FAILED).sum()),
+                    missing=int((seen.status[chosen] == MISSING).sum()),
+                    matched=matched,
+                    predicted=predicted,
+                    expected=expected,
+                    left_out=left_out,
+                ),
+            )
+        )
+    return found
+
+
+def _left_out(rows: Rows, scope: Scope, wanted: Array, observed: Array) -> tuple[LeftOut, ...]:
+    clean = "no incorrect step" if scope == "positive" else "no incorrect step, and not known to be solved"
+    counts = {
+        MISALIGNED: len(rows.misaligned),
+        clean: int((~wanted).sum()),
+        "no answer": int((wanted & ~observed).sum()),
+    }
+    return tuple(LeftOut(why, runs) for why, runs in counts.items() if runs)

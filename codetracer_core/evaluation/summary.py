@@ -1,0 +1,111 @@
+"""Everything at once: systems and baselines on the same rows, under every convention."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from codetracer_core.evaluation.baselines import RANDOM_STEP, RULES, SAME_NUMBER, rule_observations, same_number
+from codetracer_core.evaluation.clean import CleanRuns, clean_runs
+from codetracer_core.evaluation.conventions import Score, score
+from codetracer_core.evaluation.counting import Observations, observe
+from codetracer_core.evaluation.rows import Missing, Rows, System, Truth
+from codetracer_core.intervals import SEED
+
+Kind = Literal["system", "baseline"]
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A system or a baseline, with what it comes to."""
+
+    name: str
+    title: str
+    kind: Kind
+    repetitions: int
+    seen: Observations
+    scores: Mapping[str, Score]
+    """By convention."""
+    clean: tuple[CleanRuns, ...]
+    of: str = ""
+    """The system whose number of steps a random baseline takes over; empty: it has nothing to do with one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What came out, and what it came out of."""
+
+    rows: Rows
+    entries: tuple[Entry, ...]
+    """Systems in the order in which they were given, then baselines."""
+    missing: Missing
+    seed: int
+
+    @property
+    def systems(self) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.entries if entry.kind == "system")
+
+    @property
+    def baselines(self) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.entries if entry.kind == "baseline")
+
+    def entry(self, name: str) -> Entry:
+        """Raises KeyError."""
+        return {entry.name: entry for entry in self.entries}[name]
+
+    def ranked(self, convention: str) -> list[Entry]:
+        """Best first; those without a value last."""
+        values = {entry.name: entry.scores[convention].f1.value for entry in self.entries}
+        return sorted(
+            self.entries, key=lambda entry: -1.0 if (value := values[entry.name]) is None else value, reverse=True
+        )
+
+
+def evaluate(
+    truth: Sequence[Truth], systems: Sequence[System], *, missing: Missing = "miss", seed: int = SEED
+) -> Evaluation:
+    """Judge systems by the ground truth, beside the baselines.
+
+    Misaligned runs are left out. Raises ValueError if two runs, or two systems, or a system and a baseline have one
+    name.
+    """
+    rows = Rows.of(truth)
+    seen = {system.name: observe(rows, system, missing) for system in systems}
+    rules = rule_observations(rows)
+    titles = {name: rule.title for name, rule in RULES.items()} | {RANDOM_STEP: "one random step (expected)"}
+    entries = [
+        _entry(
+            rows,
+            system.name,
+            system.name,
+            "baseline" if system.is_baseline else "system",
+            seen[system.name],
+            seed,
+            repetitions=len(system.repetitions),
+        )
+        for system in systems
+    ]
+    entries += [_entry(rows, name, titles[name], "baseline", said, seed) for name, said in rules.items()]
+    entries += [
+        _entry(
+            rows,
+            f"{SAME_NUMBER}:{system.name}",
+            f"as many random steps as {system.name} (expected)",
+            "baseline",
+            same_number(seen[system.name]),
+            seed,
+            repetitions=len(system.repetitions),
+            of=system.name,
+        )
+        for system in systems
+        if not system.is_baseline
+    ]
+    if len({entry.name for entry in entries}) < len(entries):
+        raise ValueError("two systems, or a system and a baseline, have the same name")
+    return Evaluation(rows, tuple(sorted(entries, key=lambda entry: entry.kind != "system")), missing, seed)
+
+
+def _entry(
+    rows: Rows, name: str, title: str, kind: Kind, seen: Observations, seed: int, *, repetitions: int = 1, of: str = ""
+) -> Entry:
+    scores, clean = score(rows, seen, seed=seed), clean_runs(rows, seen, seed=seed)
+    return Entry(name, title, kind, repetitions, seen, scores, clean, of)
