@@ -119,3 +119,11 @@ def transcript() -> Component:
     return st.components.v2.component(
         "codetracer_transcript", css=frontend_text("transcript.css"), js=frontend_text("text.js", "transcript.js")
     )
+
+
+@cache
+def table() -> Component:
+    """A table of numbers: whiskers, sorting, links and cells that can be picked (``tables.show_table``)."""
+    return st.components.v2.component(
+        "codetracer_table", css=frontend_text("table.css"), js=frontend_text("text.js", "table.js")
+    )
