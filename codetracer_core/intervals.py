@@ -6,8 +6,8 @@ statistics are summed with the multiplicities of a multinomial draw, and the sta
 Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 13). Nothing here knows what is measured.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -135,3 +135,35 @@ def cluster_numbers(names: Sequence[str | None]) -> Array:
         [numbers.setdefault(name if name is not None else (at,), len(numbers)) for at, name in enumerate(names)],
         dtype=np.int64,
     )
+
+
+def as_plain(numbers: Any) -> Any:
+    """Results, however they are nested, as what JSON holds: dataclasses and named tuples by the names of their fields.
+
+    An estimate that is undefined is ``{"value": null, "why": …}``; of one that is defined, ends of an interval that is
+    not there are null, with "why_no_interval". Never NaN: raises ValueError for one.
+    """
+    if isinstance(numbers, Estimate):
+        return _plain_estimate(numbers)
+    if is_dataclass(numbers) and not isinstance(numbers, type):
+        return {field.name: as_plain(getattr(numbers, field.name)) for field in fields(numbers)}
+    if isinstance(numbers, tuple) and hasattr(numbers, "_asdict"):
+        return as_plain(numbers._asdict())
+    if isinstance(numbers, Mapping):
+        return {str(name): as_plain(value) for name, value in numbers.items()}
+    if isinstance(numbers, np.ndarray | np.generic):
+        return as_plain(numbers.tolist())
+    if isinstance(numbers, list | tuple):
+        return [as_plain(value) for value in numbers]
+    if isinstance(numbers, float) and not np.isfinite(numbers):
+        raise ValueError(f"{numbers} is no number that could be written down")
+    return numbers
+
+
+def _plain_estimate(estimate: Estimate) -> dict[str, Any]:
+    if estimate.value is None:
+        return {"value": None, "why": estimate.why, "clusters": estimate.clusters}
+    told: dict[str, Any] = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+    if estimate.low is None:
+        told["why_no_interval"] = estimate.why_no_interval
+    return told | {"clusters": estimate.clusters, "undefined_replicates": estimate.undefined_replicates}

@@ -1,5 +1,10 @@
 """Estimates and their intervals: against a bootstrap written out, and where there can be none."""
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
 import numpy as np
 import pytest
 
@@ -7,6 +12,8 @@ from codetracer_core.intervals import (
     REPLICATES,
     SEED,
     Array,
+    Estimate,
+    as_plain,
     cluster_numbers,
     difference,
     estimate,
@@ -85,3 +92,46 @@ def test_clusters_are_summed_and_nameless_ones_stay_apart() -> None:
     assert cluster_numbers(["b", None, "a", "b", None]).tolist() == [0, 1, 2, 0, 3]
     rows = np.array([[1, 2], [3, 4], [5, 6]])
     assert summed(rows, np.array([1, 0, 1]), 3).tolist() == [[3, 4], [6, 8], [0, 0]]
+
+
+class _Row(NamedTuple):
+    name: str
+    share: Estimate
+
+
+@dataclass(frozen=True)
+class _Result:
+    rows: tuple[_Row, ...]
+    counts: Mapping[int, Any]
+
+
+def test_results_as_json_holds_them() -> None:
+    defined = Estimate(0.5, low=0.25, high=0.75, clusters=12, undefined_replicates=3)
+    few = Estimate(0.5, clusters=2, why_no_interval="2 clusters: too few")
+    undefined = Estimate(None, why="everyone used one label", clusters=4)
+    result = _Result(
+        (_Row("a", defined), _Row("b", few), _Row("c", undefined)), {1: np.int64(7), 2: np.array([[True, False]])}
+    )
+    assert json.loads(json.dumps(as_plain(result), allow_nan=False)) == {
+        "rows": [
+            {
+                "name": "a",
+                "share": {"value": 0.5, "low": 0.25, "high": 0.75, "clusters": 12, "undefined_replicates": 3},
+            },
+            {
+                "name": "b",
+                "share": {
+                    "value": 0.5,
+                    "low": None,
+                    "high": None,
+                    "why_no_interval": "2 clusters: too few",
+                    "clusters": 2,
+                    "undefined_replicates": 0,
+                },
+            },
+            {"name": "c", "share": {"value": None, "why": "everyone used one label", "clusters": 4}},
+        ],
+        "counts": {"1": 7, "2": [[True, False]]},
+    }
+    with pytest.raises(ValueError, match="nan is no number"):
+        as_plain({"share": float("nan")})
