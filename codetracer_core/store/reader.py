@@ -92,6 +92,12 @@ class Reader:
         with self._cursor() as cursor:
             return state_of(cursor)[:2]
 
+    def state(self) -> tuple[int, ...]:
+        """Numbers that differ whenever anything that is stored does: what ``revision`` tells, and submissions,
+        adjudications, projects and diagnoses, too."""
+        with self._cursor() as cursor:
+            return state_of(cursor)
+
     def runs(
         self,
         *,

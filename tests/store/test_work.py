@@ -416,3 +416,15 @@ def test_what_a_verdict_rests_on_is_told_in_full_or_refused(store: Store, value:
     event = make_label(1, value, field="basis", source="adjudicated", annotator="cora")
     refused = [one.reason for one in store.add_label_events([event]).refused]
     assert refused == [] if not reason else reason in refused[0]
+
+
+def test_what_is_submitted_or_decided_changes_the_state_though_no_label_came(store: Store) -> None:
+    store.create_project(project(), RUNS[:1])
+    store.claim_next("pilot", "ann")
+    revision, states = store.revision(), [store.state()]
+    store.submit("pilot", "run-1", "ann")
+    states.append(store.state())
+    store.decide("pilot", "run-1", "cora")
+    states.append(store.state())
+    assert store.revision() == revision
+    assert len(set(states)) == 3
