@@ -219,3 +219,30 @@ const KEY_NAMES = {
   Backspace: "⌫",
   "Ctrl+enter": "Ctrl+Enter",
 };
+
+/** Show keys in a sheet, group by group, or put it away. */
+function toggleSheet(sheet, entries) {
+  if (!sheet.hidden) {
+    sheet.hidden = true;
+    return;
+  }
+  const columns = [...new Set(entries.map(({ group }) => group))].map((group) => {
+    const column = element("section");
+    column.append(element("h2", "", group));
+    for (const { keys, title } of entries.filter((entry) => entry.group === group)) {
+      const line = element("div", "shortcut"),
+        names = element("span", "keys");
+      keys.forEach((key) => names.append(element("kbd", "", KEY_NAMES[key] || key)));
+      line.append(names, element("span", "", title));
+      column.append(line);
+    }
+    return column;
+  });
+  const close = element("button", "", "Close (Esc)");
+  close.type = "button";
+  close.dataset.do = "close";
+  sheet.replaceChildren(...columns, close);
+  sheet.hidden = false;
+  close.focus({ preventScroll: true }); // it stands at the end, one reads from the beginning
+  sheet.scrollTop = 0;
+}

@@ -9,7 +9,7 @@ from codetracer_core.store import Store
 from codetracer_core.ui.identity import standing_of
 from codetracer_core.ui.viewer import is_asked, note_exposure
 
-_EXPOSES: Mapping[LabelSource, Exposure] = {"human": "peers", "adjudicated": "peers", "model": "model"}
+EXPOSES: Mapping[LabelSource, Exposure] = {"human": "peers", "adjudicated": "peers", "model": "model"}
 
 
 def beside(store: Store, run_id: str, who: str) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def beside(store: Store, run_id: str, who: str) -> dict[str, Any]:
     told = [voice for voice in voices if not _is_own(voice, who)]
     if not who or not told or not is_asked("others", run_id):
         return {"hasOthers": bool(told), "othersShown": False}
-    for what in sorted({_EXPOSES[voice.source] for voice in told}):
+    for what in sorted({EXPOSES[voice.source] for voice in told}):
         note_exposure(store, run_id, who, standing, what)
     return {"hasOthers": True, "othersShown": True, **positions(voices)}
 
@@ -43,3 +43,13 @@ def _voices(store: Store, run_id: str, who: str) -> list[Voice]:
 
 def _is_own(voice: Voice, who: str) -> bool:
     return voice.source == "human" and voice.annotator == who
+
+
+def told_by_others(store: Store, run_id: str, who: str) -> list[Voice]:
+    """The voices of others on a run, for a page that shows them beside something else.
+
+    Whoever stands blind to the run hears none. The caller puts on record what is shown (``EXPOSES``).
+    """
+    if standing_of(store, run_id, who).is_blind:
+        return []
+    return [voice for voice in _voices(store, run_id, who) if not _is_own(voice, who)]
