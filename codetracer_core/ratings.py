@@ -64,7 +64,7 @@ class Ratings:
     @cached_property
     def starts(self) -> Array:
         """Row of the first step of each run, shape (runs,)."""
-        return np.concatenate([[0], np.cumsum(self.lengths)[:-1]]).astype(np.int64)
+        return np.asarray(np.cumsum(self.lengths) - self.lengths, dtype=np.int64)
 
     @cached_property
     def run_of(self) -> Array:
