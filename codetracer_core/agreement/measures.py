@@ -1,0 +1,204 @@
+"""One question put to raters ("is this step incorrect?") and all that their agreement on it comes to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isqrt
+
+import numpy as np
+
+from codetracer_core.agreement.coefficients import (
+    cohens_kappa,
+    gwets_ac1,
+    krippendorffs_alpha,
+    parts,
+    prevalence,
+    raw_agreement,
+    specific_agreement,
+    unit_sums_of_tables,
+)
+from codetracer_core.intervals import Array, Estimate, estimate
+from codetracer_core.ratings import CATEGORIES
+
+FEWEST_RUNS_FOR_THE_RARE = 300
+"""Runs with two raters below which nothing corrected for chance is said of *unuseful* against the rest: about one step
+in two hundred is unuseful, so that a handful of steps would decide it."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """How the categories of the schema are grouped for a question."""
+
+    name: str
+    groups: tuple[int, ...]
+    """Group of each of ``CATEGORIES``."""
+    names: tuple[str, ...]
+    """Of the groups. Of two, the second one is what is looked for ("positive")."""
+
+
+INCORRECT = Contrast("incorrect against the rest", (0, 1, 0), ("rest", "incorrect"))
+UNUSEFUL = Contrast("unuseful against the rest", (0, 0, 1), ("rest", "unuseful"))
+CLASSES = Contrast("three classes", (0, 1, 2), CATEGORIES)
+HAS_INCORRECT = Contrast("a run with an incorrect step against one without", (0, 1), ("none", "incorrect step"))
+RUN_VERDICT = Contrast("a run with an error against one without, as people said it", (0, 1), ("no error", "error"))
+
+
+@dataclass(frozen=True)
+class Pairings:
+    """Pairs of ratings of one unit, over all pairs of raters, of a question with two answers."""
+
+    both: int
+    """Both positive."""
+    one: int
+    """One positive, one not."""
+    neither: int
+
+
+@dataclass(frozen=True)
+class Votes:
+    """How many units have so many ratings, so many of them positive."""
+
+    ratings: int
+    positive: int
+    units: int
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Agreement of some raters on one question. What it is of: ``units`` with at least two ratings."""
+
+    question: str
+    categories: tuple[str, ...]
+    unit: str
+    """ "step" or "run"."""
+    raters: int
+    runs: int
+    """Runs with at least one such unit."""
+    units: int
+    raw: Estimate
+    alpha: Estimate
+    """Krippendorff's, nominal."""
+    kappa: Estimate
+    """Cohen's; undefined for more than two raters."""
+    ac1: Estimate
+    """Gwet's."""
+    specific: tuple[Estimate, ...]
+    """Specific agreement on each of ``categories``."""
+    prevalence: tuple[Estimate, ...]
+    """Share of each of ``categories`` in the ratings of these units."""
+    pairings: Pairings | None
+    """None with more than two categories."""
+    table: tuple[tuple[int, ...], ...] | None
+    """Counts [category of the first rater][category of the second]; None for more than two raters."""
+
+    @property
+    def psa(self) -> Estimate:
+        """Positive specific agreement: the F1 of the one against the other. Of a question with two answers."""
+        return self.specific[1]
+
+    @property
+    def nsa(self) -> Estimate:
+        """Negative specific agreement. Of a question with two answers."""
+        return self.specific[0]
+
+
+def estimated(statistic: Callable[[Array], Array], sums: Array, draws: Array, why: str) -> Estimate:
+    """The statistic of sums per cluster, of those clusters that have anything to say on it.
+
+    ``draws`` are of all clusters there are, so that all numbers of one agreement share them: a number of few of them
+    is drawn as a domain of the whole, its size varying with the draw.
+    """
+    return estimate(statistic, sums[(sums != 0).any(axis=1)], why=why, draws=draws)
+
+
+def grouped(tables: Array, contrast: Contrast) -> Array:
+    """Tables of the schema's categories, shape (…, K·K), as tables of the contrast's groups."""
+    kinds, groups = len(contrast.groups), len(contrast.names)
+    cells = np.zeros((kinds * kinds, groups * groups))
+    for first in range(kinds):
+        for second in range(kinds):
+            cells[first * kinds + second, contrast.groups[first] * groups + contrast.groups[second]] = 1
+    return np.asarray(tables @ cells)
+
+
+def measures_of_two(tables: Array, draws: Array, contrast: Contrast, *, unit: str, runs: int) -> Measures:
+    """Of tables of two raters per cluster, shape (clusters, K·K), and their draws, shape (replicates, K·K)."""
+    return measures(
+        unit_sums_of_tables(tables), unit_sums_of_tables(draws), contrast, (tables, draws), unit=unit, runs=runs
+    )
+
+
+def measures(
+    sums: Array,
+    draws: Array,
+    contrast: Contrast,
+    of_two: tuple[Array, Array] | None,
+    *,
+    unit: str,
+    runs: int,
+    raters: int = 2,
+) -> Measures:
+    """Of unit sums per cluster and their draws; ``of_two``: the tables per cluster and their draws, if two rate."""
+    total = parts(sums.sum(axis=0))
+    units = round(float(total.paired))
+    why = _why_undefined(contrast, total.ratings, units, unit)
+    why_corrected, why_kappa = why, why
+    corrected = contrast is not UNUSEFUL or runs >= FEWEST_RUNS_FOR_THE_RARE
+    if not corrected:
+        why_corrected = why_kappa = (
+            f"not computed: {runs:,} runs with two raters are too few for so rare a label"
+            f" (at least {FEWEST_RUNS_FOR_THE_RARE}): look at the counts"
+        )
+    if of_two is None and raters != 2:
+        why_kappa = f"undefined: Cohen's kappa is of two raters, here are {raters}: see each pair"
+
+    def found(statistic: Callable[[Array], Array], reason: str) -> Estimate:
+        return estimated(statistic, sums, draws, reason)
+
+    def on(category: int) -> Estimate:
+        name = contrast.names[category]
+        unused = f"undefined: nobody used “{name}” (n = {units:,} {unit}s)" if units else why
+        return found(lambda of: specific_agreement(of, category), unused)
+
+    def used(category: int) -> Estimate:
+        return found(lambda of: prevalence(of, category), why)
+
+    none = Estimate(None, why=why_corrected, why_no_interval="there is no value")
+    kappa = Estimate(None, why=why_kappa, why_no_interval="there is no value")
+    if of_two is not None and corrected:
+        kappa = estimated(cohens_kappa, *of_two, why)
+    categories = range(len(contrast.names))
+    return Measures(
+        contrast.name,
+        contrast.names,
+        unit,
+        raters,
+        runs,
+        units,
+        raw=found(raw_agreement, why),
+        alpha=found(krippendorffs_alpha, why) if corrected else none,
+        kappa=kappa,
+        ac1=found(gwets_ac1, why) if corrected else none,
+        specific=tuple(on(category) for category in categories),
+        prevalence=tuple(used(category) for category in categories),
+        pairings=_pairings(total.same, total.possible) if len(contrast.names) == 2 else None,
+        table=None if of_two is None else as_table(of_two[0]),
+    )
+
+
+def as_table(tables: Array) -> tuple[tuple[int, ...], ...]:
+    """The sum of tables of two raters, shape (clusters, K·K), as rows of counts."""
+    kinds = isqrt(tables.shape[1])
+    return tuple(tuple(int(cell) for cell in row) for row in tables.sum(axis=0).reshape(kinds, kinds))
+
+
+def _pairings(same: Array, possible: Array) -> Pairings:
+    return Pairings(round(float(same[1]) / 2), round(float(possible[1] - same[1])), round(float(same[0]) / 2))
+
+
+def _why_undefined(contrast: Contrast, ratings: Array, units: int, unit: str) -> str:
+    if not units:
+        return f"undefined: no {unit} has labels of two raters"
+    if np.count_nonzero(ratings) == 1:
+        label = contrast.names[int(np.argmax(ratings))]
+        return f"undefined: everyone used one label, “{label}” (n = {units:,} {unit}s)"
+    return f"undefined (n = {units:,} {unit}s)"

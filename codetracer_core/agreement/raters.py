@@ -1,0 +1,97 @@
+"""What each rater did: how much, how often they say *incorrect*, how fast, and how near to the adjudicated labels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from codetracer_core.agreement.measures import Measures, estimated
+from codetracer_core.intervals import Array, Estimate, ratio, resampled, summed
+from codetracer_core.ratings import INCORRECT, MISSING, UNCERTAIN, UNUSEFUL, Ratings
+
+
+@dataclass(frozen=True)
+class RaterReport:
+    """One rater, alone."""
+
+    rater: int
+    runs: int
+    """Finished."""
+    unfinished_runs: int
+    """With labels of theirs, not finished: only what they said counts."""
+    steps: int
+    """That count with a verdict."""
+    incorrect: Estimate
+    """Share of those steps."""
+    unuseful: Estimate
+    uncertain: int
+    """Steps they called uncertain: missing in every statistic."""
+    unlabelled: int
+    """Steps without a verdict in runs that they finished."""
+    seconds_per_step: Estimate
+    """Median over runs of (time on task / steps)."""
+    timed_runs: int
+    psa_with_adjudicated: Estimate
+    kappa_with_adjudicated: Estimate
+
+
+def rater_reports(
+    codes: Array, ratings: Ratings, against_adjudicated: Mapping[int, Measures], seed: int
+) -> tuple[RaterReport, ...]:
+    """Of every rater; ``codes``: as they count; ``against_adjudicated``: by rater, on "incorrect against the rest"."""
+    count, raters = int(ratings.clusters.max(initial=-1)) + 1, len(ratings.raters)
+    said = np.hstack([codes != MISSING, codes == INCORRECT, codes == UNUSEFUL]).astype(float)
+    sums = summed(said, ratings.clusters[ratings.run_of], count)
+    draws = resampled(sums, seed) if count else sums
+    finished = ratings.finished[ratings.run_of]
+    begun = np.zeros(ratings.finished.shape, dtype=bool)
+    rows, by = np.nonzero(ratings.codes != MISSING)
+    begun[ratings.run_of[rows], by] = True
+    reports = []
+    for rater in range(raters):
+        steps = round(float(sums[:, rater].sum()))
+        columns = [rater, raters + rater, 2 * raters + rater]
+        ours, drawn = sums[:, columns], draws[:, columns]
+        pace, timed = _seconds_per_step(ratings, rater)
+        psa = kappa = Estimate(
+            None, why="undefined: nobody else adjudicated a step they rated", why_no_interval="there is no value"
+        )
+        if rater in against_adjudicated:
+            psa, kappa = against_adjudicated[rater].psa, against_adjudicated[rater].kappa
+        reports.append(
+            RaterReport(
+                rater,
+                runs=int(ratings.finished[:, rater].sum()),
+                unfinished_runs=int((begun[:, rater] & ~ratings.finished[:, rater]).sum()),
+                steps=steps,
+                incorrect=_share(ours, drawn, 1),
+                unuseful=_share(ours, drawn, 2),
+                uncertain=int((ratings.codes[:, rater] == UNCERTAIN).sum()),
+                unlabelled=int(((ratings.codes[:, rater] == MISSING) & finished[:, rater]).sum()),
+                seconds_per_step=pace,
+                timed_runs=timed,
+                psa_with_adjudicated=psa,
+                kappa_with_adjudicated=kappa,
+            )
+        )
+    return tuple(reports)
+
+
+def _share(sums: Array, draws: Array, column: int) -> Estimate:
+    why = "undefined: they gave no step a verdict"
+    return estimated(lambda of: ratio(of[..., column], of[..., 0]), sums, draws, why)
+
+
+def _seconds_per_step(ratings: Ratings, rater: int) -> tuple[Estimate, int]:
+    timed = ~np.isnan(ratings.seconds[:, rater]) & (ratings.lengths > 0)
+    pace = ratings.seconds[timed, rater] / ratings.lengths[timed]
+    if not len(pace):
+        none = Estimate(None, why="undefined: no time on task is known", why_no_interval="there is no value")
+        return none, 0
+    return Estimate(float(np.median(pace)), why_no_interval="a median of runs is shown without an interval"), len(pace)
+
+
+def adjudicated_rater(ratings: Ratings) -> int | None:
+    """Index of the adjudicated labels, if they take part."""
+    sources: Sequence[str] = [rater.source for rater in ratings.raters]
+    return sources.index("adjudicated") if "adjudicated" in sources else None

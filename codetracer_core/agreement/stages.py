@@ -1,0 +1,176 @@
+"""Where two raters put the borders between stages: WindowDiff, Pk, and F1 of the borders themselves.
+
+A border after step i lies where a stage ends at i or the next begins at i + 1 (1 ≤ i < n); steps that no stage covers
+are so a segment of their own. WindowDiff (Pevzner & Hearst, "A Critique and Improvement of an Evaluation Metric for
+Text Segmentation", Comput Linguist 28, 2002) and Pk (Beeferman, Berger & Lafferty, "Statistical Models for Text
+Segmentation", Mach Learn 34, 1999) are taken over the n − k windows between step i and step i + k, where k is half the
+mean length of a segment of the reference, rounded (half to even), at least 2. That is the convention of segeval 2; for
+NLTK it means to give it the n − 1 places between steps, not n characters. Both are errors: 0 is perfect. Undefined
+where n ≤ k.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from codetracer_core.agreement.measures import estimated
+from codetracer_core.agreement.who import Compared
+from codetracer_core.intervals import Array, Estimate, ratio, resampled, summed
+from codetracer_core.ratings import Ratings
+
+TOLERANCES = (0, 1, 2)
+"""How many steps a border may be off and count as the same."""
+SHORTEST_WINDOW = 2
+
+
+@dataclass(frozen=True)
+class BorderF1:
+    tolerance: int
+    f1: Estimate
+
+
+@dataclass(frozen=True)
+class StageAgreement:
+    """Of two raters, or several pairs of raters together: means over runs in which both drew stages.
+
+    Without a reference each is it once, and the two values of a run are averaged.
+    """
+
+    runs: int
+    """Finished by both, with stages of both; with several pairs each counts anew."""
+    runs_with_windows: int
+    """Of those, long enough for WindowDiff and Pk."""
+    runs_with_borders: int
+    """Of those, with a border of either rater: the others have no F1."""
+    window_diff: Estimate
+    pk: Estimate
+    borders: tuple[BorderF1, ...]
+    """By ``TOLERANCES``; borders are matched one to one, as many as can be."""
+    mean_stages_first: Estimate
+    """How many segments the first rater makes of a run, on average."""
+    mean_stages_second: Estimate
+
+
+@dataclass(frozen=True)
+class Borders:
+    """What one rater drew."""
+
+    drawn: Array
+    """bool, shape (runs,): they drew stages, and finished the run."""
+    after: Array
+    """bool, shape (steps,): there is a border after this step."""
+    upto: Array
+    """Borders before each row, shape (steps + 1,)."""
+    segments: Array
+    """Number of segments per run, shape (runs,)."""
+    rows: Array
+    """Rows at which a window of theirs begins, they being the reference, shape (windows,)."""
+    windows: Array
+    """k of each of those, shape (windows,)."""
+
+
+def borders_of(ratings: Ratings) -> tuple[Borders, ...]:
+    """Of each rater."""
+    steps, runs = len(ratings.run_of), len(ratings.run_ids)
+    drawn = np.zeros((runs, len(ratings.raters)), dtype=bool)
+    after = np.zeros((steps, len(ratings.raters)), dtype=bool)
+    for (run, rater), stages in ratings.stages.items():
+        if not (stages and ratings.finished[run, rater]):
+            continue
+        drawn[run, rater] = True
+        start, length = int(ratings.starts[run]), int(ratings.lengths[run])
+        for stage in stages:
+            for border in (stage.start_step_id - 1, stage.end_step_id):
+                if 1 <= border < length:
+                    after[start + border - 1, rater] = True
+    return tuple(_borders(drawn[:, rater], after[:, rater], ratings) for rater in range(len(ratings.raters)))
+
+
+def _borders(drawn: Array, after: Array, ratings: Ratings) -> Borders:
+    upto = np.concatenate([[0], np.cumsum(after)])
+    segments = np.bincount(ratings.run_of[after], minlength=len(drawn)) + 1
+    window = np.maximum(SHORTEST_WINDOW, np.rint(ratings.lengths / segments / 2)).astype(np.int64)
+    rows = np.flatnonzero(drawn[ratings.run_of] & (ratings.step_ids <= (ratings.lengths - window)[ratings.run_of]))
+    return Borders(drawn, after, upto, segments, rows, window[ratings.run_of[rows]])
+
+
+def stage_agreement(found: Sequence[Borders], ratings: Ratings, pairs: Sequence[Compared], seed: int) -> StageAgreement:
+    """Of these pairs together; ``found``: ``borders_of(…)``."""
+    count = int(ratings.clusters.max(initial=-1)) + 1
+    of_runs = np.zeros((len(ratings.run_ids), 6 + 1 + len(TOLERANCES)))
+    for pair in pairs:
+        first, second = found[pair.first], found[pair.second]
+        runs = first.drawn & second.drawn
+        if not runs.any():
+            continue
+        errors = window_errors(first, second, ratings)
+        if not pair.has_reference:
+            errors = (errors + window_errors(second, first, ratings)) / 2
+        long_enough = runs & ~np.isnan(errors).any(axis=1)
+        of_runs[:, 0] += runs
+        of_runs[:, 1] += np.where(runs, first.segments, 0)
+        of_runs[:, 2] += np.where(runs, second.segments, 0)
+        of_runs[:, 3] += long_enough
+        of_runs[:, 4:6] += np.where(long_enough[:, None], errors, 0)
+        borders = first.segments + second.segments - 2
+        of_runs[:, 6] += runs & (borders > 0)
+        for at, tolerance in enumerate(TOLERANCES):
+            rows = matched_borders(first, second, runs, ratings, tolerance)
+            same = np.bincount(ratings.run_of[rows], minlength=len(runs))
+            of_runs[:, 7 + at] += np.where(borders > 0, 2 * same / np.maximum(borders, 1), 0)
+    sums = summed(of_runs, ratings.clusters, count)
+    draws = resampled(sums, seed) if count else sums
+    total = sums.sum(axis=0)
+
+    def mean(column: int, of: int, why: str) -> Estimate:
+        why = f"undefined: {why} (n = {round(float(total[0])):,} runs with stages of both)"
+        return estimated(lambda drawn: ratio(drawn[..., column], drawn[..., of]), sums, draws, why)
+
+    short, none = "no run is longer than the window", "nobody drew a border"
+    if not total[0]:
+        short = none = "in no run both drew stages"
+    return StageAgreement(
+        runs=round(float(total[0])),
+        runs_with_windows=round(float(total[3])),
+        runs_with_borders=round(float(total[6])),
+        window_diff=mean(4, 3, short),
+        pk=mean(5, 3, short),
+        borders=tuple(BorderF1(tolerance, mean(7 + at, 6, none)) for at, tolerance in enumerate(TOLERANCES)),
+        mean_stages_first=mean(1, 0, none),
+        mean_stages_second=mean(2, 0, none),
+    )
+
+
+def window_errors(reference: Borders, other: Borders, ratings: Ratings) -> Array:
+    """WindowDiff and Pk of each run, shape (runs, 2); NaN where no window fits or the reference drew nothing."""
+    ends = reference.rows + reference.windows
+    expected = reference.upto[ends] - reference.upto[reference.rows]
+    given = other.upto[ends] - other.upto[reference.rows]
+    runs = ratings.run_of[reference.rows]
+    windows = np.bincount(runs, minlength=len(ratings.run_ids))
+    wrong = [np.bincount(runs, off, len(windows)) for off in (expected != given, (expected > 0) != (given > 0))]
+    return ratio(np.column_stack(wrong), np.column_stack([windows, windows]))
+
+
+def matched_borders(first: Borders, second: Borders, runs: Array, ratings: Ratings, tolerance: int) -> Array:
+    """Rows of the first's borders that have one of the second within so many steps; each border is taken once.
+
+    ``runs``: bool, shape (runs,): only in these. As many as can be: from left to right, each takes the first that is
+    left for it.
+    """
+    ours, theirs = (np.flatnonzero(of.after & runs[ratings.run_of]) for of in (first, second))
+    if not tolerance:
+        return np.intersect1d(ours, theirs, assume_unique=True)
+    apart = (tolerance + 1) * ratings.run_of  # so that no border reaches into the next run
+    left, right = (ours + apart[ours]).tolist(), (theirs + apart[theirs]).tolist()
+    matched, one, other = [], 0, 0
+    while one < len(left) and other < len(right):
+        if left[one] < right[other] - tolerance:
+            one += 1
+        elif right[other] < left[one] - tolerance:
+            other += 1
+        else:
+            matched.append(one)
+            one, other = one + 1, other + 1
+    return np.asarray(ours[matched])

@@ -1,0 +1,429 @@
+"""All that is to be said of the agreement of raters, at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from codetracer_core.agreement.coefficients import category_counts, parts, tables, unit_sums
+from codetracer_core.agreement.measures import (
+    CLASSES,
+    HAS_INCORRECT,
+    INCORRECT,
+    RUN_VERDICT,
+    UNUSEFUL,
+    Contrast,
+    Measures,
+    Pairings,
+    Votes,
+    estimated,
+    grouped,
+    measures,
+    measures_of_two,
+)
+from codetracer_core.agreement.onset import (
+    NOT_FINISHED,
+    OnsetAgreement,
+    OnsetConflict,
+    first_incorrect,
+    onset_agreement,
+    onset_conflicts,
+    onsets,
+)
+from codetracer_core.agreement.ranges import RangeAgreement, Ranges, range_agreement, ranges_of
+from codetracer_core.agreement.raters import RaterReport, adjudicated_rater, rater_reports
+from codetracer_core.agreement.stages import Borders, StageAgreement, borders_of, stage_agreement
+from codetracer_core.agreement.who import Compared, all_pairs, are_passes_of_one, headline_raters
+from codetracer_core.intervals import REPLICATES, SEED, Array, Estimate, ratio, resampled, summed
+from codetracer_core.ratings import CATEGORIES, MISSING, Rater, Ratings, Unlabelled
+from codetracer_core.ratings import INCORRECT as INCORRECT_CODE
+from codetracer_core.ratings import UNUSEFUL as UNUSEFUL_CODE
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Steps that the headline does not count, and why."""
+
+    why: str
+    runs: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class LabelAgreement:
+    """One category of the schema, over the raters of the headline."""
+
+    category: str
+    prevalence: Estimate
+    specific: Estimate
+    """Where one rating is this category, how often another of the same step is."""
+    with_others: tuple[int, ...]
+    """Pairs of ratings of one step: this category with each of ``CATEGORIES``."""
+
+
+@dataclass(frozen=True)
+class RunAgreement:
+    """One run, over the raters of the headline."""
+
+    run_id: str
+    steps: int
+    """With at least two ratings."""
+    pairings: Pairings
+    """On "incorrect against the rest"."""
+    psa: Estimate
+    incorrect: tuple[int | None, ...]
+    """Steps that each of ``Agreement.over`` calls incorrect; None: they did not finish it."""
+    onsets: tuple[int | None, ...]
+    """Of each of them; 0: none, None: they did not finish it."""
+
+    @property
+    def nothing_found(self) -> bool:
+        """At least two finished it, and none of them calls a step incorrect."""
+        said = [count for count in self.incorrect if count is not None]
+        return len(said) >= 2 and not any(said)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two raters."""
+
+    first: int
+    """Index into ``Agreement.raters``; the reference, where one of them is."""
+    second: int
+    has_reference: bool
+    is_repeat: bool
+    """Both are the same rater, at different times: agreement with oneself."""
+    incorrect: Measures
+    unuseful: Measures
+    classes: Measures
+    has_incorrect: Measures
+    """Of runs: has at least one incorrect step."""
+    run_verdicts: Measures
+    """Of runs: what was said of the whole run."""
+    onset: OnsetAgreement
+    ranges: tuple[RangeAgreement, ...]
+    """Of *incorrect* and of *unuseful* steps."""
+    stages: StageAgreement
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of raters on runs. Everything not said to be of a pair or of a rater is over ``over``."""
+
+    raters: tuple[Rater, ...]
+    over: tuple[int, ...]
+    """Indices into ``raters``: over whom the headline is."""
+    over_words: str
+    """The same as a sentence."""
+    unlabelled: Unlabelled
+    seed: int
+    replicates: int
+    clustered_by: str
+    """ "task" or "run": what is drawn for intervals. All clusters are drawn, and all numbers share the draws; each
+    estimate tells how many of them say anything on it."""
+    clusters: int
+    runs: int
+    """All that there are, labelled or not."""
+    steps: int
+    steps_by_ratings: tuple[int, ...]
+    """How many steps have 0, 1, 2 … ratings."""
+    left_out: tuple[LeftOut, ...]
+    headline: Measures
+    """Incorrect against the rest."""
+    unuseful: Measures
+    classes: Measures
+    votes: tuple[Votes, ...]
+    """On incorrect against the rest, of steps with at least two ratings."""
+    labels: tuple[LabelAgreement, ...]
+    has_incorrect: Measures
+    run_verdicts: Measures
+    nothing_found: Estimate
+    """Share of the runs that at least two finished in which none of them calls a step incorrect."""
+    onset: OnsetAgreement
+    onset_conflicts: tuple[OnsetConflict, ...]
+    """Of all raters."""
+    ranges: tuple[RangeAgreement, ...]
+    """Of *incorrect* and of *unuseful* steps."""
+    stages: StageAgreement
+    pairs: tuple[Pair, ...]
+    """Every two of ``raters``."""
+    by_run: tuple[RunAgreement, ...]
+    """With at least one step that has two ratings; where people differ most comes first."""
+    by_rater: tuple[RaterReport, ...]
+
+    @property
+    def repeats(self) -> tuple[Pair, ...]:
+        """Pairs of one rater's passes."""
+        return tuple(pair for pair in self.pairs if pair.is_repeat)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """The labels as everything below counts them."""
+
+    ratings: Ratings
+    codes: Array
+    """As statistics take them, shape (steps, raters)."""
+    has_incorrect: Array
+    """Shape (runs, raters): 1, 0, or ``MISSING`` where they did not finish."""
+    onsets: Array
+    ranges: Mapping[int, tuple[Ranges, ...]]
+    borders: tuple[Borders, ...]
+    clusters: int
+    seed: int
+
+    def drawn(self, sums: Array) -> Array:
+        return resampled(sums, self.seed) if self.clusters else sums
+
+
+def agreement(ratings: Ratings, *, unlabelled: Unlabelled = "correct", seed: int = SEED) -> Agreement:
+    """All measures of agreement of these ratings. ``unlabelled``: what a step without a verdict counts as in a run
+    that its rater finished. Never raises for what the ratings hold: what cannot be computed says so."""
+    codes = ratings.counted(unlabelled)
+    counted = _Counted(
+        ratings,
+        codes,
+        np.where(ratings.finished, first_incorrect(codes, ratings) > 0, MISSING),
+        onsets(codes, ratings),
+        {label: ranges_of(codes, ratings, label) for label in (INCORRECT_CODE, UNUSEFUL_CODE)},
+        borders_of(ratings),
+        int(ratings.clusters.max(initial=-1)) + 1,
+        seed,
+    )
+    over, over_words = headline_raters(ratings.raters)
+    pairs = _pairs(counted)
+    chosen = codes[:, over]
+    counts = category_counts(chosen, len(CATEGORIES))
+    of_all = counts.sum(axis=1)
+    found = _together(counted, over, counts, pairs)
+    by_run = _by_run(counted, over, counts)
+    return Agreement(
+        ratings.raters,
+        over,
+        over_words,
+        unlabelled,
+        seed,
+        REPLICATES,
+        ratings.clustered_by,
+        counted.clusters,
+        runs=len(ratings.run_ids),
+        steps=len(codes),
+        steps_by_ratings=tuple(np.bincount(of_all, minlength=len(over) + 1).tolist()),
+        left_out=_left_out(ratings, over, of_all),
+        headline=found[INCORRECT.name],
+        unuseful=found[UNUSEFUL.name],
+        classes=found[CLASSES.name],
+        votes=_votes(counts),
+        labels=_labels(counts, found[CLASSES.name]),
+        has_incorrect=found[HAS_INCORRECT.name],
+        run_verdicts=found[RUN_VERDICT.name],
+        nothing_found=_nothing_found(counted, over),
+        onset=_onset(counted, over, pairs),
+        onset_conflicts=onset_conflicts(codes, ratings),
+        ranges=_ranges(counted, over, pairs),
+        stages=_stages(counted, over, pairs),
+        pairs=pairs,
+        by_run=by_run,
+        by_rater=rater_reports(codes, ratings, _against_adjudicated(ratings, pairs), seed),
+    )
+
+
+def _pairs(counted: _Counted) -> tuple[Pair, ...]:
+    """Every two raters. Their tables are drawn at once."""
+    ratings = counted.ratings
+    compared = all_pairs(ratings.raters)
+    of_steps = _tables(counted.codes, compared, len(CATEGORIES), ratings.clusters[ratings.run_of], counted)
+    of_runs = _tables(counted.has_incorrect, compared, 2, ratings.clusters, counted)
+    of_verdicts = _tables(ratings.run_verdicts, compared, 2, ratings.clusters, counted)
+    found = []
+    for at, pair in enumerate(compared):
+        rated = (counted.codes[:, [pair.first, pair.second]] >= 0).all(axis=1)
+        runs = int(np.count_nonzero(np.bincount(ratings.run_of[rated])))
+        by_step = {
+            contrast.name: measures_of_two(
+                grouped(of_steps[0][at], contrast), grouped(of_steps[1][at], contrast), contrast, unit="step", runs=runs
+            )
+            for contrast in (INCORRECT, UNUSEFUL, CLASSES)
+        }
+        has_incorrect, run_verdicts = (
+            measures_of_two(sums[at], draws[at], contrast, unit="run", runs=round(float(sums[at].sum())))
+            for (sums, draws), contrast in ((of_runs, HAS_INCORRECT), (of_verdicts, RUN_VERDICT))
+        )
+        found.append(
+            Pair(
+                pair.first,
+                pair.second,
+                pair.has_reference,
+                are_passes_of_one(ratings.raters, pair),
+                by_step[INCORRECT.name],
+                by_step[UNUSEFUL.name],
+                by_step[CLASSES.name],
+                has_incorrect,
+                run_verdicts,
+                onset_agreement(counted.onsets, ratings, [pair], counted.seed),
+                tuple(
+                    range_agreement(of, ratings, label, [pair], counted.seed) for label, of in counted.ranges.items()
+                ),
+                stage_agreement(counted.borders, ratings, [pair], counted.seed),
+            )
+        )
+    return tuple(found)
+
+
+def _tables(
+    codes: Array, compared: Sequence[Compared], kinds: int, clusters: Array, counted: _Counted
+) -> tuple[Array, Array]:
+    """Tables per cluster of each pair, shape (pairs, clusters, kinds²), and their draws (pairs, replicates, kinds²)."""
+    if not compared:
+        return np.zeros((0, 0, kinds * kinds)), np.zeros((0, 0, kinds * kinds))
+    count = counted.clusters
+    found = [tables(codes[:, pair.first], codes[:, pair.second], kinds, clusters, count) for pair in compared]
+    draws = np.split(counted.drawn(np.hstack(found)), len(found), axis=1)
+    return np.stack(found), np.stack(draws)
+
+
+def _together(
+    counted: _Counted, over: tuple[int, ...], counts: Array, pairs: tuple[Pair, ...]
+) -> Mapping[str, Measures]:
+    """Every question over the raters of the headline, by its name."""
+    if len(over) == 2:
+        pair = _the_pair(over, pairs)
+        of_two = (pair.incorrect, pair.unuseful, pair.classes, pair.has_incorrect, pair.run_verdicts)
+        return {of.question: of for of in of_two}
+    ratings = counted.ratings
+    found = {}
+    of_runs: list[tuple[Contrast, Array]] = [
+        (HAS_INCORRECT, counted.has_incorrect),
+        (RUN_VERDICT, ratings.run_verdicts),
+    ]
+    of_steps = ratings.clusters[ratings.run_of]
+    asked = [(contrast, _regrouped(counts, contrast), of_steps, "step") for contrast in (INCORRECT, UNUSEFUL, CLASSES)]
+    asked += [(contrast, category_counts(codes[:, over], 2), ratings.clusters, "run") for contrast, codes in of_runs]
+    for contrast, counted_so, clusters, unit in asked:
+        sums = summed(unit_sums(counted_so), clusters, counted.clusters)
+        paired = counted_so.sum(axis=1) >= 2
+        runs = np.count_nonzero(np.bincount(ratings.run_of[paired])) if unit == "step" else np.count_nonzero(paired)
+        found[contrast.name] = measures(
+            sums, counted.drawn(sums), contrast, None, unit=unit, runs=int(runs), raters=len(over)
+        )
+    return found
+
+
+def _regrouped(counts: Array, contrast: Contrast) -> Array:
+    groups = (np.asarray(contrast.groups)[:, None] == np.arange(len(contrast.names))).astype(int)
+    return np.asarray(counts @ groups)
+
+
+def _the_pair(over: tuple[int, ...], pairs: tuple[Pair, ...]) -> Pair:
+    return next(pair for pair in pairs if {pair.first, pair.second} == set(over))
+
+
+def _onset(counted: _Counted, over: tuple[int, ...], pairs: tuple[Pair, ...]) -> OnsetAgreement:
+    if len(over) == 2:
+        return _the_pair(over, pairs).onset
+    return onset_agreement(counted.onsets, counted.ratings, all_pairs(counted.ratings.raters, over), counted.seed)
+
+
+def _ranges(counted: _Counted, over: tuple[int, ...], pairs: tuple[Pair, ...]) -> tuple[RangeAgreement, ...]:
+    if len(over) == 2:
+        return _the_pair(over, pairs).ranges
+    compared = all_pairs(counted.ratings.raters, over)
+    return tuple(
+        range_agreement(of, counted.ratings, label, compared, counted.seed) for label, of in counted.ranges.items()
+    )
+
+
+def _stages(counted: _Counted, over: tuple[int, ...], pairs: tuple[Pair, ...]) -> StageAgreement:
+    if len(over) == 2:
+        return _the_pair(over, pairs).stages
+    return stage_agreement(counted.borders, counted.ratings, all_pairs(counted.ratings.raters, over), counted.seed)
+
+
+def _left_out(ratings: Ratings, over: tuple[int, ...], of_all: Array) -> tuple[LeftOut, ...]:
+    few = (ratings.finished[:, over].sum(axis=1) < 2)[ratings.run_of]
+    reasons = (
+        ("fewer than two of the raters finished the run", few),
+        ("uncertain or unlabelled by all raters, or by all but one", ~few),
+    )
+    found = []
+    for why, chosen in reasons:
+        rows = np.flatnonzero(chosen & (of_all < 2))
+        if len(rows):
+            found.append(LeftOut(why, len(np.unique(ratings.run_of[rows])), len(rows)))
+    return tuple(found)
+
+
+def _votes(counts: Array) -> tuple[Votes, ...]:
+    voted = np.column_stack([counts.sum(axis=1), counts[:, INCORRECT_CODE]])
+    found, units = np.unique(voted[voted[:, 0] >= 2], axis=0, return_counts=True)
+    return tuple(Votes(int(of), int(positive), int(n)) for (of, positive), n in zip(found, units, strict=True))
+
+
+def _labels(counts: Array, classes: Measures) -> tuple[LabelAgreement, ...]:
+    together = counts.T @ counts
+    alike = (counts * (counts - 1)).sum(axis=0) // 2
+    return tuple(
+        LabelAgreement(
+            category,
+            classes.prevalence[at],
+            classes.specific[at],
+            tuple(int(alike[at] if at == other else together[at, other]) for other in range(len(CATEGORIES))),
+        )
+        for at, category in enumerate(CATEGORIES)
+    )
+
+
+def _nothing_found(counted: _Counted, over: tuple[int, ...]) -> Estimate:
+    said = counted.has_incorrect[:, over]
+    enough = (said != MISSING).sum(axis=1) >= 2
+    nothing = enough & ~(said == 1).any(axis=1)
+    sums = summed(np.column_stack([nothing, enough]).astype(float), counted.ratings.clusters, counted.clusters)
+    why = "undefined: no run was finished by two raters"
+    return estimated(lambda of: ratio(of[..., 0], of[..., 1]), sums, counted.drawn(sums), why)
+
+
+def _by_run(counted: _Counted, over: tuple[int, ...], counts: Array) -> tuple[RunAgreement, ...]:
+    ratings = counted.ratings
+    runs = len(ratings.run_ids)
+    sums = parts(summed(unit_sums(_regrouped(counts, INCORRECT)), ratings.run_of, runs))
+    columns = range(len(over))
+    incorrect = np.column_stack(
+        [np.bincount(ratings.run_of[counted.codes[:, rater] == INCORRECT_CODE], minlength=runs) for rater in over]
+        or [np.zeros((runs, 0), dtype=np.int64)]
+    )
+    finished = ratings.finished[:, over].tolist()
+    incorrect_of, onsets_of = incorrect.tolist(), counted.onsets[:, over].tolist()
+    both = (sums.same[:, 1] / 2).round().astype(int).tolist()
+    one = (sums.possible[:, 1] - sums.same[:, 1]).round().astype(int).tolist()
+    neither = (sums.same[:, 0] / 2).round().astype(int).tolist()
+    paired = sums.paired.astype(int).tolist()
+    psa = ratio(sums.same[:, 1], sums.possible[:, 1]).tolist()
+    found = []
+    for run in np.flatnonzero(sums.paired).tolist():
+        value = Estimate(psa[run], why_no_interval="it is one run")
+        if not (both[run] or one[run]):
+            value = Estimate(None, why="undefined: nobody calls a step incorrect", why_no_interval="there is no value")
+        found.append(
+            RunAgreement(
+                ratings.run_ids[run],
+                paired[run],
+                Pairings(both[run], one[run], neither[run]),
+                value,
+                tuple(incorrect_of[run][at] if finished[run][at] else None for at in columns),
+                tuple(None if onsets_of[run][at] == NOT_FINISHED else onsets_of[run][at] for at in columns),
+            )
+        )
+    return tuple(sorted(found, key=_most_apart))
+
+
+def _most_apart(run: RunAgreement) -> tuple[float, int]:
+    return (2.0 if run.psa.value is None else run.psa.value), -run.pairings.one
+
+
+def _against_adjudicated(ratings: Ratings, pairs: tuple[Pair, ...]) -> Mapping[int, Measures]:
+    decided = adjudicated_rater(ratings)
+    found = {}
+    for pair in pairs:
+        if decided in (pair.first, pair.second):
+            found[pair.second if pair.first == decided else pair.first] = pair.incorrect
+    return found

@@ -1,0 +1,42 @@
+"""Numbers of agreement in sentences."""
+
+from codetracer_core.agreement.measures import Measures
+
+ALIKE = 0.05
+"""Coefficients at most so far apart are said to say the same."""
+
+
+def why_they_differ(measures: Measures) -> str:
+    """Why alpha and kappa on the one hand, AC1 and raw agreement on the other, say different things at this
+    prevalence, or that they do not; of a question with two answers. Names nobody."""
+    alpha, kappa, ac1, raw = (of.value for of in (measures.alpha, measures.kappa, measures.ac1, measures.raw))
+    share = measures.prevalence[1].value
+    positive = measures.categories[1]
+    if raw is None or share is None:
+        return f"There is nothing to compare: {measures.raw.why}."
+    if ac1 is None:
+        return f"Chance-corrected coefficients are {measures.ac1.why}."
+    if alpha is None:
+        return (
+            f"Alpha and kappa are {measures.alpha.why}; raw agreement {_percent(raw)} and AC1 {ac1:.3f} then say only"
+            " that everyone used the same label."
+        )
+    chance, gwets = share**2 + (1 - share) ** 2, 2 * share * (1 - share)
+    names = f"alpha ({alpha:.3f})" if kappa is None else f"alpha ({alpha:.3f}) and kappa ({kappa:.3f})"
+    many = f"{_percent(share)} of the labels are “{positive}”"
+    if abs(alpha - ac1) <= ALIKE:
+        return f"They say the same here: {many}, and {names} and AC1 ({ac1:.3f}) are at most {ALIKE} apart."
+    psa = measures.psa.value
+    seen = "" if psa is None else f" Where one says “{positive}”, another says so, too, in {_percent(psa)} (PSA)."
+    verb = "counts" if kappa is None else "count"
+    return (
+        f"{many}: two people who label at random at this rate would already agree on {_percent(chance)} of the"
+        f" {measures.unit}s. Raw agreement is {_percent(raw)}, and {names} {verb} only what goes beyond chance."
+        f" AC1 ({ac1:.3f}) takes only {_percent(gwets)} for chance at this rate, so it stays near raw agreement: it"
+        f" tells how well people agree on what is “{measures.categories[0]}”.{seen} Read alpha and PSA with the counts;"
+        " AC1 and raw agreement never alone."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
