@@ -292,6 +292,19 @@ def generated_at(row: BenchmarkRow) -> datetime | None:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def wave_of(facts: Mapping[str, Any]) -> str:
+    """The wave of the annotation that a row belongs to, by the folders that it names; empty: they do not tell.
+
+    The benchmark was labelled in waves by different rules; ``annotation_relpath`` begins with the wave's folder, such
+    as ``merged_cleaned_step25`` or ``agent_failure_analysis/step_annotations_all``.
+    """
+    for name in ("annotation_relpath", "source_relpath", "artifact_path"):
+        for part in PurePosixPath(str(facts.get(name) or "")).parts:
+            if part.startswith(("merged_cleaned_step", "step_annotations")):
+                return part
+    return ""
+
+
 def without_excerpts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What a row says of its run, without the excerpts, which tell which steps it labels."""
     return {name: value for name, value in facts.items() if name != _EXCERPTS}

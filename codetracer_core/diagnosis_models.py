@@ -35,6 +35,9 @@ HEURISTIC = "heuristic"
 NO_STEPS = "the run has no steps: there is nothing to diagnose"
 """Why a diagnosis of such a run failed, whoever made it: that nothing was found wrong would say too much."""
 
+DIAGNOSIS_CLIENT = "diagnosis-"
+"""How the client of labels begins that a diagnosis made; its id follows."""
+
 MAJORITY = 0.5
 """More than this share of the samples must say it before a finding counts as a label."""
 
@@ -287,8 +290,13 @@ class Diagnosis(Frozen):
     @property
     def accepted_onset(self) -> OnsetCandidate | None:
         """The candidate that counts as the label: the best one that has evidence; None unless an error was found."""
-        founded = (candidate for candidate in self.onset if self._is_founded(candidate))
-        return next(founded, None) if self.conclusion == "error_found" else None
+        return next(iter(self.accepted_onsets), None)
+
+    @property
+    def accepted_onsets(self) -> tuple[OnsetCandidate, ...]:
+        """The candidates that have evidence, best first; none unless an error was found."""
+        candidates = self.onset if self.conclusion == "error_found" else ()
+        return tuple(candidate for candidate in candidates if self._is_founded(candidate))
 
     @property
     def accepted_chain(self) -> tuple[ChainLink, ...]:
@@ -342,7 +350,7 @@ def as_label_events(diagnosis: Diagnosis, pass_number: int) -> list[LabelEvent]:
             source="model",
             annotator=diagnosis.author,
             pass_number=pass_number,
-            client=f"diagnosis-{diagnosis.diagnosis_id}",
+            client=DIAGNOSIS_CLIENT + diagnosis.diagnosis_id,
             sequence=number,
             occurred_at=diagnosis.finished_at,
         )

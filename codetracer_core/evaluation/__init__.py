@@ -6,7 +6,7 @@ Pure: from ``Truth`` and ``System`` to ``Evaluation``. Definitions and edge case
 from codetracer_core.evaluation.clean import CleanRuns
 from codetracer_core.evaluation.conventions import CONVENTIONS, DEFAULT, Convention, LeftOut, Score
 from codetracer_core.evaluation.counting import Observations, Oddities
-from codetracer_core.evaluation.rows import Missing, Prediction, Rows, System, Truth
+from codetracer_core.evaluation.rows import Missing, Prediction, Rows, Status, System, Truth
 from codetracer_core.evaluation.summary import Entry, Evaluation, evaluate
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Prediction",
     "Rows",
     "Score",
+    "Status",
     "System",
     "Truth",
     "evaluate",

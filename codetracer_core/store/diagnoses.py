@@ -190,11 +190,23 @@ def _summary(row: Sequence[Any]) -> DiagnosisSummary:
 
 def diagnosis_in(cursor: duckdb.DuckDBPyConnection, diagnosis_id: str) -> Diagnosis:
     """Raises NotFound, or UnreadableFile for one of another version."""
-    rows = cursor.execute("SELECT content FROM diagnosis WHERE diagnosis_id = ?", [diagnosis_id]).fetchall()
-    if not rows:
+    found = whole(cursor, [diagnosis_id])
+    if not found:
         raise NotFound(f"there is no diagnosis {diagnosis_id!r} in this workspace")
+    return found[diagnosis_id]
+
+
+def whole(cursor: duckdb.DuckDBPyConnection, diagnosis_ids: Sequence[str]) -> dict[str, Diagnosis]:
+    """Diagnoses by id, those that are there. Raises UnreadableFile for one of another version."""
+    rows = cursor.execute(
+        "SELECT diagnosis_id, content FROM diagnosis WHERE diagnosis_id IN (SELECT unnest(?))", [list(diagnosis_ids)]
+    ).fetchall()
+    return {diagnosis_id: _parsed(diagnosis_id, content) for diagnosis_id, content in rows}
+
+
+def _parsed(diagnosis_id: str, content: str) -> Diagnosis:
     try:
-        return Diagnosis.model_validate_json(rows[0][0])
+        return Diagnosis.model_validate_json(content)
     except ValidationError as error:
         raise UnreadableFile(
             f"the diagnosis {diagnosis_id} was stored by another version ({error.errors()[0]['msg']})"

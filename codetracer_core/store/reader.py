@@ -11,6 +11,7 @@ from typing import Any, Self, get_args
 import duckdb
 from pydantic import TypeAdapter, ValidationError
 
+from codetracer_core.benchmark import without_excerpts
 from codetracer_core.diagnosis_models import Diagnosis, Insight
 from codetracer_core.errors import NotFound, UnreadableFile
 from codetracer_core.models import Exposure, LabelEvent, LabelSource, RunRecord, Stage, Verdict
@@ -382,6 +383,21 @@ class Reader:
         """One diagnosis, whole. Raises NotFound."""
         with self._cursor() as cursor:
             return diagnoses.diagnosis_in(cursor, diagnosis_id)
+
+    def whole_diagnoses(self, diagnosis_ids: Sequence[str]) -> dict[str, Diagnosis]:
+        """Diagnoses, whole, by id; ids that are not there are left out. Raises UnreadableFile for one of another
+        version."""
+        with self._cursor() as cursor:
+            return diagnoses.whole(cursor, diagnosis_ids)
+
+    def benchmark_rows(self, run_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What the benchmark's row says of these runs, without labels and excerpts; runs without a row are left out."""
+        with self._cursor() as cursor:
+            rows = cursor.execute(
+                "SELECT run_id, benchmark FROM run WHERE benchmark IS NOT NULL AND run_id IN (SELECT unnest(?))",
+                [list(run_ids)],
+            ).fetchall()
+        return {run_id: without_excerpts(json.loads(facts)) for run_id, facts in rows}
 
     def transcript(self, diagnosis_id: str) -> list[dict[str, Any]]:
         """What was said while it was made: one entry per model call or answer of a tool, in order.
