@@ -82,6 +82,10 @@ class Ratings:
         return cluster_numbers(self.tasks)
 
     @property
+    def cluster_count(self) -> int:
+        return int(self.clusters.max(initial=-1)) + 1
+
+    @property
     def clustered_by(self) -> Literal["task", "run"]:
         """ "run" if no two runs share a task."""
         return "task" if len(set(self.clusters.tolist())) < len(self.run_ids) else "run"

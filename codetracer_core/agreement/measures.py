@@ -1,8 +1,9 @@
 """One question put to raters ("is this step incorrect?") and all that their agreement on it comes to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isqrt
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from codetracer_core.agreement.coefficients import (
     specific_agreement,
     unit_sums_of_tables,
 )
-from codetracer_core.intervals import Array, Estimate, estimate
+from codetracer_core.intervals import Array, Estimate, estimate, resampled
 from codetracer_core.ratings import CATEGORIES
 
 FEWEST_RUNS_FOR_THE_RARE = 300
@@ -101,13 +102,41 @@ class Measures:
         return self.specific[0]
 
 
-def estimated(statistic: Callable[[Array], Array], sums: Array, draws: Array, why: str) -> Estimate:
-    """The statistic of sums per cluster, of those clusters that have anything to say on it.
+class Drawn(NamedTuple):
+    """Sums per cluster, shape (clusters, k), and of all replicates, shape (replicates, k).
 
-    ``draws`` are of all clusters there are, so that all numbers of one agreement share them: a number of few of them
-    is drawn as a domain of the whole, its size varying with the draw.
+    Draws are of all clusters there are, so that all numbers of one agreement share them: a number to which few of them
+    contribute is drawn as a domain of the whole, its size varying with the draw.
     """
-    return estimate(statistic, sums[(sums != 0).any(axis=1)], why=why, draws=draws)
+
+    sums: Array
+    draws: Array
+
+    def estimate(self, statistic: Callable[[Array], Array], why: str) -> Estimate:
+        """Of those clusters that have anything to say on it. ``why``: what to say where it is undefined."""
+        return estimate(statistic, self.sums[(self.sums != 0).any(axis=1)], why=why, draws=self.draws)
+
+    def mapped(self, through: Callable[[Array], Array]) -> "Drawn":
+        """Other sums that follow linearly from these."""
+        return Drawn(through(self.sums), through(self.draws))
+
+
+def drawn(blocks: Sequence[Array], seed: int) -> list[Drawn]:
+    """Blocks of sums of the same clusters, drawn at once."""
+    together = np.hstack(blocks)
+    draws = resampled(together, seed) if len(together) else together
+    ends = np.cumsum([block.shape[1] for block in blocks])[:-1]
+    return [Drawn(*both) for both in zip(blocks, np.split(draws, ends, axis=1), strict=True)]
+
+
+def pooled(several: Sequence[Drawn], width: int) -> Drawn:
+    """Their sum, of the same clusters and draws; ``width``: how many sums each has."""
+    if not several:
+        return Drawn(np.zeros((0, width)), np.zeros((0, width)))
+    sums, draws = several[0]
+    for more in several[1:]:
+        sums, draws = sums + more.sums, draws + more.draws
+    return Drawn(sums, draws)
 
 
 def grouped(tables: Array, contrast: Contrast) -> Array:
@@ -120,25 +149,16 @@ def grouped(tables: Array, contrast: Contrast) -> Array:
     return np.asarray(tables @ cells)
 
 
-def measures_of_two(tables: Array, draws: Array, contrast: Contrast, *, unit: str, runs: int) -> Measures:
-    """Of tables of two raters per cluster, shape (clusters, K·K), and their draws, shape (replicates, K·K)."""
-    return measures(
-        unit_sums_of_tables(tables), unit_sums_of_tables(draws), contrast, (tables, draws), unit=unit, runs=runs
-    )
+def measures_of_two(tables: Drawn, contrast: Contrast, *, unit: str, runs: int) -> Measures:
+    """Of tables of two raters, shape (…, K·K)."""
+    return measures(tables.mapped(unit_sums_of_tables), contrast, tables, unit=unit, runs=runs, raters=2)
 
 
 def measures(
-    sums: Array,
-    draws: Array,
-    contrast: Contrast,
-    of_two: tuple[Array, Array] | None,
-    *,
-    unit: str,
-    runs: int,
-    raters: int = 2,
+    units_of_all: Drawn, contrast: Contrast, tables: Drawn | None, *, unit: str, runs: int, raters: int
 ) -> Measures:
-    """Of unit sums per cluster and their draws; ``of_two``: the tables per cluster and their draws, if two rate."""
-    total = parts(sums.sum(axis=0))
+    """Of unit sums; ``tables``: those of the two, if two rate."""
+    total = parts(units_of_all.sums.sum(axis=0))
     units = round(float(total.paired))
     why = _why_undefined(contrast, total.ratings, units, unit)
     why_corrected, why_kappa = why, why
@@ -148,11 +168,11 @@ def measures(
             f"not computed: {runs:,} runs with two raters are too few for so rare a label"
             f" (at least {FEWEST_RUNS_FOR_THE_RARE}): look at the counts"
         )
-    if of_two is None and raters != 2:
+    if tables is None:
         why_kappa = f"undefined: Cohen's kappa is of two raters, here are {raters}: see each pair"
 
     def found(statistic: Callable[[Array], Array], reason: str) -> Estimate:
-        return estimated(statistic, sums, draws, reason)
+        return units_of_all.estimate(statistic, reason)
 
     def on(category: int) -> Estimate:
         name = contrast.names[category]
@@ -164,8 +184,8 @@ def measures(
 
     none = Estimate(None, why=why_corrected, why_no_interval="there is no value")
     kappa = Estimate(None, why=why_kappa, why_no_interval="there is no value")
-    if of_two is not None and corrected:
-        kappa = estimated(cohens_kappa, *of_two, why)
+    if tables is not None and corrected:
+        kappa = tables.estimate(cohens_kappa, why)
     categories = range(len(contrast.names))
     return Measures(
         contrast.name,
@@ -181,11 +201,11 @@ def measures(
         specific=tuple(on(category) for category in categories),
         prevalence=tuple(used(category) for category in categories),
         pairings=_pairings(total.same, total.possible) if len(contrast.names) == 2 else None,
-        table=None if of_two is None else as_table(of_two[0]),
+        table=None if tables is None else _rows(tables.sums),
     )
 
 
-def as_table(tables: Array) -> tuple[tuple[int, ...], ...]:
+def _rows(tables: Array) -> tuple[tuple[int, ...], ...]:
     """The sum of tables of two raters, shape (clusters, K·K), as rows of counts."""
     kinds = isqrt(tables.shape[1])
     return tuple(tuple(int(cell) for cell in row) for row in tables.sum(axis=0).reshape(kinds, kinds))

@@ -6,17 +6,20 @@ count that both finished.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from codetracer_core.agreement.measures import estimated
+from codetracer_core.agreement.measures import Drawn
 from codetracer_core.agreement.who import Compared
-from codetracer_core.intervals import Array, Estimate, ratio, resampled, summed
+from codetracer_core.intervals import Array, Estimate, ratio, summed
 from codetracer_core.ratings import INCORRECT, Ratings
 
 TOLERANCES = (0, 1, 3, 5)
 """Steps that two onsets may be apart to count as the same; 0: exactly the same step."""
 NOT_FINISHED = -1
+WIDTH = 4 + 1 + 4 * len(TOLERANCES)
+"""Columns of ``OnsetSums.shares``."""
 
 
 @dataclass(frozen=True)
@@ -95,71 +98,79 @@ def onset_conflicts(codes: Array, ratings: Ratings) -> tuple[OnsetConflict, ...]
     )
 
 
-def onset_agreement(found: Array, ratings: Ratings, pairs: Sequence[Compared], seed: int) -> OnsetAgreement:
-    """Of these pairs together; ``found``: ``onsets(…)``."""
-    runs, first, second, has_reference = _compared_runs(found, pairs)
-    count = int(ratings.clusters.max(initial=-1)) + 1
-    clusters = ratings.clusters[runs]
-    detection = [
-        int(((first > 0) == ours).astype(int) @ ((second > 0) == theirs).astype(int))
-        for ours, theirs in ((True, True), (True, False), (False, True), (False, False))
-    ]
-    both = (first > 0) & (second > 0)
-    runs, first, second, has_reference, clusters = (x[both] for x in (runs, first, second, has_reference, clusters))
-    lengths, distance = ratings.lengths[runs], second - first
-    columns = [np.ones(len(runs)), np.abs(distance) / lengths]
-    columns += [np.abs(distance) <= k for k in TOLERANCES]
+class OnsetSums(NamedTuple):
+    """What two raters' runs add up to, per cluster."""
+
+    shares: Array
+    """Shape (clusters, ``WIDTH``): the detection table, then of the runs in which both have an onset."""
+    distances: Array
+    """The distances that occur (second minus first), ascending, shape (distances,)."""
+    histogram: Array
+    """How often each does, shape (clusters, distances)."""
+
+
+def onset_sums(found: Array, ratings: Ratings, pair: Compared) -> OnsetSums:
+    """Of two raters; ``found``: ``onsets(…)``."""
+    first, second = found[:, pair.first], found[:, pair.second]
+    runs = np.flatnonzero((first != NOT_FINISHED) & (second != NOT_FINISHED))
+    first, second, lengths, clusters = (of[runs] for of in (first, second, ratings.lengths, ratings.clusters))
+    count, both, distance = ratings.cluster_count, (first > 0) & (second > 0), second - first
+    columns = [both, (first > 0) & ~both, (second > 0) & ~both, (first == 0) & (second == 0)]
+    columns += [np.abs(distance) / np.maximum(lengths, 1) * both]
+    columns += [(np.abs(distance) <= k) & both for k in TOLERANCES]
     for rule in (_by_chance, _last_step, _last_but_one):
         for k in TOLERANCES:
             of_first = rule(first, lengths, k)
-            columns.append(np.where(has_reference, of_first, (of_first + rule(second, lengths, k)) / 2))
-    sums = summed(np.column_stack(columns).astype(float), clusters, count)
-    draws = resampled(sums, seed) if count else sums
-    why = "undefined: in no run both have an onset" if not len(runs) else "undefined"
-    why = f"{why} (n = {detection[0]:,} of {sum(detection):,} runs)"
+            columns.append((of_first if pair.has_reference else (of_first + rule(second, lengths, k)) / 2) * both)
+    distances, at = np.unique(distance[both], return_inverse=True)
+    histogram = np.zeros((count, len(distances)))
+    np.add.at(histogram, (clusters[both], at), 1)
+    return OnsetSums(summed(np.column_stack(columns).astype(float), clusters, count), distances, histogram)
+
+
+def pooled_histogram(distances: Sequence[Array], histograms: Sequence[Drawn]) -> tuple[Array, Drawn]:
+    """Several histograms as one, with the distances that occur in any."""
+    values = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *distances]))
+    lengths = (len(histograms[0].sums), len(histograms[0].draws)) if histograms else (0, 0)
+    sums, draws = (np.zeros((length, len(values))) for length in lengths)
+    for distance, histogram in zip(distances, histograms, strict=True):
+        at = np.searchsorted(values, distance)
+        sums[:, at] += histogram.sums
+        draws[:, at] += histogram.draws
+    return values, Drawn(sums, draws)
+
+
+def onset_agreement(shares: Drawn, distances: Array, histogram: Drawn, *, of_two: bool) -> OnsetAgreement:
+    """Of the sums of two raters, or of several pairs of raters together."""
+    both, only_first, only_second, neither = (round(float(runs)) for runs in shares.sums[:, :4].sum(axis=0))
+    runs = both + only_first + only_second + neither
+    why = f"undefined: in no run both have an onset (n = {runs:,} runs)"
+    of_both = shares.mapped(lambda of: of[..., [0, *range(4, of.shape[-1])]])
 
     def share(column: int) -> Estimate:
-        return estimated(lambda of: ratio(of[..., column], of[..., 0]), sums, draws, why)
+        return of_both.estimate(lambda of: ratio(of[..., 1 + column], of[..., 0]), why)
 
-    values, at = np.unique(distance, return_inverse=True)
-    histogram = np.zeros((count, len(values)))
-    np.add.at(histogram, (clusters, at), 1)
-    drawn = resampled(histogram, seed) if len(values) else histogram
-    absolute, folded = np.unique(np.abs(values), return_inverse=True)
+    absolute, folded = np.unique(np.abs(distances), return_inverse=True)
     fold = (folded[:, None] == np.arange(len(absolute))).astype(float)
     signed = Estimate(None, why="undefined: a signed distance is of two raters", why_no_interval="there is no value")
-    if len(pairs) == 1:
-        signed = estimated(_median_of(values), histogram, drawn, why)
-    ks = len(TOLERANCES)
     return OnsetAgreement(
-        runs=sum(detection),
-        both=detection[0],
-        only_first=detection[1],
-        only_second=detection[2],
-        neither=detection[3],
-        within=tuple(Within(k, *(share(2 + part * ks + at) for part in range(4))) for at, k in enumerate(TOLERANCES)),
-        median_distance=signed,
-        median_absolute=estimated(_median_of(absolute), histogram @ fold, drawn @ fold, why),
-        mean_relative=share(1),
-        distances=tuple((int(value), int(n)) for value, n in zip(values, histogram.sum(axis=0), strict=True)),
+        runs,
+        both,
+        only_first,
+        only_second,
+        neither,
+        within=tuple(
+            Within(k, *(share(1 + rule * len(TOLERANCES) + at) for rule in range(4))) for at, k in enumerate(TOLERANCES)
+        ),
+        median_distance=histogram.estimate(_median_of(distances), why) if of_two else signed,
+        median_absolute=histogram.mapped(lambda of: of @ fold).estimate(_median_of(absolute), why),
+        mean_relative=share(0),
+        distances=tuple(zip(distances.tolist(), histogram.sums.sum(axis=0).astype(int).tolist(), strict=True)),
     )
 
 
-def _compared_runs(found: Array, pairs: Sequence[Compared]) -> tuple[Array, Array, Array, Array]:
-    """Runs that both finished, the onset of the first and of the second, and whether the first is a reference."""
-    parts: list[tuple[Array, Array, Array, Array]] = []
-    for pair in pairs:
-        first, second = found[:, pair.first], found[:, pair.second]
-        runs = np.flatnonzero((first != NOT_FINISHED) & (second != NOT_FINISHED))
-        parts.append((runs, first[runs], second[runs], np.full(len(runs), pair.has_reference)))
-    none = np.zeros(0, dtype=np.int64)
-    parts = parts or [(none, none, none, none.astype(bool))]
-    runs, firsts, seconds, references = (np.concatenate([part[at] for part in parts]) for at in range(4))
-    return runs, firsts, seconds, references
-
-
 def _by_chance(reference: Array, lengths: Array, k: int) -> Array:
-    return np.asarray((np.minimum(lengths, reference + k) - np.maximum(1, reference - k) + 1) / lengths)
+    return np.asarray((np.minimum(lengths, reference + k) - np.maximum(1, reference - k) + 1) / np.maximum(lengths, 1))
 
 
 def _last_step(reference: Array, lengths: Array, k: int) -> Array:

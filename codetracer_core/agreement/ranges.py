@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codetracer_core.agreement.measures import estimated
+from codetracer_core.agreement.measures import Drawn
 from codetracer_core.agreement.who import Compared
-from codetracer_core.intervals import Array, Estimate, ratio, resampled, summed
+from codetracer_core.intervals import Array, Estimate, ratio, summed
 from codetracer_core.ratings import CATEGORIES, Ratings
 
 ENOUGH = 0.5
 """IoU from which on a range counts as found."""
+WIDTH = 6
+"""Columns of ``range_sums``."""
 
 
 @dataclass(frozen=True)
@@ -110,46 +112,44 @@ def best_chain(first: Sequence[int], second: Sequence[int], weights: Sequence[fl
     return chosen[::-1]
 
 
-def range_agreement(
-    found: Sequence[Ranges], ratings: Ratings, label: int, pairs: Sequence[Compared], seed: int
-) -> RangeAgreement:
-    """Of these pairs together; ``found``: ``ranges_of(…, label)``."""
-    count = int(ratings.clusters.max(initial=-1)) + 1
-    of_runs = np.zeros((len(ratings.run_ids), 6))
-    for pair in pairs:
-        first, second = found[pair.first], found[pair.second]
-        finished = ratings.finished[:, pair.first] & ratings.finished[:, pair.second]
-        ours, _, iou = matched_ranges(first, second)
-        runs = first.runs[ours]
-        size = len(finished)
-        of_runs[:, 0] += finished
-        of_runs[:, 1] += np.bincount(first.runs, minlength=size) * finished
-        of_runs[:, 2] += np.bincount(second.runs, minlength=size) * finished
-        of_runs[:, 3] += np.bincount(runs, minlength=size)
-        of_runs[:, 4] += np.bincount(runs[iou >= ENOUGH], minlength=size)
-        of_runs[:, 5] += np.bincount(runs, iou, minlength=size)
-    sums = summed(of_runs, ratings.clusters, count)
-    draws = resampled(sums, seed) if count else sums
-    finished_by_both, of_first, of_second, overlapping, matched = (round(float(n)) for n in sums.sum(axis=0)[:5])
+def range_sums(first: Ranges, second: Ranges, ratings: Ratings, pair: Compared) -> Array:
+    """What these two raters' ranges add up to, shape (clusters, ``WIDTH``)."""
+    finished = ratings.finished[:, pair.first] & ratings.finished[:, pair.second]
+    ours, _, iou = matched_ranges(first, second)
+    runs, size = first.runs[ours], len(finished)
+    of_runs = [
+        finished,
+        np.bincount(first.runs, minlength=size) * finished,
+        np.bincount(second.runs, minlength=size) * finished,
+        np.bincount(runs, minlength=size),
+        np.bincount(runs[iou >= ENOUGH], minlength=size),
+        np.bincount(runs, iou, minlength=size),
+    ]
+    return summed(np.column_stack(of_runs).astype(float), ratings.clusters, ratings.cluster_count)
+
+
+def range_agreement(ranges: Drawn, label: int, *, of_two: bool) -> RangeAgreement:
+    """Of the sums of two raters, or of several pairs of raters together."""
+    finished, of_first, of_second, overlapping, matched = (round(float(n)) for n in ranges.sums.sum(axis=0)[:5])
 
     def share(over: int, under: tuple[int, ...], times: int, why: str) -> Estimate:
         def statistic(of: Array) -> Array:
             return ratio(times * of[..., over], of[..., list(under)].sum(axis=-1))
 
-        return estimated(statistic, sums, draws, f"undefined: {why} (n = {finished_by_both:,} runs)")
+        return ranges.estimate(statistic, f"undefined: {why} (n = {finished:,} runs)")
 
     name = CATEGORIES[label]
-    one_way = "neither of several pairs of raters is the reference" if len(pairs) != 1 else ""
-    directed = Estimate(None, why=f"undefined: {one_way}", why_no_interval="there is no value")
+    no_reference = "undefined: of several pairs of raters neither is the reference"
+    directed = Estimate(None, why=no_reference, why_no_interval="there is no value")
     return RangeAgreement(
         name,
-        finished_by_both,
+        finished,
         of_first,
         of_second,
         overlapping,
         matched,
-        precision=directed if one_way else share(4, (2,), 1, f"the second rater has no {name} range"),
-        recall=directed if one_way else share(4, (1,), 1, f"the first rater has no {name} range"),
+        precision=share(4, (2,), 1, f"the second rater has no {name} range") if of_two else directed,
+        recall=share(4, (1,), 1, f"the first rater has no {name} range") if of_two else directed,
         f1=share(4, (1, 2), 2, f"nobody has a {name} range"),
         mean_iou=share(5, (3,), 1, f"no two {name} ranges overlap"),
     )

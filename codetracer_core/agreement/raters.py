@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codetracer_core.agreement.measures import Measures, estimated
-from codetracer_core.intervals import Array, Estimate, ratio, resampled, summed
+from codetracer_core.agreement.measures import Drawn, Measures, drawn
+from codetracer_core.intervals import Array, Estimate, ratio, summed
 from codetracer_core.ratings import INCORRECT, MISSING, UNCERTAIN, UNUSEFUL, Ratings
 
 
@@ -39,19 +39,15 @@ def rater_reports(
     codes: Array, ratings: Ratings, against_adjudicated: Mapping[int, Measures], seed: int
 ) -> tuple[RaterReport, ...]:
     """Of every rater; ``codes``: as they count; ``against_adjudicated``: by rater, on "incorrect against the rest"."""
-    count, raters = int(ratings.clusters.max(initial=-1)) + 1, len(ratings.raters)
-    said = np.hstack([codes != MISSING, codes == INCORRECT, codes == UNUSEFUL]).astype(float)
-    sums = summed(said, ratings.clusters[ratings.run_of], count)
-    draws = resampled(sums, seed) if count else sums
+    clusters = ratings.clusters[ratings.run_of]
+    said = [np.column_stack([own != MISSING, own == INCORRECT, own == UNUSEFUL]).astype(float) for own in codes.T]
+    totals = drawn([summed(own, clusters, ratings.cluster_count) for own in said], seed) if said else []
     finished = ratings.finished[ratings.run_of]
     begun = np.zeros(ratings.finished.shape, dtype=bool)
     rows, by = np.nonzero(ratings.codes != MISSING)
     begun[ratings.run_of[rows], by] = True
     reports = []
-    for rater in range(raters):
-        steps = round(float(sums[:, rater].sum()))
-        columns = [rater, raters + rater, 2 * raters + rater]
-        ours, drawn = sums[:, columns], draws[:, columns]
+    for rater, total in enumerate(totals):
         pace, timed = _seconds_per_step(ratings, rater)
         psa = kappa = Estimate(
             None, why="undefined: nobody else adjudicated a step they rated", why_no_interval="there is no value"
@@ -63,9 +59,9 @@ def rater_reports(
                 rater,
                 runs=int(ratings.finished[:, rater].sum()),
                 unfinished_runs=int((begun[:, rater] & ~ratings.finished[:, rater]).sum()),
-                steps=steps,
-                incorrect=_share(ours, drawn, 1),
-                unuseful=_share(ours, drawn, 2),
+                steps=int(total.sums[:, 0].sum()),
+                incorrect=_share(total, 1),
+                unuseful=_share(total, 2),
                 uncertain=int((ratings.codes[:, rater] == UNCERTAIN).sum()),
                 unlabelled=int(((ratings.codes[:, rater] == MISSING) & finished[:, rater]).sum()),
                 seconds_per_step=pace,
@@ -77,9 +73,8 @@ def rater_reports(
     return tuple(reports)
 
 
-def _share(sums: Array, draws: Array, column: int) -> Estimate:
-    why = "undefined: they gave no step a verdict"
-    return estimated(lambda of: ratio(of[..., column], of[..., 0]), sums, draws, why)
+def _share(total: Drawn, column: int) -> Estimate:
+    return total.estimate(lambda of: ratio(of[..., column], of[..., 0]), "undefined: they gave no step a verdict")
 
 
 def _seconds_per_step(ratings: Ratings, rater: int) -> tuple[Estimate, int]:

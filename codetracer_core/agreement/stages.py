@@ -14,14 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codetracer_core.agreement.measures import estimated
+from codetracer_core.agreement.measures import Drawn
 from codetracer_core.agreement.who import Compared
-from codetracer_core.intervals import Array, Estimate, ratio, resampled, summed
+from codetracer_core.intervals import Array, Estimate, ratio, summed
 from codetracer_core.ratings import Ratings
 
 TOLERANCES = (0, 1, 2)
 """How many steps a border may be off and count as the same."""
 SHORTEST_WINDOW = 2
+WIDTH = 7 + len(TOLERANCES)
+"""Columns of ``stage_sums``."""
 
 
 @dataclass(frozen=True)
@@ -95,45 +97,41 @@ def _borders(drawn: Array, after: Array, ratings: Ratings) -> Borders:
     return Borders(drawn, after, upto, segments, rows, window[ratings.run_of[rows]])
 
 
-def stage_agreement(found: Sequence[Borders], ratings: Ratings, pairs: Sequence[Compared], seed: int) -> StageAgreement:
-    """Of these pairs together; ``found``: ``borders_of(…)``."""
-    count = int(ratings.clusters.max(initial=-1)) + 1
-    of_runs = np.zeros((len(ratings.run_ids), 6 + 1 + len(TOLERANCES)))
-    for pair in pairs:
-        first, second = found[pair.first], found[pair.second]
-        runs = first.drawn & second.drawn
-        if not runs.any():
-            continue
-        errors = window_errors(first, second, ratings)
-        if not pair.has_reference:
-            errors = (errors + window_errors(second, first, ratings)) / 2
-        long_enough = runs & ~np.isnan(errors).any(axis=1)
-        of_runs[:, 0] += runs
-        of_runs[:, 1] += np.where(runs, first.segments, 0)
-        of_runs[:, 2] += np.where(runs, second.segments, 0)
-        of_runs[:, 3] += long_enough
-        of_runs[:, 4:6] += np.where(long_enough[:, None], errors, 0)
-        borders = first.segments + second.segments - 2
-        of_runs[:, 6] += runs & (borders > 0)
-        for at, tolerance in enumerate(TOLERANCES):
-            rows = matched_borders(first, second, runs, ratings, tolerance)
-            same = np.bincount(ratings.run_of[rows], minlength=len(runs))
-            of_runs[:, 7 + at] += np.where(borders > 0, 2 * same / np.maximum(borders, 1), 0)
-    sums = summed(of_runs, ratings.clusters, count)
-    draws = resampled(sums, seed) if count else sums
-    total = sums.sum(axis=0)
+def stage_sums(found: Sequence[Borders], ratings: Ratings, pair: Compared) -> Array:
+    """What the stages of these two raters add up to, shape (clusters, ``WIDTH``); ``found``: ``borders_of(…)``."""
+    first, second = found[pair.first], found[pair.second]
+    runs = first.drawn & second.drawn
+    if not runs.any():
+        return np.zeros((ratings.cluster_count, WIDTH))
+    errors = window_errors(first, second, ratings)
+    if not pair.has_reference:
+        errors = (errors + window_errors(second, first, ratings)) / 2
+    long_enough = runs & ~np.isnan(errors).any(axis=1)
+    borders = np.where(runs, first.segments + second.segments - 2, 0)
+    columns: list[Array] = [runs, runs * first.segments, runs * second.segments, long_enough]
+    columns += [*np.where(long_enough[:, None], errors, 0).T, borders > 0]
+    for tolerance in TOLERANCES:
+        rows = matched_borders(first, second, runs, ratings, tolerance)
+        columns.append(2 * np.bincount(ratings.run_of[rows], minlength=len(runs)) / np.maximum(borders, 1))
+    return summed(np.column_stack(columns).astype(float), ratings.clusters, ratings.cluster_count)
+
+
+def stage_agreement(stages: Drawn) -> StageAgreement:
+    """Of the sums of two raters, or of several pairs of raters together."""
+    total = [round(float(n)) for n in stages.sums.sum(axis=0)]
 
     def mean(column: int, of: int, why: str) -> Estimate:
-        why = f"undefined: {why} (n = {round(float(total[0])):,} runs with stages of both)"
-        return estimated(lambda drawn: ratio(drawn[..., column], drawn[..., of]), sums, draws, why)
+        why = why if total[0] else "in no run both drew stages"
+        return stages.estimate(
+            lambda drawn: ratio(drawn[..., column], drawn[..., of]),
+            f"undefined: {why} (n = {total[0]:,} runs with stages of both)",
+        )
 
     short, none = "no run is longer than the window", "nobody drew a border"
-    if not total[0]:
-        short = none = "in no run both drew stages"
     return StageAgreement(
-        runs=round(float(total[0])),
-        runs_with_windows=round(float(total[3])),
-        runs_with_borders=round(float(total[6])),
+        runs=total[0],
+        runs_with_windows=total[3],
+        runs_with_borders=total[6],
         window_diff=mean(4, 3, short),
         pk=mean(5, 3, short),
         borders=tuple(BorderF1(tolerance, mean(7 + at, 6, none)) for at, tolerance in enumerate(TOLERANCES)),
@@ -163,14 +161,13 @@ def matched_borders(first: Borders, second: Borders, runs: Array, ratings: Ratin
     if not tolerance:
         return np.intersect1d(ours, theirs, assume_unique=True)
     apart = (tolerance + 1) * ratings.run_of  # so that no border reaches into the next run
-    left, right = (ours + apart[ours]).tolist(), (theirs + apart[theirs]).tolist()
-    matched, one, other = [], 0, 0
-    while one < len(left) and other < len(right):
-        if left[one] < right[other] - tolerance:
-            one += 1
-        elif right[other] < left[one] - tolerance:
-            other += 1
-        else:
-            matched.append(one)
-            one, other = one + 1, other + 1
-    return np.asarray(ours[matched])
+    left, right = ours + apart[ours], np.append(theirs + apart[theirs], np.iinfo(np.int64).max)
+    wanted = np.searchsorted(right, left - tolerance)
+    while True:  # each asks for the first one not refused to it; the leftmost who asks gets it (Gale & Shapley 1962)
+        asking = np.flatnonzero(right[wanted] <= left + tolerance)
+        given = np.full(len(right), -1)
+        given[wanted[asking][::-1]] = asking[::-1]
+        refused = asking[given[wanted[asking]] != asking]
+        if not len(refused):
+            return np.asarray(ours[asking])
+        wanted[refused] += 1

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from codetracer_core.agreement import onset, ranges, stages
 from codetracer_core.agreement.coefficients import category_counts, parts, tables, unit_sums
 from codetracer_core.agreement.measures import (
     CLASSES,
@@ -13,13 +14,15 @@ from codetracer_core.agreement.measures import (
     RUN_VERDICT,
     UNUSEFUL,
     Contrast,
+    Drawn,
     Measures,
     Pairings,
     Votes,
-    estimated,
+    drawn,
     grouped,
     measures,
     measures_of_two,
+    pooled,
 )
 from codetracer_core.agreement.onset import (
     NOT_FINISHED,
@@ -28,13 +31,15 @@ from codetracer_core.agreement.onset import (
     first_incorrect,
     onset_agreement,
     onset_conflicts,
+    onset_sums,
     onsets,
+    pooled_histogram,
 )
-from codetracer_core.agreement.ranges import RangeAgreement, Ranges, range_agreement, ranges_of
+from codetracer_core.agreement.ranges import RangeAgreement, Ranges, range_agreement, range_sums, ranges_of
 from codetracer_core.agreement.raters import RaterReport, adjudicated_rater, rater_reports
-from codetracer_core.agreement.stages import Borders, StageAgreement, borders_of, stage_agreement
+from codetracer_core.agreement.stages import Borders, StageAgreement, borders_of, stage_agreement, stage_sums
 from codetracer_core.agreement.who import Compared, all_pairs, are_passes_of_one, headline_raters
-from codetracer_core.intervals import REPLICATES, SEED, Array, Estimate, ratio, resampled, summed
+from codetracer_core.intervals import REPLICATES, SEED, Array, Estimate, ratio, summed
 from codetracer_core.ratings import CATEGORIES, MISSING, Rater, Ratings, Unlabelled
 from codetracer_core.ratings import INCORRECT as INCORRECT_CODE
 from codetracer_core.ratings import UNUSEFUL as UNUSEFUL_CODE
@@ -169,11 +174,24 @@ class _Counted:
     onsets: Array
     ranges: Mapping[int, tuple[Ranges, ...]]
     borders: tuple[Borders, ...]
-    clusters: int
-    seed: int
 
-    def drawn(self, sums: Array) -> Array:
-        return resampled(sums, self.seed) if self.clusters else sums
+
+@dataclass(frozen=True)
+class _PairSums:
+    """What two raters' labels add up to per cluster, and in every replicate."""
+
+    compared: Compared
+    runs: int
+    """With a step that both rated."""
+    steps: Drawn
+    """Tables of ``CATEGORIES``."""
+    has_incorrect: Drawn
+    run_verdicts: Drawn
+    onset: Drawn
+    distances: Array
+    histogram: Drawn
+    stages: Drawn
+    ranges: tuple[Drawn, ...]
 
 
 def agreement(ratings: Ratings, *, unlabelled: Unlabelled = "correct", seed: int = SEED) -> Agreement:
@@ -187,16 +205,20 @@ def agreement(ratings: Ratings, *, unlabelled: Unlabelled = "correct", seed: int
         onsets(codes, ratings),
         {label: ranges_of(codes, ratings, label) for label in (INCORRECT_CODE, UNUSEFUL_CODE)},
         borders_of(ratings),
-        int(ratings.clusters.max(initial=-1)) + 1,
-        seed,
     )
     over, over_words = headline_raters(ratings.raters)
-    pairs = _pairs(counted)
-    chosen = codes[:, over]
-    counts = category_counts(chosen, len(CATEGORIES))
+    counts = category_counts(codes[:, over], len(CATEGORIES))
+    sums = [_pair_sums(counted, compared, seed) for compared in all_pairs(ratings.raters)]
+    pairs = tuple(_pair(ratings, of) for of in sums)
+    within = [at for at, pair in enumerate(pairs) if pair.first in over and pair.second in over]
+    together = pairs[within[0]] if len(within) == 1 else None
+    found = _questions(counted, over, counts, together, seed)
+    found_onset, found_ranges, found_stages = (
+        (together.onset, together.ranges, together.stages)
+        if together is not None
+        else _of_several([sums[at] for at in within])
+    )
     of_all = counts.sum(axis=1)
-    found = _together(counted, over, counts, pairs)
-    by_run = _by_run(counted, over, counts)
     return Agreement(
         ratings.raters,
         over,
@@ -205,7 +227,7 @@ def agreement(ratings: Ratings, *, unlabelled: Unlabelled = "correct", seed: int
         seed,
         REPLICATES,
         ratings.clustered_by,
-        counted.clusters,
+        ratings.cluster_count,
         runs=len(ratings.run_ids),
         steps=len(codes),
         steps_by_ratings=tuple(np.bincount(of_all, minlength=len(over) + 1).tolist()),
@@ -217,126 +239,116 @@ def agreement(ratings: Ratings, *, unlabelled: Unlabelled = "correct", seed: int
         labels=_labels(counts, found[CLASSES.name]),
         has_incorrect=found[HAS_INCORRECT.name],
         run_verdicts=found[RUN_VERDICT.name],
-        nothing_found=_nothing_found(counted, over),
-        onset=_onset(counted, over, pairs),
+        nothing_found=_nothing_found(counted, over, seed),
+        onset=found_onset,
         onset_conflicts=onset_conflicts(codes, ratings),
-        ranges=_ranges(counted, over, pairs),
-        stages=_stages(counted, over, pairs),
+        ranges=found_ranges,
+        stages=found_stages,
         pairs=pairs,
-        by_run=by_run,
+        by_run=_by_run(counted, over, counts),
         by_rater=rater_reports(codes, ratings, _against_adjudicated(ratings, pairs), seed),
     )
 
 
-def _pairs(counted: _Counted) -> tuple[Pair, ...]:
-    """Every two raters. Their tables are drawn at once."""
-    ratings = counted.ratings
-    compared = all_pairs(ratings.raters)
-    of_steps = _tables(counted.codes, compared, len(CATEGORIES), ratings.clusters[ratings.run_of], counted)
-    of_runs = _tables(counted.has_incorrect, compared, 2, ratings.clusters, counted)
-    of_verdicts = _tables(ratings.run_verdicts, compared, 2, ratings.clusters, counted)
-    found = []
-    for at, pair in enumerate(compared):
-        rated = (counted.codes[:, [pair.first, pair.second]] >= 0).all(axis=1)
-        runs = int(np.count_nonzero(np.bincount(ratings.run_of[rated])))
-        by_step = {
-            contrast.name: measures_of_two(
-                grouped(of_steps[0][at], contrast), grouped(of_steps[1][at], contrast), contrast, unit="step", runs=runs
-            )
-            for contrast in (INCORRECT, UNUSEFUL, CLASSES)
-        }
-        has_incorrect, run_verdicts = (
-            measures_of_two(sums[at], draws[at], contrast, unit="run", runs=round(float(sums[at].sum())))
-            for (sums, draws), contrast in ((of_runs, HAS_INCORRECT), (of_verdicts, RUN_VERDICT))
-        )
-        found.append(
-            Pair(
-                pair.first,
-                pair.second,
-                pair.has_reference,
-                are_passes_of_one(ratings.raters, pair),
-                by_step[INCORRECT.name],
-                by_step[UNUSEFUL.name],
-                by_step[CLASSES.name],
-                has_incorrect,
-                run_verdicts,
-                onset_agreement(counted.onsets, ratings, [pair], counted.seed),
-                tuple(
-                    range_agreement(of, ratings, label, [pair], counted.seed) for label, of in counted.ranges.items()
-                ),
-                stage_agreement(counted.borders, ratings, [pair], counted.seed),
-            )
-        )
-    return tuple(found)
+def _pair_sums(counted: _Counted, compared: Compared, seed: int) -> _PairSums:
+    ratings, first, second = counted.ratings, compared.first, compared.second
+    count, by_step = ratings.cluster_count, ratings.clusters[ratings.run_of]
+    of_onset = onset_sums(counted.onsets, ratings, compared)
+    asked = (
+        (counted.codes, len(CATEGORIES), by_step),
+        (counted.has_incorrect, 2, ratings.clusters),
+        (ratings.run_verdicts, 2, ratings.clusters),
+    )
+    blocks = [tables(codes[:, first], codes[:, second], kinds, of, count) for codes, kinds, of in asked]
+    blocks += [of_onset.shares, of_onset.histogram, stage_sums(counted.borders, ratings, compared)]
+    blocks += [range_sums(of[first], of[second], ratings, compared) for of in counted.ranges.values()]
+    steps, has_incorrect, run_verdicts, shares, histogram, of_stages, *of_ranges = drawn(blocks, seed)
+    rated = (counted.codes[:, first] >= 0) & (counted.codes[:, second] >= 0)
+    return _PairSums(
+        compared,
+        int(np.count_nonzero(np.bincount(ratings.run_of[rated]))),
+        steps,
+        has_incorrect,
+        run_verdicts,
+        shares,
+        of_onset.distances,
+        histogram,
+        of_stages,
+        tuple(of_ranges),
+    )
 
 
-def _tables(
-    codes: Array, compared: Sequence[Compared], kinds: int, clusters: Array, counted: _Counted
-) -> tuple[Array, Array]:
-    """Tables per cluster of each pair, shape (pairs, clusters, kinds²), and their draws (pairs, replicates, kinds²)."""
-    if not compared:
-        return np.zeros((0, 0, kinds * kinds)), np.zeros((0, 0, kinds * kinds))
-    count = counted.clusters
-    found = [tables(codes[:, pair.first], codes[:, pair.second], kinds, clusters, count) for pair in compared]
-    draws = np.split(counted.drawn(np.hstack(found)), len(found), axis=1)
-    return np.stack(found), np.stack(draws)
+def _pair(ratings: Ratings, sums: _PairSums) -> Pair:
+    def by_step(contrast: Contrast) -> Measures:
+        of = sums.steps.mapped(lambda table: grouped(table, contrast))
+        return measures_of_two(of, contrast, unit="step", runs=sums.runs)
+
+    def by_run(of: Drawn, contrast: Contrast) -> Measures:
+        return measures_of_two(of, contrast, unit="run", runs=round(float(of.sums.sum())))
+
+    return Pair(
+        sums.compared.first,
+        sums.compared.second,
+        sums.compared.has_reference,
+        are_passes_of_one(ratings.raters, sums.compared),
+        by_step(INCORRECT),
+        by_step(UNUSEFUL),
+        by_step(CLASSES),
+        by_run(sums.has_incorrect, HAS_INCORRECT),
+        by_run(sums.run_verdicts, RUN_VERDICT),
+        onset_agreement(sums.onset, sums.distances, sums.histogram, of_two=True),
+        _ranges(sums.ranges, of_two=True),
+        stage_agreement(sums.stages),
+    )
 
 
-def _together(
-    counted: _Counted, over: tuple[int, ...], counts: Array, pairs: tuple[Pair, ...]
+def _ranges(sums: Sequence[Drawn], *, of_two: bool) -> tuple[RangeAgreement, ...]:
+    labels = (INCORRECT_CODE, UNUSEFUL_CODE)
+    return tuple(range_agreement(of, label, of_two=of_two) for label, of in zip(labels, sums, strict=True))
+
+
+def _of_several(
+    sums: Sequence[_PairSums],
+) -> tuple[OnsetAgreement, tuple[RangeAgreement, ...], StageAgreement]:
+    """Onset, ranges and stages of these pairs together."""
+    distances, histogram = pooled_histogram([of.distances for of in sums], [of.histogram for of in sums])
+    return (
+        onset_agreement(pooled([of.onset for of in sums], onset.WIDTH), distances, histogram, of_two=False),
+        _ranges([pooled([of.ranges[at] for of in sums], ranges.WIDTH) for at in range(2)], of_two=False),
+        stage_agreement(pooled([of.stages for of in sums], stages.WIDTH)),
+    )
+
+
+def _questions(
+    counted: _Counted, over: tuple[int, ...], counts: Array, together: Pair | None, seed: int
 ) -> Mapping[str, Measures]:
-    """Every question over the raters of the headline, by its name."""
-    if len(over) == 2:
-        pair = _the_pair(over, pairs)
-        of_two = (pair.incorrect, pair.unuseful, pair.classes, pair.has_incorrect, pair.run_verdicts)
+    """Every question over the raters of the headline, by its name; ``together``: they are these two."""
+    if together is not None:
+        of_two = (
+            together.incorrect,
+            together.unuseful,
+            together.classes,
+            together.has_incorrect,
+            together.run_verdicts,
+        )
         return {of.question: of for of in of_two}
     ratings = counted.ratings
-    found = {}
-    of_runs: list[tuple[Contrast, Array]] = [
-        (HAS_INCORRECT, counted.has_incorrect),
-        (RUN_VERDICT, ratings.run_verdicts),
-    ]
-    of_steps = ratings.clusters[ratings.run_of]
+    of_steps, of_runs = ratings.clusters[ratings.run_of], ratings.clusters
     asked = [(contrast, _regrouped(counts, contrast), of_steps, "step") for contrast in (INCORRECT, UNUSEFUL, CLASSES)]
-    asked += [(contrast, category_counts(codes[:, over], 2), ratings.clusters, "run") for contrast, codes in of_runs]
-    for contrast, counted_so, clusters, unit in asked:
-        sums = summed(unit_sums(counted_so), clusters, counted.clusters)
-        paired = counted_so.sum(axis=1) >= 2
-        runs = np.count_nonzero(np.bincount(ratings.run_of[paired])) if unit == "step" else np.count_nonzero(paired)
-        found[contrast.name] = measures(
-            sums, counted.drawn(sums), contrast, None, unit=unit, runs=int(runs), raters=len(over)
-        )
+    for contrast, codes in ((HAS_INCORRECT, counted.has_incorrect), (RUN_VERDICT, ratings.run_verdicts)):
+        asked.append((contrast, category_counts(codes[:, over], 2), of_runs, "run"))
+    blocks = [summed(unit_sums(of), clusters, ratings.cluster_count) for _, of, clusters, _ in asked]
+    found = {}
+    for (contrast, of, _, unit), sums in zip(asked, drawn(blocks, seed), strict=True):
+        paired = np.flatnonzero(of.sum(axis=1) >= 2)
+        runs = len(np.unique(ratings.run_of[paired])) if unit == "step" else len(paired)
+        found[contrast.name] = measures(sums, contrast, None, unit=unit, runs=runs, raters=len(over))
     return found
 
 
 def _regrouped(counts: Array, contrast: Contrast) -> Array:
     groups = (np.asarray(contrast.groups)[:, None] == np.arange(len(contrast.names))).astype(int)
     return np.asarray(counts @ groups)
-
-
-def _the_pair(over: tuple[int, ...], pairs: tuple[Pair, ...]) -> Pair:
-    return next(pair for pair in pairs if {pair.first, pair.second} == set(over))
-
-
-def _onset(counted: _Counted, over: tuple[int, ...], pairs: tuple[Pair, ...]) -> OnsetAgreement:
-    if len(over) == 2:
-        return _the_pair(over, pairs).onset
-    return onset_agreement(counted.onsets, counted.ratings, all_pairs(counted.ratings.raters, over), counted.seed)
-
-
-def _ranges(counted: _Counted, over: tuple[int, ...], pairs: tuple[Pair, ...]) -> tuple[RangeAgreement, ...]:
-    if len(over) == 2:
-        return _the_pair(over, pairs).ranges
-    compared = all_pairs(counted.ratings.raters, over)
-    return tuple(
-        range_agreement(of, counted.ratings, label, compared, counted.seed) for label, of in counted.ranges.items()
-    )
-
-
-def _stages(counted: _Counted, over: tuple[int, ...], pairs: tuple[Pair, ...]) -> StageAgreement:
-    if len(over) == 2:
-        return _the_pair(over, pairs).stages
-    return stage_agreement(counted.borders, counted.ratings, all_pairs(counted.ratings.raters, over), counted.seed)
 
 
 def _left_out(ratings: Ratings, over: tuple[int, ...], of_all: Array) -> tuple[LeftOut, ...]:
@@ -373,13 +385,14 @@ def _labels(counts: Array, classes: Measures) -> tuple[LabelAgreement, ...]:
     )
 
 
-def _nothing_found(counted: _Counted, over: tuple[int, ...]) -> Estimate:
+def _nothing_found(counted: _Counted, over: tuple[int, ...], seed: int) -> Estimate:
     said = counted.has_incorrect[:, over]
     enough = (said != MISSING).sum(axis=1) >= 2
     nothing = enough & ~(said == 1).any(axis=1)
-    sums = summed(np.column_stack([nothing, enough]).astype(float), counted.ratings.clusters, counted.clusters)
+    ratings = counted.ratings
+    sums = summed(np.column_stack([nothing, enough]).astype(float), ratings.clusters, ratings.cluster_count)
     why = "undefined: no run was finished by two raters"
-    return estimated(lambda of: ratio(of[..., 0], of[..., 1]), sums, counted.drawn(sums), why)
+    return drawn([sums], seed)[0].estimate(lambda of: ratio(of[..., 0], of[..., 1]), why)
 
 
 def _by_run(counted: _Counted, over: tuple[int, ...], counts: Array) -> tuple[RunAgreement, ...]:
