@@ -127,3 +127,35 @@ def table() -> Component:
     return st.components.v2.component(
         "codetracer_table", css=frontend_text("table.css"), js=frontend_text("text.js", "table.js")
     )
+
+
+@cache
+def comparison() -> Component:
+    """Runs side by side, aligned, with the texts of a row and what differs in them (``comparing.compare_runs``)."""
+    scripts = ("text.js", "keys.js", "outbox.js", "stages.js", "difference.js", "compare_texts.js", "compare.js")
+    return st.components.v2.component(
+        "codetracer_comparison",
+        html=frontend_text("compare.html"),
+        css=frontend_text("compare.css"),
+        js=frontend_text(*scripts),
+    )
+
+
+@cache
+def compare_choice() -> Component:
+    """What is to stand side by side: suggested pairs, or a choice from a list."""
+    return st.components.v2.component(
+        "codetracer_compare_choice",
+        css=frontend_text("compare_choice.css"),
+        js=frontend_text("text.js", "compare_choice.js"),
+    )
+
+
+@cache
+def diagnosis_comparison() -> Component:
+    """Diagnoses of one run side by side, from ``compare_diagnoses.comparison_data``."""
+    return st.components.v2.component(
+        "codetracer_diagnosis_comparison",
+        css=frontend_text("compare_diagnoses.css"),
+        js=frontend_text("text.js", "compare_diagnoses.js"),
+    )

@@ -142,10 +142,10 @@ def _draw_jobs(store: Store, run_id: str | None, running: Sequence[str]) -> None
         cancel(str(result.cancel))
         st.rerun(scope="fragment")
     if isinstance(result.open, Mapping):
-        _go_to(result.open)
+        go_to(result.open)
 
 
-def _go_to(opened: Mapping[str, Any]) -> None:
+def go_to(opened: Mapping[str, Any]) -> None:
     """Where a link in the browser leads: a step of a run, or the diagnoses of one."""
     run_id, step = str(opened.get("run", "")), opened.get("step")
     if step is not None:
@@ -307,7 +307,7 @@ def recent(store: Store) -> None:
     )
     for one in found:
         if one.diagnosis_id == result.open:
-            _go_to({"run": one.run_id, "diagnosis": one.diagnosis_id})
+            go_to({"run": one.run_id, "diagnosis": one.diagnosis_id})
 
 
 def report(store: Store, run: RunView, diagnosis: Diagnosis) -> None:
@@ -327,7 +327,7 @@ def report(store: Store, run: RunView, diagnosis: Diagnosis) -> None:
     )
     outbox_pipe(run_id, store, who, run.trajectory, DECISIONS)
     if isinstance(result.open, Mapping):
-        _go_to({"run": run_id, **result.open})
+        go_to({"run": run_id, **result.open})
 
 
 def _nothing() -> None:

@@ -67,19 +67,19 @@ def report_data(diagnosis: Diagnosis, tree: TraceTree) -> dict[str, Any]:
                 "reasoning": candidate.reasoning,
                 "support": candidate.support,
                 "place": f"named {_ORDINALS.get(place, f'{place}th')}",
-                "citations": _citations(candidate.citations),
+                "citations": citation_data(candidate.citations),
             }
             for place, candidate in enumerate(diagnosis.onset, start=1)
         ],
         "stages": _by_stage(diagnosis),
-        "doubted": list(map(_finding, doubted)),
-        "unsupported": list(map(_finding, unsupported)),
+        "doubted": list(map(finding_data, doubted)),
+        "unsupported": list(map(finding_data, unsupported)),
         "chain": [
             {
                 "step": link.step_id,
                 "what": link.what,
                 "from": list(link.follows_from),
-                "citations": _citations(link.citations),
+                "citations": citation_data(link.citations),
             }
             for link in diagnosis.error_chain
         ],
@@ -88,7 +88,7 @@ def report_data(diagnosis: Diagnosis, tree: TraceTree) -> dict[str, Any]:
                 "step": point.step_id,
                 "did": point.decision,
                 "should": point.should_have,
-                "citations": _citations(point.citations),
+                "citations": citation_data(point.citations),
             }
             for point in diagnosis.decision_points
         ],
@@ -195,7 +195,7 @@ def _counted(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
-def _finding(finding: StepFinding) -> dict[str, Any]:
+def finding_data(finding: StepFinding) -> dict[str, Any]:
     return {
         "step": finding.step_id,
         "verdict": finding.verdict,
@@ -211,11 +211,11 @@ def _finding(finding: StepFinding) -> dict[str, Any]:
             if words
         ],
         "support": finding.support,
-        "citations": _citations(finding.citations),
+        "citations": citation_data(finding.citations),
     }
 
 
-def _citations(citations: Iterable[Citation]) -> list[dict[str, Any]]:
+def citation_data(citations: Iterable[Citation]) -> list[dict[str, Any]]:
     return [
         {
             "step": citation.step_id,
@@ -236,7 +236,7 @@ def _by_stage(diagnosis: Diagnosis) -> list[dict[str, Any]]:
             first, last = stage.start_step_id, stage.end_step_id
             name = f"Stage {stage.stage_id}" + (f": {stage.name}" if stage.name else "")
             range_words = f"step {first}" if first == last else f"steps {first}–{last}"
-        told.append({"title": name, "range": range_words, "findings": list(map(_finding, findings))})
+        told.append({"title": name, "range": range_words, "findings": list(map(finding_data, findings))})
     return told
 
 

@@ -16,6 +16,7 @@ _PAGES: tuple[tuple[str, str, str, tuple[Role, ...]], ...] = (
     ("library", "Library", ":material/folder_open:", ROLES),
     ("trajectory", "Trajectory", ":material/account_tree:", ROLES),
     ("annotate", "Annotate", ":material/checklist:", ("annotator",)),
+    ("compare", "Compare", ":material/compare_arrows:", ROLES),
     ("diagnose", "Diagnose", ":material/troubleshoot:", ROLES),
     ("adjudicate", "Adjudicate", ":material/balance:", ("adjudicator",)),
     ("settings", "Settings", ":material/settings:", ()),
