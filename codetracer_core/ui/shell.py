@@ -8,7 +8,7 @@ from streamlit.navigation.page import StreamlitPage
 from codetracer_core.errors import CodeTracerError, NotAllowed
 from codetracer_core.projects import ROLES, Role
 from codetracer_core.ui import components, login
-from codetracer_core.ui.identity import keep_name, may, require
+from codetracer_core.ui.identity import EXPORTERS, keep_name, may, require
 from codetracer_core.workflow import dashboard_root
 
 # name of the script, title, icon, the roles of which one is needed (none: everybody may)
@@ -19,6 +19,7 @@ _PAGES: tuple[tuple[str, str, str, tuple[Role, ...]], ...] = (
     ("compare", "Compare", ":material/compare_arrows:", ROLES),
     ("diagnose", "Diagnose", ":material/troubleshoot:", ROLES),
     ("adjudicate", "Adjudicate", ":material/balance:", ("adjudicator",)),
+    ("evaluate", "Evaluate", ":material/leaderboard:", EXPORTERS),
     ("settings", "Settings", ":material/settings:", ()),
 )
 

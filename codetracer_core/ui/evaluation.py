@@ -1,0 +1,171 @@
+"""The leaderboard: systems and baselines under one named convention, or under all of them side by side."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from codetracer_core.evaluation import CONVENTIONS, Convention, Entry, Evaluation, Score
+from codetracer_core.intervals import FEW_CLUSTERS, REPLICATES, Estimate
+from codetracer_core.ui.tables import Cell, Column, Row, estimate_cell, number, show_table
+
+DIGITS = 3
+"""Published scores of one benchmark differ in the third."""
+
+
+def counted(count: float, word: str, *, many: str = "") -> str:
+    """ "1 run", "2 runs", "2.5 runs"."""
+    return f"{number(count, digits=0 if count == int(count) else 1)} {word if count == 1 else many or f'{word}s'}"
+
+
+def what_is_judged(evaluation: Evaluation) -> None:
+    """How many runs, steps and labels there are, and which runs are left out of everything."""
+    rows = evaluation.rows
+    positive = int((rows.expected > 0).sum())
+    words = [
+        counted(len(rows.truth), "run"),
+        counted(int(rows.lengths.sum()), "step"),
+        f"{counted(positive, 'run')} with {counted(int(rows.expected.sum()), 'incorrect step')}",
+        counted(len(set(rows.clusters.tolist())), "task") if rows.clustered_by == "task" else "no two runs of one task",
+    ]
+    st.caption(" · ".join(words))
+
+
+def leaderboard(evaluation: Evaluation, convention: Convention) -> None:
+    """Systems and baselines, the best first, with what each number leaves out."""
+    ranked = evaluation.ranked(convention.name)
+    show_table("leaderboard", _columns(convention), [_row(entry, convention) for entry in ranked], height=720)
+    for words in left_out_words([entry.scores[convention.name] for entry in evaluation.systems or ranked[:1]]):
+        st.caption(words)
+    st.caption(interval_words(evaluation))
+    for words in put_right(evaluation):
+        st.text(words)
+
+
+def interval_words(evaluation: Evaluation) -> str:
+    """Where intervals come from."""
+    unit = "tasks" if evaluation.rows.clustered_by == "task" else "runs"
+    return (
+        f"Intervals: 95 %, from {REPLICATES:,} samples of whole {unit} drawn with replacement, seed {evaluation.seed}; "
+        f"≈ marks those of fewer than {FEW_CLUSTERS} {unit}, which may be too narrow. Two overlapping intervals do not "
+        "say that two systems are equal: compare them in pairs."
+    )
+
+
+def left_out_words(scores: Sequence[Score]) -> list[str]:
+    """What the numbers of a convention leave out, where it is the same for all of them."""
+    if not scores or any(score.left_out != scores[0].left_out for score in scores):
+        return []
+    return [f"Left out: {counted(part.runs, 'run')} ({part.why})." for part in scores[0].left_out]
+
+
+def put_right(evaluation: Evaluation) -> list[str]:
+    """What was odd in the answers of each system, and what became of it."""
+    found = []
+    for entry in evaluation.systems:
+        odd = entry.seen.oddities
+        parts = [
+            f"{counted(odd.repeated, 'step')} named twice in one answer (counted once)" if odd.repeated else "",
+            f"{counted(odd.outside, 'step')} that the run does not have (dropped)" if odd.outside else "",
+            f"{counted(odd.in_both, 'step')} both incorrect and unuseful (incorrect counts)" if odd.in_both else "",
+            f"{counted(odd.unknown_runs, 'answer')} on runs without ground truth here (left out)"
+            if odd.unknown_runs
+            else "",
+        ]
+        if any(parts):
+            found.append(f"{entry.title}: {'; '.join(part for part in parts if part)}.")
+    return found
+
+
+def _columns(convention: Convention) -> list[Column]:
+    parts = [
+        Column("precision", "Precision", "number", help="Of the steps that it names, the share that is incorrect."),
+        Column("recall", "Recall", "number", help="Of the steps that are incorrect, the share that it names."),
+    ]
+    return [
+        Column("name", "System or baseline"),
+        Column("f1", "F1", "interval"),
+        *(parts if convention.precision is not None else []),
+        Column("answers", "Answers", "number", help=f"Runs × repetitions that count. {convention.failed}"),
+        Column(
+            "accused",
+            "Clean runs accused",
+            "number",
+            help="Of the answers on runs without an incorrect step, those that name one all the same.",
+        ),
+    ]
+
+
+def _row(entry: Entry, convention: Convention) -> Row:
+    score = entry.scores[convention.name]
+    cells = {
+        "name": Cell(entry_title(entry), note=_note(entry, score)),
+        "f1": number_cell(score.f1),
+        "answers": answers_cell(score),
+        "accused": _accused(entry),
+    }
+    for name in ("precision", "recall"):
+        part = getattr(score, name)
+        if part is not None:
+            cells[name] = number_cell(part)
+    return Row(entry.name, cells, tone="baseline" if entry.kind == "baseline" else "")
+
+
+def number_cell(estimate: Estimate) -> Cell:
+    """A score; that its interval is rough is said once below the table (``interval_words``)."""
+    cell = estimate_cell(estimate, digits=DIGITS)
+    return replace(cell, note="") if estimate.is_rough and not estimate.undefined_replicates else cell
+
+
+def entry_title(entry: Entry) -> str:
+    """What a system or baseline is called."""
+    if entry.of:
+        return f"Baseline: random, as many as {entry.of}"
+    return f"Baseline: {entry.title}" if entry.kind == "baseline" else entry.title
+
+
+def answers_cell(score: Score) -> Cell:
+    """How many answers count, and how many of them are none."""
+    lacking = [f"{count:,} {word}" for count, word in ((score.failed, "failed"), (score.missing, "missing")) if count]
+    return Cell(
+        f"{score.observations:,}" + (f", {' and '.join(lacking)}" if lacking else ""),
+        value=score.observations,
+        tone="bad" if lacking else "",
+    )
+
+
+def _accused(entry: Entry) -> Cell:
+    """How many answers on clean runs accuse, with the share."""
+    clean = entry.clean[0]
+    cell = estimate_cell(clean.share_accused, percent=True)
+    if cell.value is None:
+        return cell
+    counts = f"{number(clean.accused, digits=0 if clean.accused == int(clean.accused) else 1)} of {clean.answered:,}"
+    return replace(cell, text=f"{counts} · {cell.value:.0%}", note=f"{cell.text}. {cell.note}".strip())
+
+
+def _note(entry: Entry, score: Score) -> str:
+    """Everything that a row counts, in words."""
+    found, named = (number(count, digits=1 if count % 1 else 0) for count in (score.matched, score.predicted))
+    words = [f"{found} of {number(score.expected, digits=0)} incorrect steps are found by {named} accusations"]
+    if entry.kind == "system":
+        words.append(f"{counted(entry.repetitions, 'repetition')} pooled")
+    words += [f"left out: {counted(part.runs, 'run')}, {part.why}" for part in score.left_out]
+    return "; ".join(words) + "."
+
+
+def all_conventions(evaluation: Evaluation) -> None:
+    """The F1 of each system and baseline under every convention, each column with its own scale and n."""
+    columns = [Column("name", "System or baseline")]
+    columns += [
+        Column(one.name, one.title, "number", help=f"{one.definition} {one.failed}") for one in CONVENTIONS.values()
+    ]
+    rows = []
+    for entry in evaluation.entries:
+        cells = {"name": Cell(entry_title(entry))}
+        for name, score in entry.scores.items():
+            cell = estimate_cell(score.f1, digits=DIGITS)
+            cells[name] = replace(cell, text=f"{cell.text} · n {score.observations:,}")
+        rows.append(Row(entry.name, cells, tone="baseline" if entry.kind == "baseline" else ""))
+    show_table("conventions", columns, rows, height=720)
+    st.caption("Each cell is the F1, and n the answers (runs × repetitions) that count. Press a head to sort by it.")

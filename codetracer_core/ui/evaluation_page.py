@@ -1,0 +1,99 @@
+"""The page Evaluate, from what was chosen to the part that is open."""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+import streamlit as st
+
+from codetracer_core.errors import CodeTracerError, in_words
+from codetracer_core.evaluation import CONVENTIONS, DEFAULT, Convention, Evaluation, Missing
+from codetracer_core.intervals import SEED
+from codetracer_core.store import DiagnosisSummary, Store
+from codetracer_core.ui.evaluation import all_conventions, leaderboard, what_is_judged
+from codetracer_core.ui.evaluation_data import Read, judged, read_sources, state_of
+from codetracer_core.ui.evaluation_parts import clean_runs
+from codetracer_core.ui.evaluation_sources import Sources, offer_the_samples
+
+_MISSING: dict[str, Missing] = {"counts as a miss": "miss", "is left out": "excluded"}
+MOST_PROBLEMS = 500
+
+
+def show_evaluation(store: Store, sources: Sources, listed: list[DiagnosisSummary]) -> None:
+    """Everything below the choice of sources."""
+    if not sources.systems:
+        offer_the_samples()
+    state = state_of(store, sources, listed)
+    try:
+        read = read_sources(sources, state)
+    except CodeTracerError as error:
+        st.error("This cannot be evaluated.")
+        st.text(in_words(error.reason, error.remedy))
+        return
+    what_was_read(read)
+    if not any(not run.misaligned for run in read.truth):
+        st.info("There is no run with such ground truth here, so there is nothing to judge by.")
+        return
+    convention, missing, seed = _conventions()
+    evaluation = judged(sources, state, missing, seed)
+    what_is_judged(evaluation)
+    _parts({"Leaderboard": lambda: _leaderboard(evaluation, convention), "Clean runs": lambda: clean_runs(evaluation)})
+
+
+def _parts(offered: Mapping[str, Callable[[], None]]) -> None:
+    """The choice of a part, and the part: only what is open is computed."""
+    first = next(iter(offered))
+    part = st.segmented_control(
+        "Part",
+        [*offered],
+        default=first,
+        required=True,
+        key="part",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    offered[part or first]()
+
+
+def _leaderboard(evaluation: Evaluation, convention: Convention) -> None:
+    leaderboard(evaluation, convention)
+    if st.toggle("All conventions side by side", key="side_by_side"):
+        all_conventions(evaluation)
+
+
+def what_was_read(read: Read) -> None:
+    """What was left out while reading, and why: lines with file and place, runs in words."""
+    for note in read.notes:
+        st.text(f"{note[:1].upper()}{note[1:]}.")
+    if not read.problems:
+        return
+    count = len(read.problems)
+    with st.expander(f"{count:,} {'line or row is' if count == 1 else 'lines or rows are'} left out; the rest counts"):
+        rows = pd.DataFrame(read.problems[:MOST_PROBLEMS], columns=["Where", "Place", "Why"])
+        st.dataframe(rows, hide_index=True)
+        if count > MOST_PROBLEMS:
+            st.text(f"… and {count - MOST_PROBLEMS:,} more")
+
+
+def _conventions() -> tuple[Convention, Missing, int]:
+    """The convention, what becomes of runs without an answer, and the seed of intervals."""
+    titles = {one.title: one for one in CONVENTIONS.values()}
+    left, middle, right = st.columns([4, 3, 1], vertical_alignment="bottom")
+    title = left.selectbox(
+        "Convention",
+        [*titles],
+        index=[*titles].index(CONVENTIONS[DEFAULT].title),
+        key="convention",
+        bind="query-params",
+    )
+    missing = middle.segmented_control(
+        "A run without an answer",
+        [*_MISSING],
+        default="counts as a miss",
+        required=True,
+        key="missing",
+        bind="query-params",
+    )
+    seed = right.number_input("Seed", 0, 2**31 - 1, SEED, key="seed", bind="query-params")
+    chosen = titles[title]
+    st.caption(f"**{chosen.name}** · {chosen.definition} {chosen.failed}".replace("_", "\\_"))
+    return chosen, _MISSING[missing], int(seed)

@@ -1,0 +1,245 @@
+"""The page Evaluate: what is read, what is left out and for whom, and that its numbers are those of the files."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from codetracer_core.evaluation_files import keep_files, kept_files
+from codetracer_core.models import LabelEvent, Stage
+from codetracer_core.projects import Project
+from codetracer_core.store import Store, Workspace
+from codetracer_core.ui import shell
+from tests.conftest import REPOSITORY
+from tests.store.factory import NOON, decide, make_label, make_run
+from tests.ui.test_pages import sent, texts
+
+RUNS = [f"run-{number}" for number in range(1, 7)]
+PEOPLE = '[people]\neve = ["lead"]\nrita = ["reader"]\ndan = ["annotator", "reader"]\nann = ["annotator"]\n'
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Six runs of five steps with ground truth; step 2 of each odd one is incorrect. dan labels two of them blind."""
+    folder = tmp_path / "workspace"
+    folder.mkdir()
+    monkeypatch.setenv("CODETRACER_WORKSPACE", str(folder))
+    st.cache_resource.clear()
+    (folder / "people.toml").write_text(PEOPLE)
+    stages = [Stage(stage_id=1, start_step_id=1, end_step_id=5).model_dump()]
+    with Store.open(folder) as store:
+        runs = [make_run(run_id, 5, record={"benchmark": {"traj_id": f"bench-{run_id}"}}) for run_id in RUNS]
+        store.add_runs(runs, decisions=[decide(run) for run in runs])
+        store.add_label_events([_truth(run_id, number, stages) for number, run_id in enumerate(RUNS, start=1)])
+        store.add_label_events(
+            [_truth(run_id, number, "incorrect") for number, run_id in enumerate(RUNS[::2], start=7)]
+        )
+        store.create_project(Project(project_id="pilot", annotators=("dan",), created_at=NOON), RUNS[:2])
+    yield folder
+    st.cache_resource.clear()
+
+
+def _truth(run_id: str, sequence: int, value: Any) -> LabelEvent:
+    step, field = (2, "verdict") if isinstance(value, str) else (None, "stages")
+    label = make_label(sequence, run_id=run_id, source="ground_truth", annotator="CodeTraceBench")
+    return label.model_copy(update={"step_id": step, "field": field, "value": value})
+
+
+def answers(path: Path, said: dict[str, Sequence[int]]) -> Path:
+    """A file with predictions: the incorrect steps by run."""
+    lines = [
+        {"traj_id": run, "labels": [{"stage_id": 1, "incorrect_step_ids": list(steps)}]} for run, steps in said.items()
+    ]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return path
+
+
+def keep(place: Path, name: str, *paths: Path, kind: Any = "predictions") -> None:
+    keep_files(Workspace(place), kind, name, paths, titles=[path.name for path in paths], by="eve")
+
+
+def evaluate_page(who: str, **query: str | list[str]) -> AppTest:
+    # As the server runs it: beside app.py lie the pages, and Streamlit's runner would skip the frame for them.
+    app = AppTest.from_file(shell.__file__, default_timeout=60)
+    app.session_state["annotator"] = who
+    app.run().switch_page(str(REPOSITORY / "pages" / "evaluate.py"))
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def rows(app: AppTest, table: str) -> dict[str, dict[str, str]]:
+    """The cells of a table by the id of the row, as text."""
+    shown = sent(app)[table]["rows"]
+    return {row["id"]: {key: cell.get("text", "") for key, cell in row["cells"].items()} for row in shown}
+
+
+LOADED = "{} (loaded, 1 repetition)"
+
+
+def test_what_a_lead_loads_is_there_for_everybody_who_may_see_the_page(place: Path, tmp_path: Path) -> None:
+    file = answers(tmp_path / "a.jsonl", {f"bench-{run_id}": [2] for run_id in RUNS})
+    app = evaluate_page("eve")
+    app.session_state["loading"] = True
+    app.run()
+    assert not app.exception
+    app.text_input(key="name of predictions").set_value("my model")
+    app.text_area[0].set_value(f"{file}\n")
+    next(button for button in app.button if button.label == "Load" and button.form_id.startswith("load pred")).click()
+    app.run()
+    assert not app.exception
+    assert "my model (predictions, 1 repetition) can be chosen above" in texts(app)
+    (made,) = kept_files(Workspace(place), "predictions")
+    assert (made.name, made.titles, made.kept_by) == ("my model", ("a.jsonl",), "eve")
+
+    reader = evaluate_page("rita", systems=[LOADED.format("my model")])
+    assert not reader.exception
+    assert [expander.label for expander in reader.expander] == []
+    found = rows(reader, "leaderboard")
+    assert found["my model"]["f1"] == "1.000"  # three runs of three tasks: too few for an interval
+    assert found["my model"]["answers"] == "3"
+    assert found["my model"]["accused"] == "3 of 3 · 100%"
+    assert found["all_steps"]["f1"] == "0.333"  # precision 1/5, recall 1
+
+
+def test_a_file_without_answers_is_not_kept(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.jsonl").write_text("{}\nnot JSON\n")
+    app = evaluate_page("eve")
+    app.session_state["loading"] = True
+    app.run()
+    app.text_input(key="name of predictions").set_value("bad")
+    app.text_area[0].set_value(str(tmp_path / "bad.jsonl"))
+    next(button for button in app.button if button.label == "Load" and button.form_id.startswith("load pred")).click()
+    app.run()
+    assert not app.exception
+    assert "Nothing was loaded." in texts(app)
+    assert "bad.jsonl" in texts(app)
+    assert str(tmp_path) not in texts(app)
+    assert kept_files(Workspace(place), "predictions") == []
+
+
+def test_bad_lines_are_listed_with_their_place_and_the_rest_counts(place: Path, tmp_path: Path) -> None:
+    file = answers(tmp_path / "a.jsonl", {"bench-run-1": [2], "bench-run-3": [2]})
+    file.write_text(
+        file.read_text() + '{"traj_id": ""}\n{"traj_id": "bench-run-5", "labels": [{"incorrect_step_ids": "two"}]}\n'
+    )
+    keep(place, "mine", file)
+    app = evaluate_page("rita", systems=[LOADED.format("mine")])
+    assert not app.exception
+    assert [one.label for one in app.expander] == ["2 lines or rows are left out; the rest counts"]
+    assert app.dataframe[0].value["Where"].tolist() == ["mine, 1 of 1"] * 2
+    assert app.dataframe[0].value["Place"].tolist() == ["line 3", "line 4"]
+    found = rows(app, "leaderboard")
+    assert found["mine"]["answers"] == "3, 1 missing"
+    assert found["mine"]["f1"] == "0.667"
+    left_out = evaluate_page("rita", systems=[LOADED.format("mine")], missing="is left out")
+    assert rows(left_out, "leaderboard")["mine"]["answers"] == "2"
+    assert rows(left_out, "leaderboard")["mine"]["f1"] == "1.000"
+
+
+def test_runs_that_somebody_labels_blind_are_in_no_number_of_theirs(place: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.jsonl"
+    lines = [
+        {"traj_id": f"bench-{run}", "step_count": 5, "incorrect_stages": [{"stage_id": 1, "incorrect_step_ids": [2]}]}
+        for run in RUNS
+    ]
+    manifest.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    keep(place, "all", manifest, kind="manifest")
+    keep(place, "mine", answers(tmp_path / "a.jsonl", {"bench-run-1": [2], "bench-run-3": [3]}))
+    for truth, runs, positive in [("Ground truth of this workspace", 6, 3), ("Manifest all", 6, 6)]:
+        asked: dict[str, Any] = {"truth": truth, "systems": [LOADED.format("mine")]}
+        before = evaluate_page("rita", **asked)
+        blind = evaluate_page("dan", **asked)
+        after = evaluate_page("rita", **asked)
+        assert not blind.exception
+        assert rows(before, "leaderboard") == rows(after, "leaderboard")
+        assert rows(before, "leaderboard")["mine"]["answers"].startswith(f"{positive}, ")
+        blind_positive = positive - (1 if positive == 3 else 2)
+        assert rows(blind, "leaderboard")["mine"]["answers"].startswith(f"{blind_positive}, ")
+        assert rows(blind, "leaderboard")["mine"]["f1"] == "0.000"
+        assert "2 runs left out: you label them blind." in texts(blind)
+        assert "label them blind" not in texts(before)
+        assert any(caption.value.startswith(f"{runs} runs · ") for caption in before.caption)
+
+
+def test_a_run_that_came_without_its_row_is_left_out_of_a_manifest_by_task_and_length(
+    place: Path, tmp_path: Path
+) -> None:
+    with Store.open(place) as store:
+        run = make_run("unjoined", 7, task="fix-the-parser")
+        store.add_runs([run], decisions=[decide(run)])
+        store.create_project(Project(project_id="second", annotators=("dan",), created_at=NOON), ["unjoined"])
+    manifest = tmp_path / "manifest.jsonl"
+    lines = [{"traj_id": f"t{steps}", "task_name": "fix-the-parser", "step_count": steps} for steps in (6, 7)]
+    manifest.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    keep(place, "two", manifest, kind="manifest")
+    app = evaluate_page("dan", truth="Manifest two")
+    assert not app.exception
+    assert "1 more left out: they may be runs that you label blind." in texts(app)
+    assert any(caption.value.startswith("1 run · 6 steps") for caption in app.caption)
+
+
+@pytest.mark.parametrize("who", ["ann", "nobody"])
+def test_who_only_labels_does_not_see_the_page(place: Path, who: str) -> None:
+    app = evaluate_page(who)
+    assert not app.exception
+    assert "lead or adjudicator or reader" in texts(app)
+    assert "leaderboard" not in sent(app)
+
+
+def test_without_a_system_the_baselines_stand_alone(place: Path) -> None:
+    app = evaluate_page("rita")
+    assert not app.exception
+    assert "No system is chosen." in texts(app)
+    assert set(rows(app, "leaderboard")) == {
+        "last_step",
+        "last_but_one",
+        "second_half",
+        "all_steps",
+        "step_2",
+        "random_step",
+    }
+
+
+def test_without_ground_truth_the_page_says_so(place: Path) -> None:
+    app = evaluate_page("rita", truth="Adjudicated labels")
+    assert not app.exception
+    assert "There is no run with such ground truth here" in texts(app)
+
+
+def test_the_numbers_are_the_published_ones(place: Path, real: Path) -> None:
+    data = real / "codetracebench"
+    expected = json.loads((data / "expected.json").read_text())
+    keep(place, "verified", data / "manifest.jsonl", kind="manifest")
+    names = ["codetracer_glm-5.2", "direct_glm-5.2"]
+    for name in names:
+        keep(place, name, *sorted((data / "predictions").glob(f"{name}.*")))
+    asked: dict[str, Any] = {
+        "truth": "Manifest verified",
+        "systems": [f"{name} (loaded, 2 repetitions)" for name in names],
+    }
+    shown = evaluate_page("rita", **asked)
+    assert not shown.exception
+    table = rows(shown, "leaderboard")
+    for name in names:
+        for part in ("precision", "recall", "f1"):
+            assert table[name][part].split()[0] == f"{expected[name]['positive_only'][part]:.3f}"
+    published = rows(
+        evaluate_page("rita", convention="Mean over all runs (published)", **asked),
+        "leaderboard",
+    )
+    assert published["all_steps"]["f1"].split()[0] == f"{expected['constant_rules']['all_steps']['all_row_f1']:.3f}"
+    for name in names:
+        assert published[name]["f1"].split()[0] == f"{expected[name]['all_row_f1']:.3f}"
+        assert published[name]["answers"].split(",")[0] == str(expected[name]["observations"])
+    clean = rows(evaluate_page("rita", part="Clean runs", **asked), "clean_runs")
+    for name in names:
+        solved = clean[f"{name} solved"]
+        accused, answered = expected[name]["clean_solved_runs_accused"]
+        assert (solved["accused"], solved["answered"].split(",")[0]) == (str(accused), str(answered))
