@@ -5,9 +5,9 @@ from typing import Literal
 
 import numpy as np
 
-from codetracer_core.evaluation.counting import ANSWERED, FAILED, MISSING, Observations
+from codetracer_core.evaluation.counting import ANSWERED, FAILED, MISSING, Observations, by_cluster
 from codetracer_core.evaluation.rows import Rows
-from codetracer_core.intervals import SEED, Array, Estimate, estimate, ratio, summed
+from codetracer_core.intervals import SEED, Array, Estimate, estimate, ratio
 
 OutcomeGroup = Literal["all", "solved", "failed", "unknown"]
 _SOLVED = {"solved": 1, "failed": 0, "unknown": -1}
@@ -46,19 +46,17 @@ def clean_runs(rows: Rows, seen: Observations, *, seed: int = SEED) -> tuple[Cle
 def _group(rows: Rows, seen: Observations, outcome: OutcomeGroup, chosen: Array, seed: int) -> CleanRuns:
     inside = chosen[seen.run]
     answered = inside & (seen.status == ANSWERED)
-    predicted = seen.predicted[answered]
-    accused = np.minimum(predicted, 1.0)
-    values = np.stack([accused, predicted, np.ones(len(predicted))], axis=1)
-    _, numbers = np.unique(rows.clusters[seen.run[answered]], return_inverse=True)
-    sums = summed(values, numbers, int(numbers.max(initial=-1)) + 1)
+    accused = np.minimum(seen.predicted, 1.0)
+    values = np.stack([accused, seen.predicted, np.ones(len(seen))], axis=1)
+    sums = by_cluster(rows, seen, answered, values)
     return CleanRuns(
         outcome=outcome,
         runs=int(chosen.sum()),
         answered=int(answered.sum()),
         failed=int((inside & (seen.status == FAILED)).sum()),
         missing=int((inside & (seen.status == MISSING)).sum()),
-        accused=float(accused.sum()),
-        accusations=float(predicted.sum()),
+        accused=float(accused[answered].sum()),
+        accusations=float(seen.predicted[answered].sum()),
         share_accused=estimate(lambda sums: ratio(sums[..., 0], sums[..., 2]), sums, why=_WHY, seed=seed),
         per_run=estimate(lambda sums: ratio(sums[..., 1], sums[..., 2]), sums, why=_WHY, seed=seed),
     )

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from codetracer_core.evaluation.counting import ANSWERED, FAILED, MISSING, Observations
+from codetracer_core.evaluation.counting import COLUMNS, FAILED, MISSING, Observations, by_cluster
 from codetracer_core.evaluation.rows import Rows
 from codetracer_core.intervals import (
     FEWEST_CLUSTERS,
@@ -22,14 +22,11 @@ from codetracer_core.intervals import (
     estimate,
     ratio,
     resampled,
-    summed,
 )
 
 Scope = Literal["all", "positive", "scored"]
 """Which rows count: all, those with an incorrect step, or these and the solved ones without."""
 
-COLUMNS = ("observations", "precision", "recall", "f1", "f1_empty_one", "matched", "predicted", "expected", "steps")
-"""What is summed over the observations of a cluster."""
 _N, _P, _R, _F, _F_ONE, _MATCHED, _PREDICTED, _EXPECTED, _STEPS = range(len(COLUMNS))
 
 
@@ -197,11 +194,20 @@ class Score:
 
 
 def score(
-    rows: Rows, seen: Observations, conventions: Collection[str] = tuple(CONVENTIONS), *, seed: int = SEED
+    rows: Rows,
+    seen: Observations,
+    conventions: Collection[str] = tuple(CONVENTIONS),
+    *,
+    seed: int = SEED,
+    among: Array | None = None,
 ) -> dict[str, Score]:
-    """What was observed, under each of these conventions. Raises KeyError for an unknown one."""
+    """What was observed, under each of these conventions; ``among``: only of some runs, a mask of shape (runs,).
+
+    Raises KeyError for an unknown convention.
+    """
     scopes = dict.fromkeys(CONVENTIONS[name].scope for name in conventions)
-    return {name: found for scope in scopes for name, found in _of(rows, seen, scope, seed, conventions)}
+    chosen = np.ones(len(rows.truth), dtype=bool) if among is None else among
+    return {name: found for scope in scopes for name, found in _of(rows, seen, scope, chosen, seed, conventions)}
 
 
 def in_scope(rows: Rows, scope: Scope) -> Array:
@@ -210,34 +216,6 @@ def in_scope(rows: Rows, scope: Scope) -> Array:
         return np.ones(len(rows.truth), dtype=bool)
     positive = rows.expected > 0
     return positive if scope == "positive" else positive | (rows.solved == 1)
-
-
-def columns(seen: Observations) -> Array:
-    """What conventions sum, shape (observations, ``COLUMNS``)."""
-    silent = (seen.expected == 0) & (seen.predicted == 0) & (seen.status == ANSWERED)
-    return np.stack(
-        [
-            np.ones(len(seen)),
-            seen.precision,
-            seen.recall,
-            seen.f1,
-            np.where(silent, 1.0, seen.f1),
-            seen.matched,
-            seen.predicted,
-            seen.expected,
-            seen.steps,
-        ],
-        axis=1,
-    )
-
-
-def sums_by_cluster(rows: Rows, seen: Observations, kept: Array) -> Array:
-    """Sums over the observations of each cluster with a run that is kept (a mask over runs), (clusters, columns)."""
-    numbers = np.full(int(rows.clusters.max(initial=-1)) + 1, -1)
-    present = np.unique(rows.clusters[kept])
-    numbers[present] = np.arange(len(present))
-    chosen = kept[seen.run]
-    return summed(columns(seen)[chosen], numbers[rows.clusters[seen.run[chosen]]], len(present))
 
 
 def why_undefined(scope: Scope) -> str:
@@ -250,16 +228,16 @@ def why_undefined(scope: Scope) -> str:
 
 
 def _of(
-    rows: Rows, seen: Observations, scope: Scope, seed: int, conventions: Collection[str]
+    rows: Rows, seen: Observations, scope: Scope, among: Array, seed: int, conventions: Collection[str]
 ) -> list[tuple[str, Score]]:
     observed = np.zeros(len(rows.truth), dtype=bool)
     observed[seen.run] = True
-    wanted = in_scope(rows, scope)
+    wanted = in_scope(rows, scope) & among
     kept = wanted & observed
-    sums = sums_by_cluster(rows, seen, kept)
-    draws = resampled(sums, seed) if len(sums) >= FEWEST_CLUSTERS else None
     chosen = kept[seen.run]
-    left_out = _left_out(rows, scope, wanted, observed)
+    sums = by_cluster(rows, seen, chosen, seen.columns)
+    draws = resampled(sums, seed) if len(sums) >= FEWEST_CLUSTERS else None
+    left_out = _left_out(rows, scope, among, wanted, observed)
     why = why_undefined(scope)
 
     def number(statistic: Statistic | None) -> Estimate | None:
@@ -296,11 +274,11 @@ def _of(
     return found
 
 
-def _left_out(rows: Rows, scope: Scope, wanted: Array, observed: Array) -> tuple[LeftOut, ...]:
+def _left_out(rows: Rows, scope: Scope, among: Array, wanted: Array, observed: Array) -> tuple[LeftOut, ...]:
     clean = "no incorrect step" if scope == "positive" else "no incorrect step, and not known to be solved"
     counts = {
-        MISALIGNED: len(rows.misaligned),
-        clean: int((~wanted).sum()),
+        MISALIGNED: len(rows.misaligned) if among.all() else 0,
+        clean: int((among & ~wanted).sum()),
         "no answer": int((wanted & ~observed).sum()),
     }
     return tuple(LeftOut(why, runs) for why, runs in counts.items() if runs)

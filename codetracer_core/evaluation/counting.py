@@ -7,10 +7,12 @@ from functools import cached_property
 import numpy as np
 
 from codetracer_core.evaluation.rows import Missing, Prediction, Rows, System
-from codetracer_core.intervals import Array
+from codetracer_core.intervals import Array, summed
 
 ANSWERED, FAILED, MISSING = range(3)
 """How an observation came about."""
+COLUMNS = ("observations", "precision", "recall", "f1", "f1_empty_one", "matched", "predicted", "expected", "steps")
+"""What is summed over observations; ``f1_empty_one`` is 1 where an answer rightly says nothing."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,30 @@ class Observations:
         It is linear in ``matched``, so that for random steps of a fixed number it is the exact expectation.
         """
         return _or_zero(2 * self.matched, self.predicted + self.expected)
+
+    @cached_property
+    def columns(self) -> Array:
+        """What conventions sum, shape (observations, ``COLUMNS``)."""
+        silent = (self.expected == 0) & (self.predicted == 0) & (self.status == ANSWERED)
+        return np.stack(
+            [
+                np.ones(len(self)),
+                self.precision,
+                self.recall,
+                self.f1,
+                np.where(silent, 1.0, self.f1),
+                self.matched,
+                self.predicted,
+                self.expected,
+                self.steps,
+            ],
+            axis=1,
+        )
+
+    @cached_property
+    def runs(self) -> Array:
+        """Indices of the runs that are observed at least once, ascending."""
+        return np.unique(self.run)
 
     def where(self, chosen: Array) -> "Observations":
         """Only some of them; ``chosen`` is a mask of shape (observations,)."""
@@ -157,3 +183,13 @@ def _counted(
         answers=answers,
         oddities=oddities,
     )
+
+
+def by_cluster(rows: Rows, seen: Observations, chosen: Array, table: Array) -> Array:
+    """Rows of a table (observations, k) added up by cluster, of the chosen ones (a mask): shape (clusters, k).
+
+    Only clusters with a chosen observation are there, in the order of their numbers: equal for two systems whose chosen
+    runs are the same.
+    """
+    present, numbers = np.unique(rows.clusters[seen.run[chosen]], return_inverse=True)
+    return summed(table[chosen].astype(float), numbers, len(present))

@@ -29,6 +29,11 @@ class Entry:
     of: str = ""
     """The system whose number of steps a random baseline takes over; empty: it has nothing to do with one."""
 
+    @property
+    def was_given(self) -> bool:
+        """It has answers of its own: a system, or a baseline that was run like one."""
+        return self.seen.answers is not None
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -47,6 +52,11 @@ class Evaluation:
     @property
     def baselines(self) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.kind == "baseline")
+
+    @property
+    def given(self) -> tuple[Entry, ...]:
+        """Systems, and baselines that were run like one (the offline rules)."""
+        return tuple(entry for entry in self.entries if entry.was_given)
 
     def entry(self, name: str) -> Entry:
         """Raises KeyError."""
