@@ -75,11 +75,11 @@ class OnsetConflict:
 
 def first_incorrect(codes: Array, ratings: Ratings) -> Array:
     """The first step that each rater calls incorrect, shape (runs, raters); 0: none."""
-    found = np.zeros((len(ratings.run_ids), len(ratings.raters)), dtype=np.int64)
+    none = np.iinfo(np.int64).max
+    found = np.full((len(ratings.run_ids), len(ratings.raters)), none)
     rows, raters = np.nonzero(codes == INCORRECT)
-    latest_first = slice(None, None, -1)  # of several assignments the last one stays
-    found[ratings.run_of[rows][latest_first], raters[latest_first]] = ratings.step_ids[rows][latest_first]
-    return found
+    np.minimum.at(found, (ratings.run_of[rows], raters), ratings.step_ids[rows])
+    return np.where(found == none, 0, found)
 
 
 def onsets(codes: Array, ratings: Ratings) -> Array:

@@ -150,6 +150,6 @@ def range_agreement(ranges: Drawn, label: int, *, of_two: bool) -> RangeAgreemen
         matched,
         precision=share(4, (2,), 1, f"the second rater has no {name} range") if of_two else directed,
         recall=share(4, (1,), 1, f"the first rater has no {name} range") if of_two else directed,
-        f1=share(4, (1, 2), 2, f"nobody has a {name} range"),
+        f1=share(4, (1, 2), 2, f"nobody has any {name} range"),
         mean_iou=share(5, (3,), 1, f"no two {name} ranges overlap"),
     )

@@ -165,8 +165,8 @@ def matched_borders(first: Borders, second: Borders, runs: Array, ratings: Ratin
     wanted = np.searchsorted(right, left - tolerance)
     while True:  # each asks for the first one not refused to it; the leftmost who asks gets it (Gale & Shapley 1962)
         asking = np.flatnonzero(right[wanted] <= left + tolerance)
-        given = np.full(len(right), -1)
-        given[wanted[asking][::-1]] = asking[::-1]
+        given = np.full(len(right), len(left))
+        np.minimum.at(given, wanted[asking], asking)
         refused = asking[given[wanted[asking]] != asking]
         if not len(refused):
             return np.asarray(ours[asking])
