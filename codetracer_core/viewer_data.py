@@ -17,7 +17,7 @@ from codetracer_core.tree import TraceTree
 VIEWER_SCRIPTS = (
     *("vendor/prism.min.js", "text.js", "keys.js", "outbox.js", "place.js"),
     *("tree.js", "detail.js", "quotes.js", "drafts.js", "why.js", "omission.js", "run_panel.js", "stages.js"),
-    *("worked.js", "positions.js", "adjudicate.js", "guidelines.js", "queue.js", "viewer.js"),
+    *("worked.js", "positions.js", "adjudicate.js", "guidelines.js", "queue.js", "walk.js", "viewer.js"),
 )
 WINDOW_CHARACTERS = 400_000
 """How much step text one answer holds at most; the step asked for first is always in it."""

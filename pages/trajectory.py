@@ -8,7 +8,7 @@ import streamlit as st
 
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.standalone import standalone_page
-from codetracer_core.ui import components, shell
+from codetracer_core.ui import components, shell, step_lists
 from codetracer_core.ui.identity import EXPORTERS, may, person, standing_of
 from codetracer_core.ui.others import beside
 from codetracer_core.ui.overview import run_facts, tree_figure
@@ -81,6 +81,7 @@ def one_page(run: RunView, own: Said, truth: Mapping[int, str]) -> str:
     )
 
 
+step_lists.answer_request(open_store())
 name = st.query_params.get("traj", "")
 if not name:
     st.info("No run is open. Choose one in the library.")
@@ -107,6 +108,7 @@ with steps_tab:
         quote=start_quote(run.trajectory),
         goto=st.session_state.get("goto"),
         beside=beside(open_store(), run.run_id, person()),
+        walk=step_lists.place_in_list(open_store(), run.run_id),
     )
 if overview_tab.open:
     with overview_tab:

@@ -39,6 +39,7 @@ const DEFAULTS = {
 
 const isAdjudicated = (s) => Boolean(s.data?.adjudication);
 const inQueue = (s) => s.queue.isThere && !isAdjudicated(s);
+const inList = (s) => s.walk.isThere;
 
 /**
  * Every key, in the order of the cheatsheet. `when` says on which pages it is a key, without it on all; `listed` when it
@@ -163,6 +164,9 @@ const KEYS = [
     listed: (s) => s.questions > 0,
     run: (s) => s.nextQuestion(),
   },
+  { keys: [">"], group: "List", title: "Next step of the list", when: inList, run: (s) => s.walk.step(1) },
+  { keys: ["<"], group: "List", title: "Previous step of the list", when: inList, run: (s) => s.walk.step(-1) },
+  { keys: ["U"], group: "List", title: "Back to where the list came from", when: inList, run: (s) => s.walk.back() },
   { keys: [">"], group: "Queue", title: "Next run", when: inQueue, run: (s) => s.queue.step(1) },
   { keys: ["<"], group: "Queue", title: "Previous run", when: inQueue, run: (s) => s.queue.step(-1) },
   {

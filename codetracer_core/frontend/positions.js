@@ -92,7 +92,7 @@ function createPositions(s, frame) {
     const columns = element("div", "columns");
     for (const voice of s.data.voices) {
       const position = at(step).find(({ who, source }) => who === voice.who && source === voice.source);
-      if (!position && voice.source !== "human") continue;
+      if (!position && voice.source !== "human" && !s.data.allVoices) continue;
       columns.append(column(voice, position ? stepParts(position) : [element("span", "none", "unlabelled")]));
     }
     return columns;

@@ -5,6 +5,8 @@
 const AHEAD = 24; // steps of text that are fetched before they are needed
 const BEHIND = 8;
 const HIDDEN = "hidden from you until you have submitted this run";
+/** What an address can ask for (`show=`), as the server reads it (`viewer.py`). */
+const SHOWN = { labels: ["reveal", "others"], truth: ["reveal"], others: ["others"], none: [] };
 const TEXTS_KEPT = 400; // steps whose text stays in memory
 const ANSWER_WITHIN = 1000; // ms after which a question for text is asked again; twice as long each time, up to 8 s
 
@@ -16,7 +18,6 @@ export default function ({ data, parentElement, setStateValue }) {
     viewer = createViewer(parentElement);
     instances.set(parentElement, viewer);
   }
-  viewer.setReveal = (run) => setStateValue("reveal", run);
   viewer.setState = setStateValue;
   viewer.receive(data);
   return () => {
@@ -102,6 +103,7 @@ function createViewer(root) {
   s.place = createPlace(s, body);
   s.quotes = createQuotes(s, frame, { act, flash });
   s.queue = createQueue(s, frame, outbox, flash, () => list.focus({ preventScroll: true }));
+  s.walk = createWalk(s, frame, flash);
   const worked = createWorked(
     () => (s.run && outbox.annotator && !s.data.readOnly ? { run: s.run, annotator: outbox.annotator } : null),
     (op) => outbox.add([op]),
@@ -170,8 +172,10 @@ function createViewer(root) {
     s.show(s.cur, { center: true });
     if (fresh && data.quote) s.quotes.show(data.quote);
     s.queue.opened();
+    s.walk.opened(fresh);
     adjudication.opened();
     outbox.send();
+    if (fresh) showAsked();
   };
 
   const receiveText = (message) => {
@@ -357,7 +361,7 @@ function createViewer(root) {
     const url = new URL(location.href);
     url.pathname = url.pathname.replace(/annotate$/, "trajectory"); // a queue is its owner's alone
     url.searchParams.delete("project");
-    url.searchParams.delete("quote");
+    for (const name of ["quote", "show", "list", "at"]) url.searchParams.delete(name);
     url.searchParams.set("traj", s.run);
     url.searchParams.set("step", s.cur + 1);
     (navigator.clipboard?.writeText(url.href) ?? Promise.reject()).then(
@@ -374,6 +378,7 @@ function createViewer(root) {
     url.searchParams.set("traj", s.run);
     if (url.searchParams.get("step") !== String(s.cur + 1)) url.searchParams.delete("quote"); // it is of another step
     url.searchParams.set("step", s.cur + 1);
+    if (s.data.show) url.searchParams.set("show", s.data.show);
     if (url.href !== location.href) history.replaceState(history.state, "", url);
   }
 
@@ -643,6 +648,7 @@ function createViewer(root) {
     stages.paint();
     paintStanding();
     s.queue.paint();
+    s.walk.paint();
     paintSaved();
     paintHits();
     if (document.activeElement !== $(".jump") && root.activeElement !== $(".jump"))
@@ -712,13 +718,32 @@ function createViewer(root) {
   s.reveal = () => {
     if (s.data.isBlind) flash(`ground truth is ${HIDDEN}`);
     else if (!s.data.hasTruth) flash("this run has no ground truth");
-    else asSomebody(() => s.setReveal(s.data.truthShown ? null : s.run));
+    else asSomebody(() => switchShown("reveal", !s.data.truthShown));
   };
   s.showOthers = () => {
     if (s.data.isBlind) flash(`what others say is ${HIDDEN}`);
     else if (!s.data.hasOthers) flash("nobody else says anything of this run");
-    else asSomebody(() => s.setState("others", s.data.othersShown ? null : s.run));
+    else asSomebody(() => switchShown("others", !s.data.othersShown));
   };
+  /** Labels of others on this run; where the address asks for them, on all runs that it leads to. */
+  function switchShown(what, on) {
+    const asked = SHOWN[s.data.show];
+    if (!asked) {
+      s.setState(what, on ? s.run : null);
+      return;
+    }
+    const wanted = ["reveal", "others"].filter((one) => (one === what ? on : asked.includes(one)));
+    s.setState(
+      "show",
+      Object.keys(SHOWN).find((name) => SHOWN[name].join() === wanted.join()),
+    );
+  }
+  /** Where the address asks for labels of others: who may not see them is told, who has no name is asked for one. */
+  function showAsked() {
+    if (!SHOWN[s.data.show]?.length) return;
+    if (s.data.isBlind) flash(`what others say is ${HIDDEN}`);
+    else if (!outbox.annotator) asSomebody(() => s.setState("show", s.data.show));
+  }
   /** The adjudicated verdict of the step, if it is shown. */
   function outcome() {
     return s.data.positions?.[s.cur + 1]?.find(({ source }) => source === "adjudicated");

@@ -54,8 +54,10 @@ _MOST_OPS = 5_000
 """How many labels of one browser are taken at once; those after them are sent again, for they are not settled."""
 _LONGEST_QUOTE = 2_000
 """Characters of a place that an address can ask for, as of an evidence quote."""
-_STATES = ("reveal", "others", "names", "models", "request")
-"""What the viewer asks of the page: each is the run for which it is wanted, a request more than that."""
+_STATES = ("reveal", "others", "names", "models", "request", "walk", "show")
+"""What the viewer asks of the page: each is the run for which it is wanted; the last three are more than that."""
+_SHOWN: Mapping[str, tuple[str, ...]] = {"labels": ("reveal", "others"), "truth": ("reveal",), "others": ("others",)}
+"""What an address can ask for (``show=``): the same as the viewer asks for when the keys are pressed."""
 
 
 def step_viewer(
@@ -67,16 +69,17 @@ def step_viewer(
     quote: Mapping[str, Any] | None = None,
     goto: Mapping[str, int] | None = None,
     beside: Mapping[str, Any] | None = None,
+    walk: Mapping[str, Any] | None = None,
     ledger: "Ledger | None" = None,
 ) -> None:
     """Mount the viewer on one run of the workspace.
 
     ``start`` is the 1-based step to begin with, None: where they last were, ``quote`` the place in it to be shown
-    (``start_quote``); ``goto`` = {"step", "nonce"} moves a viewer
-    that is already there, once per nonce. ``beside`` is what others say of the run (``adjudication.positions``), for
-    somebody who may see it. The run's stages are shown to those who drew none of their own; its offline split is where
-    drawing may begin. ``annotator`` may be empty: the viewer asks for the name at the first label, or when ground truth
-    is asked for: what a person is shown goes on record (``truth_is_shown``).
+    (``start_quote``); ``goto`` = {"step", "nonce"} moves a viewer that is already there, once per nonce. ``beside`` is
+    what others say of the run (``adjudication.positions``), for somebody who may see it, ``walk`` the place in a list
+    of steps (``step_lists.place_in_list``). The run's stages are shown to those who drew none of their own; its offline
+    split is where drawing may begin. ``annotator`` may be empty: the viewer asks for the name at the first label, or
+    when ground truth is asked for: what a person is shown goes on record (``truth_is_shown``).
     Labels are entered in their own ``ledger`` unless another one is given.
     """
     ledger = ledger or Ledger()
@@ -100,6 +103,8 @@ def step_viewer(
         data={
             **shown,
             **(beside or {}),
+            "walk": walk,
+            "show": shown_by_address(),
             "split": [stage.model_dump() for stage in run.split],
             "hasTruth": record.benchmark is not None and not standing.is_blind,
             "isBlind": standing.is_blind,
@@ -156,8 +161,16 @@ def shown_truth(
 
 
 def is_asked(what: str, run_id: str) -> bool:
-    """Whether the viewer asks for this, one of ``_STATES``, on this run."""
-    return viewer_state().get(what) == run_id
+    """Whether the viewer asks for this, one of ``_STATES``, on this run, or the address does."""
+    return viewer_state().get(what) == run_id or what in _SHOWN.get(shown_by_address(), ())
+
+
+def shown_by_address() -> str:
+    """Which labels of others the address asks for: a name in ``_SHOWN``, "none" once all are switched off again, "" if
+    it does not ask. The browser says what was switched since; it does not always tell the server a changed address."""
+    asked = st.query_params.get("show", "")
+    switched = viewer_state().get("show")
+    return str(switched) if asked and switched in (*_SHOWN, "none") else asked
 
 
 def viewer_state() -> Mapping[str, Any]:

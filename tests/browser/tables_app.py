@@ -1,11 +1,13 @@
-"""A page of nothing but tables, for ``test_table``."""
+"""The dashboard and one page more, of tables and a list of steps, for the tests beside it."""
 
 import streamlit as st
 
 from codetracer_core.intervals import Estimate
-from codetracer_core.ui import shell
+from codetracer_core.ui import components, shell
 from codetracer_core.ui.links import step_address
+from codetracer_core.ui.step_lists import keep_list
 from codetracer_core.ui.tables import Cell, Column, Row, estimate_cell, matrix, show_table
+from codetracer_core.ui.workspace import open_store
 
 HOSTILE = '<img src=x onerror="window.hit=1"> **bold** :material/home: $x$ \u202ereversed {0} %s ' + "long " * 40
 
@@ -35,7 +37,7 @@ def demo() -> None:
         Row(
             name,
             {
-                "system": Cell(name, href=step_address("long", at + 2) if at < 2 else ""),
+                "system": Cell(name),
                 "f1": estimate_cell(found),
                 **({"delta": estimate_cell(DIFFERENCES[name])} if name in DIFFERENCES else {}),
                 "runs": Cell(f"{at * 700:,}", value=at * 700, pick=f"runs {at}"),
@@ -45,28 +47,34 @@ def demo() -> None:
         )
         for at, (name, found) in enumerate(ESTIMATES.items())
     ]
-    chosen = show_table(
-        "systems", columns, rows, caption="Systems on 120 runs.", selected=st.session_state.get("was", "")
-    )
-    if chosen:
-        st.session_state["was"] = chosen
+    was = st.session_state.get("was", "")
+    picked = show_table("systems", columns, rows, caption="Systems on 120 runs.", selected=was)
+    st.session_state["was"] = picked or was
     counts = [[12, 3, 40], [1, 0, 22], [35, 18, 41_230]]
     labels = ["incorrect", "unuseful", "correct"]
     cells = [
         [Cell(f"{n:,}", value=n, pick=f"{labels[i]}/{labels[j]}") for j, n in enumerate(row)]
         for i, row in enumerate(counts)
     ]
-    chosen = (
-        matrix("confusion", labels, labels, cells, rows_are="Ada", columns_are="Ben", caption="Ada and Ben.") or chosen
-    )
+    pressed = matrix("confusion", labels, labels, cells, rows_are="Ada", columns_are="Ben", caption="Ada and Ben.")
     many = [
         Row(f"step {n}", {"n": Cell(f"{n:,}", value=n), "run": Cell(f"run {n % 97}", pick=f"row {n}")})
         for n in range(1, 3_001)
     ]
-    chosen = show_table("many", [Column("n", "Number", "number"), Column("run", "Run")], many, height=300) or chosen
-    st.text(f"picked: {chosen}")
+    chosen = show_table("many", [Column("n", "Number", "number"), Column("run", "Run")], many, height=300)
+    st.text(f"picked: {picked or pressed or chosen}")
+
+    entries: list[tuple[str, int | None]] = [
+        (run.run_id, step) for step in (2, 3) for run in open_store().runs() for step in (step, step + 1)
+    ]
+    list_id = keep_list(f"Disagreements {HOSTILE}", entries)
+    links = [
+        Row(str(at), {"step": Cell(f"{run} {step}", href=step_address(run, step, show_labels=True, list_id=list_id))})
+        for at, (run, step) in enumerate(entries)
+    ]
+    show_table("steps", [Column("step", "Step")], links)
 
 
-others = [page for name, page in shell.pages().items() if name != "library"]
-st.set_page_config(layout="wide")
-st.navigation([st.Page(demo, title="Tables", default=True), *others]).run()
+st.set_page_config(layout="wide", page_icon="🔢")
+components.page_style()(key="page_style", height=1)
+st.navigation([*shell.pages().values(), st.Page(demo, title="Tables", url_path="tables")], position="top").run()

@@ -1,0 +1,166 @@
+"""Walking a list of steps in the viewer: "Disagreements of Ada and Ben · 3 of 41", next, previous, and back.
+
+A list is kept by the server under a name made of what it holds, so that a link to a step of it works in any tab for as
+long as the server runs and newer lists leave it room. Everybody walks it without the runs that they label blind.
+"""
+
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import streamlit as st
+
+from codetracer_core.store import Reader
+from codetracer_core.ui import shell
+from codetracer_core.ui.identity import blind_runs
+from codetracer_core.ui.viewer import shown_by_address, viewer_state
+
+MOST_STEPS = 1_000_000
+"""Steps in all lists together; the lists that nobody used for longest make room."""
+
+Entry = tuple[str, int | None]
+"""Run and 1-based step; None: the run as a whole."""
+
+
+class StepList(NamedTuple):
+    """Steps that somebody wants to read one after the other."""
+
+    title: str
+    steps: tuple[Entry, ...]
+    back: str
+    """Address of the page that made it, relative."""
+
+
+@dataclass
+class _Kept:
+    """The lists of this server, the latest used last."""
+
+    lists: OrderedDict[str, StepList] = field(default_factory=OrderedDict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, list_id: str, made: StepList) -> None:
+        with self.lock:
+            self.lists[list_id] = made
+            self.lists.move_to_end(list_id)
+            while len(self.lists) > 1 and sum(len(one.steps) for one in self.lists.values()) > MOST_STEPS:
+                self.lists.popitem(last=False)
+
+    def get(self, list_id: str) -> StepList | None:
+        with self.lock:
+            if list_id in self.lists:
+                self.lists.move_to_end(list_id)
+            return self.lists.get(list_id)
+
+
+@st.cache_resource(show_spinner=False)
+def _kept() -> _Kept:
+    return _Kept()
+
+
+def keep_list(title: str, steps: Sequence[Entry]) -> str:
+    """Keep these steps, in this order, to be walked; returns the list's name for ``links.step_address``.
+
+    ``title`` is shown beside the place in the list, as text. The address of the page that asks is where "back" leads.
+    """
+    made = StepList(title, tuple(steps), _this_page())
+    list_id = hashlib.sha256(json.dumps(made).encode()).hexdigest()[:16]
+    _kept().add(list_id, made)
+    return list_id
+
+
+def _this_page() -> str:
+    name = urlsplit(st.context.url or "").path.rpartition("/")[2]
+    asked = urlencode(st.query_params.to_dict())
+    return (name if name in shell.pages() else ".") + (f"?{asked}" if asked else "")
+
+
+def answer_request(store: Reader) -> None:
+    """Do what the viewer asks for of a list: put another step of it into the address, or go back. Once each."""
+    asked = viewer_state().get("walk")
+    if not isinstance(asked, Mapping) or st.session_state.get("walk_answered") == asked.get("name"):
+        return
+    st.session_state["walk_answered"] = asked.get("name")
+    kept = _kept().get(str(asked.get("list")))
+    if kept is None or st.query_params.get("list") != asked.get("list"):
+        return
+    if asked.get("do") == "back":
+        parts = urlsplit(kept.back)
+        offered = shell.pages()
+        st.switch_page(offered.get(parts.path, offered["library"]), query_params=dict(parse_qsl(parts.query)))
+    entries = _entries(kept, blind_runs(store))
+    to = asked.get("to")
+    if type(to) is int and 0 <= to < len(entries):
+        run_id, step = entries[to]
+        st.query_params["traj"] = run_id
+        st.query_params["at"] = str(to + 1)
+        st.query_params.pop("quote", None)
+        if shown := shown_by_address():
+            st.query_params["show"] = shown
+        if step is None:
+            st.query_params.pop("step", None)
+        else:
+            st.query_params["step"] = str(step)
+
+
+def place_in_list(store: Reader, run_id: str) -> dict[str, Any] | None:
+    """What the viewer is told of the list in the address (``frontend/walk.js``); None: there is none in it.
+
+    Of the steps it is told those around this one that are of the same run: to any other the server leads
+    (``answer_request``). A person who labels the run blind is not told what the list is about.
+    """
+    list_id = st.query_params.get("list")
+    if not list_id:
+        return None
+    kept = _kept().get(list_id)
+    if kept is None:
+        return {"id": list_id, "isGone": True}
+    blind = blind_runs(store)
+    entries = _entries(kept, blind)
+    at = _place(entries, run_id)
+    first, end = _stretch(entries, at)
+    offered = shell.pages()
+    page = offered.get(urlsplit(kept.back).path, offered["library"])
+    return {
+        "id": list_id,
+        "title": "A list of steps" if run_id in blind else kept.title,
+        "count": len(entries),
+        "leftOut": len(kept.steps) - len(entries),
+        "at": at,
+        "first": first,
+        "steps": [step for _, step in entries[first:end]],
+        "back": kept.back,
+        "backTo": page.title,
+        "answered": st.session_state.get("walk_answered", ""),
+    }
+
+
+def _entries(kept: StepList, blind: Collection[str]) -> Sequence[Entry]:
+    return [entry for entry in kept.steps if entry[0] not in blind] if blind else kept.steps
+
+
+def _place(entries: Sequence[Entry], run_id: str) -> int | None:
+    """Index of the entry that the address is at; None: the run is not in the list."""
+    said = st.query_params.get("at", "")
+    at = int(said) - 1 if said.isdecimal() and len(said) < 10 else -1
+    if 0 <= at < len(entries) and entries[at][0] == run_id:
+        return at
+    of_run = [index for index, (run, _) in enumerate(entries) if run == run_id]
+    step = st.query_params.get("step", "")
+    return next((index for index in of_run if str(entries[index][1]) == step), of_run[0] if of_run else None)
+
+
+def _stretch(entries: Sequence[Entry], at: int | None) -> tuple[int, int]:
+    """First and end index of the entries around this one that are of the same run."""
+    if at is None:
+        return 0, 0
+    first, end = at, at + 1
+    while first and entries[first - 1][0] == entries[at][0]:
+        first -= 1
+    while end < len(entries) and entries[end][0] == entries[at][0]:
+        end += 1
+    return first, end
