@@ -91,6 +91,18 @@ def verdicts_as_csv(
     return text.getvalue()
 
 
+def rows_as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows that have the same names, as a table; None is an empty cell, no rows an empty text.
+
+    Cells are made harmless as in ``verdicts_as_csv``.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([list(rows[0])] if rows else [])
+    writer.writerows([_inert(cell) for cell in row.values()] for row in rows)
+    return text.getvalue()
+
+
 _MARKED = ("=", "+", "-", "@", "\t", "\r", "'")
 
 

@@ -14,6 +14,7 @@ The dashboard opens the store once, runs ``keep(store, stop)`` in a daemon threa
 from codetracer_core.store.database import lock_holder
 from codetracer_core.store.files import is_text
 from codetracer_core.store.inbox import Inbox
+from codetracer_core.store.rating import Reading
 from codetracer_core.store.reader import Reader
 from codetracer_core.store.results import (
     Added,
@@ -48,6 +49,7 @@ __all__ = [
     "OutcomeWord",
     "Owner",
     "Reader",
+    "Reading",
     "Refused",
     "RunStatus",
     "RunSummary",

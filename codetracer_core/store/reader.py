@@ -350,6 +350,14 @@ class Reader:
             projects = [one for one in work.projects_in(cursor) if project_id in (None, one.project_id)]
             return work.assignments_in(cursor, projects, now=datetime.now(UTC), run_id=run_id, annotator=annotator)
 
+    def submissions(self) -> dict[str, int]:
+        """By project, how often a run of it was submitted; those with none are left out."""
+        with self._cursor() as cursor:
+            rows = cursor.execute(
+                "SELECT project_id, count(*) FROM assignment WHERE submitted_at IS NOT NULL GROUP BY project_id"
+            )
+            return dict(rows.fetchall())
+
     def standing(self, run_id: str, annotator: str, *, labels: bool = True) -> Standing:
         """How a person stands to a run: which pass, what they were shown, whether they must stay blind.
 

@@ -19,6 +19,7 @@ _PAGES: tuple[tuple[str, str, str, tuple[Role, ...]], ...] = (
     ("compare", "Compare", ":material/compare_arrows:", ROLES),
     ("diagnose", "Diagnose", ":material/troubleshoot:", ROLES),
     ("adjudicate", "Adjudicate", ":material/balance:", ("adjudicator",)),
+    ("agreement", "Agreement", ":material/handshake:", ROLES),
     ("evaluate", "Evaluate", ":material/leaderboard:", EXPORTERS),
     ("settings", "Settings", ":material/settings:", ()),
 )

@@ -423,6 +423,7 @@ def test_what_is_submitted_or_decided_changes_the_state_though_no_label_came(sto
     store.claim_next("pilot", "ann")
     revision, states = store.revision(), [store.state()]
     store.submit("pilot", "run-1", "ann")
+    assert store.submissions() == {"pilot": 1}
     states.append(store.state())
     store.decide("pilot", "run-1", "cora")
     states.append(store.state())

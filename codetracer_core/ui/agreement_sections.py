@@ -1,0 +1,325 @@
+"""The parts of the Agreement page: each shows one side of an answer; cells and bars open the steps behind them."""
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from codetracer_core.agreement import why_they_differ
+from codetracer_core.agreement.measures import HAS_INCORRECT, RUN_VERDICT, Measures
+from codetracer_core.agreement.told import Scope, number_rows, rater_name
+from codetracer_core.export import rows_as_csv
+from codetracer_core.intervals import Estimate, as_plain
+from codetracer_core.ratings import CATEGORIES
+from codetracer_core.ui import shell
+from codetracer_core.ui.agreement import Answer
+from codetracer_core.ui.agreement_onsets import (
+    borders_table,
+    conflicts_table,
+    detection,
+    distances_table,
+    ranges_table,
+    stages_table,
+    within_table,
+)
+from codetracer_core.ui.agreement_steps import open_steps, opened_pick
+from codetracer_core.ui.agreement_tables import (
+    MOST_RUNS,
+    Table,
+    confusion,
+    measures_table,
+    pairs_table,
+    questions_table,
+    raters_table,
+    run_matrix,
+    runs_table,
+    votes_table,
+)
+from codetracer_core.ui.tables import UNDEFINED, matrix, number, show_table
+
+
+def counted_in(answer: Answer) -> None:
+    """What the numbers are of, and what they leave out."""
+    found = answer.found
+    by = ", ".join(f"{steps:,} with {n}" for n, steps in enumerate(found.steps_by_ratings) if steps)
+    words = [
+        f"{found.runs:,} runs with {found.steps:,} steps. Labels per step: {by}. Numbers are {found.over_words}.",
+        f"95 % intervals: {found.replicates:,} draws of {found.clusters:,} {found.clustered_by}s, seed {found.seed}.",
+    ]
+    words += [f"Left out: {left.steps:,} steps in {left.runs:,} runs, {left.why}." for left in found.left_out]
+    st.caption(" ".join(words))
+    if answer.left_out:
+        runs = "1 run is" if answer.left_out == 1 else f"{answer.left_out:,} runs are"
+        st.text(f"{runs} left out: you label {'it' if answer.left_out == 1 else 'them'} blind.")
+
+
+def nothing_to_compare(answer: Answer) -> None:
+    """Why there is no agreement yet, and what to do about it."""
+    found, question = answer.found, answer.question
+    raters = [rater_name(rater) for rater in found.raters]
+    if question.reading == "repeats":
+        st.info("Nobody has submitted a run twice. A project with a share of repetitions hands runs out again, blind.")
+    elif not raters:
+        where = (
+            "Nobody has submitted a run of this project yet."
+            if question.project_id
+            else "Nobody has labelled these runs."
+        )
+        st.info(
+            f"Nobody has submitted {where} yet. Labels count here when their run is submitted on the page Annotate."
+        )
+    else:
+        st.info("Only one rater is here, and agreement takes two.")
+        st.text(f"It is {raters[0]}. Give the runs to a second person, or compare with others: “Beside people”.")
+    with st.container(horizontal=True):
+        for name, label in (
+            ("settings", "Projects and who labels them"),
+            ("annotate", "Annotate"),
+            ("diagnose", "Have a model diagnose runs"),
+        ):
+            st.page_link(shell.pages()[name], label=label)
+
+
+def headline(answers: Sequence[Answer], scopes: Sequence[Scope]) -> None:
+    """The numbers to be read first, of each reading of the labels."""
+    for answer, scope in zip(answers, scopes, strict=True):
+        of = scope.incorrect
+        if len(answers) > 1:
+            st.text("Blind labels" if answer.question.reading == "blind" else "What people stand by since")
+        with st.container(horizontal=True, gap="medium"):
+            _big("Krippendorff's alpha, incorrect against the rest", of.alpha)
+            _big("PSA: agreement on “incorrect”", of.psa)
+            _big("Prevalence of “incorrect”", of.prevalence[1], percent=True)
+            with st.container(border=True, width=330):
+                st.caption("Counts")
+                if of.pairings is None:
+                    st.text("none")
+                else:
+                    both, one = f"{of.pairings.both:,}", f"{of.pairings.one:,}"
+                    st.markdown(f"**{both}** both incorrect · **{one}** only one")
+                    st.caption(f"{of.pairings.neither:,} neither · of {of.units:,} {of.unit}s in {of.runs:,} runs")
+    st.text(why_they_differ(scopes[0].incorrect))
+
+
+def _big(label: str, value: Estimate, *, percent: bool = False) -> None:
+    with st.container(border=True, width=270):
+        st.caption(label)
+        if value.value is None:
+            st.markdown(f"### {UNDEFINED}")
+            st.text(value.why)
+            return
+        st.markdown(
+            f"### {number(value.value, percent=percent, digits=3 if not percent else 2)}{' %' if percent else ''}"
+        )
+        if value.low is None or value.high is None:
+            st.caption(f"no interval: {value.why_no_interval}")
+            return
+        ends = " to ".join(
+            number(end, percent=percent, digits=3 if not percent else 2) for end in (value.low, value.high)
+        )
+        rough = " (rough)" if value.is_rough else ""
+        st.caption(f"95 % interval {ends}, of {value.clusters:,} clusters{rough}")
+
+
+def _table(key: str, table: Table, caption: str = "", height: int | None = None) -> None:
+    columns, rows = table
+    open_steps(show_table(f"agreement_{key}", columns, rows, caption=caption, height=height, selected=opened_pick()))
+
+
+def measures(answers: Sequence[Answer], scopes: Sequence[Scope]) -> None:
+    names = ["Value"] if len(answers) == 1 else ["Blind", "Revised"]
+    of = [(name, scope.incorrect) for name, scope in zip(names, scopes, strict=True)]
+    _table("measures", measures_table(of), "Incorrect against the rest, step by step")
+    for name, scope in zip(names, scopes, strict=True):
+        more = f", {name.lower()}" if len(scopes) > 1 else ""
+        _table(f"questions{name}", questions_table(scope), f"Other questions{more}")
+
+
+def pairs(answer: Answer) -> None:
+    _table("pairs", pairs_table(answer.found), "Every two raters, on incorrect against the rest")
+    if len(answer.found.over) > 2:
+        _table("votes", votes_table(answer.found), "How many of those who rated a step call it incorrect")
+
+
+def labels(answer: Answer, scope: Scope) -> None:
+    found = answer.found
+    two = scope.classes.table is not None
+    names = [rater_name(found.raters[at]) for at in scope.raters]
+    open_steps(
+        matrix(
+            "agreement_confusion",
+            CATEGORIES,
+            CATEGORIES,
+            confusion(scope, found),
+            rows_are=names[0] if two else "one says",
+            columns_are=names[1] if two else "another says",
+            caption=f"Steps by what {'each of the two' if two else 'two raters'} said ({scope.classes.units:,} steps)",
+            selected=opened_pick(),
+        )
+    )
+    if not two:
+        return
+    for of, words, answers in (
+        (scope.has_incorrect, "Runs by whether they call a step incorrect", HAS_INCORRECT.names),
+        (scope.run_verdicts, "Runs by what they said of the whole run", RUN_VERDICT.names),
+    ):
+        _two_ways(f"runs {of.question}", names, answers, of, scope, words)
+
+
+def _two_ways(key: str, names: Sequence[str], answers: Sequence[str], of: Measures, scope: Scope, words: str) -> None:
+    open_steps(
+        matrix(
+            f"agreement_{key}",
+            answers,
+            answers,
+            run_matrix(of, scope),
+            rows_are=names[0],
+            columns_are=names[1],
+            caption=f"{words} ({of.units:,} runs)",
+            selected=opened_pick(),
+        )
+    )
+
+
+def onset(answer: Answer, scope: Scope) -> None:
+    found, of = answer.found, scope.onset
+    two = len(scope.raters) == 2
+    names = [rater_name(found.raters[at]) for at in scope.raters] if two else ["one", "another"]
+    counted = f"{of.runs:,} runs that both finished" if two else f"{of.runs:,} pairs of raters who both finished a run"
+    ways = ["has an onset", "has none"]
+    open_steps(
+        matrix(
+            "agreement_detection",
+            ways,
+            ways,
+            detection(scope),
+            rows_are=names[0],
+            columns_are=names[1],
+            caption=f"Detection: {counted}",
+            selected=opened_pick(),
+        )
+    )
+    _table(
+        "within",
+        within_table(scope),
+        f"Distance, where both have an onset (n = {of.both:,}), beside what guessing reaches",
+    )
+    if of.distances:
+        _table("distances", distances_table(scope), "Onset of the second minus onset of the first, in steps", 320)
+    if found.onset_conflicts:
+        more = (
+            f" (the first {MOST_RUNS:,} of {len(found.onset_conflicts):,})"
+            if len(found.onset_conflicts) > MOST_RUNS
+            else ""
+        )
+        _table(
+            "conflicts",
+            conflicts_table(found),
+            f"The marked onset is not the first incorrect step{more}: the marked one counts",
+            320,
+        )
+
+
+def ranges_and_stages(scope: Scope) -> None:
+    runs = scope.ranges[0].runs
+    _table(
+        "ranges",
+        ranges_table(scope),
+        f"Ranges of equal labels, matched one to one by overlap ({runs:,} runs that both finished)",
+    )
+    _table(
+        "stages", stages_table(scope), f"Borders between stages ({scope.stages.runs:,} runs in which both drew stages)"
+    )
+    if len(scope.raters) == 2 and scope.stages.runs:
+        _table("borders", borders_table(scope))
+
+
+def runs(answer: Answer) -> None:
+    found = answer.found
+    tasks = dict(zip(answer.ratings.run_ids, answer.ratings.tasks, strict=True))
+    more = f"; the first {MOST_RUNS:,} of {len(found.by_run):,}" if len(found.by_run) > MOST_RUNS else ""
+    nothing = found.nothing_found
+    if nothing.value is not None:
+        st.caption(
+            f"In {number(nothing.value, percent=True)} % of the runs that at least two finished, all found nothing."
+        )
+    _table("runs", runs_table(found, tasks), f"Where people differ most comes first{more}")
+
+
+def people(answer: Answer) -> None:
+    _table("raters", raters_table(answer.found), "What each rater did")
+
+
+def downloads(answers: Sequence[Answer]) -> None:
+    """Everything that the page shows, as files; labels of single steps are exported in the library."""
+    for answer in answers:
+        name = f"agreement-{answer.question.project_id or 'all-runs'}-{answer.question.reading}"
+        with st.container(horizontal=True):
+            st.text(answer.question.reading)
+            st.download_button(
+                "All numbers as JSON",
+                partial(as_json, answer),
+                f"{name}.json",
+                "application/json",
+                on_click="ignore",
+                key=f"json {name}",
+            )
+            st.download_button(
+                "Numbers as CSV",
+                partial(_numbers_csv, answer),
+                f"{name}.csv",
+                "text/csv",
+                on_click="ignore",
+                key=f"csv {name}",
+            )
+            st.download_button(
+                "Runs as CSV",
+                partial(_runs_csv, answer),
+                f"{name}-runs.csv",
+                "text/csv",
+                on_click="ignore",
+                key=f"runs {name}",
+            )
+
+
+def as_json(answer: Answer) -> str:
+    """All numbers, with the question that they answer."""
+    question = answer.question
+    told = {
+        "project": question.project_id,
+        "reading": question.reading,
+        "sources": question.sources,
+        "runs_left_out_because_you_label_them_blind": answer.left_out,
+        **as_plain(answer.found),
+        "why_they_differ": why_they_differ(answer.found.headline),
+    }
+    return json.dumps(told, indent=1, allow_nan=False)
+
+
+def _numbers_csv(answer: Answer) -> str:
+    return rows_as_csv(number_rows(answer.found))
+
+
+def _runs_csv(answer: Answer) -> str:
+    return rows_as_csv(run_rows(answer))
+
+
+def run_rows(answer: Answer) -> list[dict[str, Any]]:
+    """The table of runs, all of them."""
+    found = answer.found
+    rows = []
+    for run in found.by_run:
+        row: dict[str, Any] = {
+            "run": run.run_id,
+            "steps": run.steps,
+            "psa": run.psa.value,
+            "both_incorrect": run.pairings.both,
+            "one_of_two": run.pairings.one,
+        }
+        for at, incorrect, onset_at in zip(found.over, run.incorrect, run.onsets, strict=True):
+            name = rater_name(found.raters[at])
+            row |= {f"incorrect: {name}": incorrect, f"onset: {name}": onset_at or None}
+        rows.append(row)
+    return rows

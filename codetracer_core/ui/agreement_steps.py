@@ -1,0 +1,131 @@
+"""The steps behind a number, and where raters differ: lists that lead into the viewer, on record as shown."""
+
+from collections.abc import Iterable, Sequence
+
+import streamlit as st
+
+from codetracer_core.agreement import Disagreement, Selection, disagreements, steps_behind
+from codetracer_core.agreement.disagreement import said_codes
+from codetracer_core.agreement.told import WORDS, Scope, rater_name, selection_words
+from codetracer_core.intervals import Array
+from codetracer_core.models import Exposure, LabelSource
+from codetracer_core.ratings import Ratings
+from codetracer_core.store import Store
+from codetracer_core.ui.agreement import Answer
+from codetracer_core.ui.agreement_tables import as_selection, steps_table
+from codetracer_core.ui.identity import person
+from codetracer_core.ui.tables import show_table
+from codetracer_core.ui.viewer import note_exposures
+
+AT_ONCE = 100
+"""Steps of a list that are shown, until more are asked for."""
+_EXPOSES: dict[LabelSource, Exposure] = {
+    "human": "peers",
+    "adjudicated": "peers",
+    "model": "model",
+    "ground_truth": "ground_truth",
+}
+
+
+def open_steps(pick: str) -> None:
+    """A cell was pressed: its steps are in the address from now on, so that a link, or the way back, shows them."""
+    if pick and st.query_params.get("steps") != pick:
+        st.query_params["steps"] = pick
+        st.rerun()
+
+
+def opened_pick() -> str:
+    """The cell whose steps are shown, as ``open_steps`` took it; "" if none is."""
+    return st.query_params.get("steps", "")
+
+
+def steps_panel(store: Store, answer: Answer) -> None:
+    """The steps of the cell that was pressed last, each with what everybody in it says."""
+    selection = as_selection(opened_pick(), answer.found.raters)
+    if selection is None:
+        return
+    with st.container(border=True, key="agreement_steps"):
+        title, close = st.columns([6, 1], vertical_alignment="center")
+        title.text(selection_words(selection, answer.found.raters))
+        if close.button("Close", key="agreement_close", width="stretch"):
+            st.query_params.pop("steps", None)
+            st.rerun()
+        steps = steps_behind(answer.ratings, selection, unlabelled=answer.question.unlabelled)
+        _list(store, answer, selection_words(selection, answer.found.raters), steps, _who(selection, answer), "steps")
+
+
+def disagreements_panel(store: Store, answer: Answer, scope: Scope) -> None:
+    """All steps at which these raters differ, most instructive first."""
+    found = _disagreements(answer, scope.raters)
+    if not found:
+        st.text("They do not differ on any step.")
+        return
+    steps = [(one.run_id, one.step_id) for one in found]
+    _list(store, answer, f"Disagreements of {scope.name}", steps, scope.raters, "all", found)
+
+
+def _disagreements(answer: Answer, raters: Sequence[int]) -> list[Disagreement]:
+    return disagreements(answer.ratings, unlabelled=answer.question.unlabelled, raters=raters)
+
+
+def _who(selection: Selection, answer: Answer) -> Sequence[int]:
+    """Whose labels stand beside the steps: those that the selection is about."""
+    match selection:
+        case _ if hasattr(selection, "by"):
+            return [rater for rater, _ in selection.by]
+        case _ if hasattr(selection, "raters"):
+            return list(selection.raters)
+        case _:
+            return [selection.first, selection.second]
+
+
+def _list(
+    store: Store,
+    answer: Answer,
+    title: str,
+    steps: Sequence[tuple[str, int]],
+    raters: Sequence[int],
+    key: str,
+    why: Sequence[Disagreement] = (),
+) -> None:
+    pages = -(-len(steps) // AT_ONCE)
+    at = 1
+    if pages > 1:
+        at = int(
+            st.number_input(
+                f"Page of {pages} ({AT_ONCE} steps each)", 1, pages, 1, key=f"agreement_page_{key}", width=220
+            )
+        )
+    chosen = slice((at - 1) * AT_ONCE, at * AT_ONCE)
+    shown = steps[chosen]
+    note_exposures(store, person(), _seen(answer.ratings, {run_id for run_id, _ in shown}, raters))
+    names = [rater_name(answer.found.raters[rater]) for rater in raters]
+    tasks = dict(zip(answer.ratings.run_ids, answer.ratings.tasks, strict=True))
+    columns, rows = steps_table(
+        shown,
+        _said(answer, shown, raters),
+        names,
+        tasks,
+        list_id=None,
+        why=[one.why for one in why[chosen]],
+    )
+    words = f"{len(steps):,} steps in {len({run for run, _ in steps}):,} runs"
+    show_table(
+        f"agreement_list_{key}", columns, rows, caption=f"{words}: each opens in the viewer, with all labels shown"
+    )
+
+
+def _said(answer: Answer, steps: Sequence[tuple[str, int]], raters: Sequence[int]) -> list[list[str]]:
+    """What each of these raters says of each of these steps."""
+    ratings = answer.ratings
+    codes: Array = said_codes(ratings, answer.question.unlabelled)
+    starts = dict(zip(ratings.run_ids, ratings.starts.tolist(), strict=True))
+    rows = [starts[run_id] + step - 1 for run_id, step in steps]
+    return [[WORDS[int(code)] for code in codes[row, list(raters)]] for row in rows]
+
+
+def _seen(ratings: Ratings, run_ids: Iterable[str], raters: Sequence[int]) -> set[tuple[str, Exposure]]:
+    """What somebody learns who sees these raters' labels on steps of these runs: their own are no news."""
+    others = [ratings.raters[rater] for rater in raters]
+    sources = {rater.source for rater in others if (rater.source, rater.name) != ("human", person())}
+    return {(run_id, _EXPOSES[source]) for run_id in run_ids for source in sources}

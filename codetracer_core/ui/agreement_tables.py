@@ -1,0 +1,289 @@
+"""Numbers of an agreement as tables: from results to columns and rows. The ``pick`` of a cell names the steps that it
+counts (``as_pick``)."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from codetracer_core.agreement import Agreement, Selection
+from codetracer_core.agreement.measures import Measures
+from codetracer_core.agreement.selection import (
+    Differ,
+    RunSaid,
+    Said,
+    Together,
+    Voted,
+)
+from codetracer_core.agreement.told import Scope, measure_rows, pairings_in_words, rater_name, selection_words
+from codetracer_core.intervals import Estimate
+from codetracer_core.ratings import CATEGORIES, INCORRECT, UNCERTAIN, UNUSEFUL, Rater
+from codetracer_core.ui.links import step_address
+from codetracer_core.ui.tables import Cell, Column, Row, estimate_cell, number
+
+Table = tuple[list[Column], list[Row]]
+
+MOST_RUNS = 500
+"""Rows of the table of runs; the downloads hold all of them."""
+_SELECTIONS: Mapping[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Selection)}
+
+
+def as_pick(selection: Selection) -> str:
+    """A selection of steps as text, for a cell and for the address."""
+    return json.dumps([type(selection).__name__, asdict(selection)], separators=(",", ":"))
+
+
+def as_selection(pick: str, raters: Sequence[Rater]) -> Selection | None:
+    """The selection of this text; None if it is none, or of raters that are not there."""
+    try:
+        name, fields = json.loads(pick)
+        found: Selection = _SELECTIONS[name].validate_python(fields)
+        selection_words(found, raters)
+    except (ValueError, TypeError, KeyError, IndexError, ValidationError):
+        return None
+    return found
+
+
+def count(n: int, selection: Selection | None = None) -> Cell:
+    """A count; one that is not 0 opens the steps that it counts."""
+    return Cell(f"{n:,}", value=float(n), pick=as_pick(selection) if n and selection is not None else "")
+
+
+def plain(estimate: Estimate, *, digits: int = 2) -> Cell:
+    """A value that never has an interval."""
+    if estimate.value is None:
+        return estimate_cell(estimate)
+    return Cell(number(estimate.value, digits=digits), value=estimate.value)
+
+
+# --- measures --------------------------------------------------------------------------------------------------------
+
+
+def measures_table(of: Sequence[tuple[str, Measures]]) -> Table:
+    """One row per measure of a question, a column per reading of the labels."""
+    columns = [Column("name", "Measure")]
+    columns += [Column(f"of{at}", name, "interval", scale=(-0.2, 1.0)) for at, (name, _) in enumerate(of)]
+    columns.append(Column("says", "What it says"))
+    told = [measure_rows(measures) for _, measures in of]
+    rows = []
+    for line in zip(*told, strict=True):
+        name, _, says = line[0]
+        values = {f"of{at}": estimate_cell(value, digits=3) for at, (_, value, _) in enumerate(line)}
+        rows.append(Row(name, {"name": Cell(name), **values, "says": Cell(says)}))
+    return columns, rows
+
+
+def questions_table(scope: Scope) -> Table:
+    """One row per question."""
+    columns = [
+        Column("question", "Question"),
+        Column("n", "Compared", "number"),
+        Column("alpha", "Alpha", "interval", scale=(-0.2, 1.0)),
+        Column(
+            "psa", "PSA", "interval", help="Agreement on the answer that is looked for; of three classes: on unuseful."
+        ),
+        Column("raw", "Raw agreement", "interval", scale=(0.0, 1.0)),
+        Column("counts", "Counts"),
+    ]
+    rows = [
+        Row(
+            of.question,
+            {
+                "question": Cell(of.question),
+                "n": Cell(f"{of.units:,} {of.unit}s", value=float(of.units)),
+                "alpha": estimate_cell(of.alpha),
+                "psa": estimate_cell(of.specific[-1]),
+                "raw": estimate_cell(of.raw),
+                "counts": Cell(pairings_in_words(of)),
+            },
+        )
+        for of in scope.questions
+    ]
+    return columns, rows
+
+
+def pairs_table(found: Agreement) -> Table:
+    """One row per two raters."""
+    columns = [
+        Column("pair", "Two raters"),
+        Column("runs", "Runs", "number", help="With at least one step that both rated."),
+        Column("steps", "Steps", "number", help="That both rated."),
+        Column("alpha", "Alpha", "interval", scale=(-0.2, 1.0)),
+        Column("psa", "PSA", "interval", scale=(0.0, 1.0), help="Where one says incorrect, how often the other does."),
+        Column("differ", "Differ on", "number", help="Steps on which their verdicts are not the same."),
+        Column("onset", "Same onset", "interval", scale=(0.0, 1.0), help="Of the runs in which both have one."),
+    ]
+    rows = []
+    for pair in found.pairs:
+        names = [rater_name(found.raters[at]) for at in (pair.first, pair.second)]
+        table = pair.classes.table or ()
+        alike = sum(row[at] for at, row in enumerate(table))
+        rows.append(
+            Row(
+                " · ".join(names),
+                {
+                    "pair": Cell(" · ".join(names)),
+                    "runs": count(pair.incorrect.runs),
+                    "steps": count(pair.incorrect.units),
+                    "alpha": estimate_cell(pair.incorrect.alpha),
+                    "psa": estimate_cell(pair.incorrect.psa),
+                    "differ": count(pair.classes.units - alike, Differ((pair.first, pair.second))),
+                    "onset": estimate_cell(pair.onset.within[0].share),
+                },
+            )
+        )
+    return columns, rows
+
+
+# --- labels ----------------------------------------------------------------------------------------------------------
+
+
+def confusion(scope: Scope, found: Agreement) -> list[list[Cell]]:
+    """Three classes: of two raters the first one's label by the second one's, else pairs of labels on one step."""
+    kinds = range(len(CATEGORIES))
+    if scope.classes.table is not None:
+        first, second = scope.raters
+        table = scope.classes.table
+        return [
+            [count(table[ours][theirs], Said(((first, (ours,)), (second, (theirs,))))) for theirs in kinds]
+            for ours in kinds
+        ]
+    return [
+        [count(label.with_others[other], Together(found.over, at, other)) for other in kinds]
+        for at, label in enumerate(found.labels)
+    ]
+
+
+def votes_table(found: Agreement) -> Table:
+    """How many of how many raters call a step incorrect."""
+    columns = [Column("votes", "Say incorrect"), Column("steps", "Steps", "number")]
+    rows = [
+        Row(
+            f"{votes.positive}/{votes.ratings}",
+            {
+                "votes": Cell(f"{votes.positive} of {votes.ratings}", value=votes.ratings + votes.positive / 100),
+                "steps": count(votes.units, Voted(found.over, votes.ratings, votes.positive)),
+            },
+        )
+        for votes in found.votes
+    ]
+    return columns, rows
+
+
+def run_matrix(of: Measures, scope: Scope) -> list[list[Cell]]:
+    """Of two raters: what they say of whole runs, the first one's answer by the second one's."""
+    first, second = scope.raters
+    table = of.table or ((0, 0), (0, 0))
+    what: Any = "run verdict" if of is scope.run_verdicts else "has incorrect"
+    return [
+        [count(table[ours][theirs], RunSaid(first, second, ours, theirs, what)) for theirs in (0, 1)] for ours in (0, 1)
+    ]
+
+
+# --- runs and raters -------------------------------------------------------------------------------------------------
+
+
+def runs_table(found: Agreement, tasks: Mapping[str, str | None]) -> Table:
+    """One row per run, where raters differ most first: what each of the headline's raters found."""
+    columns = [
+        Column("run", "Run"),
+        Column("steps", "Steps", "number", help="With at least two labels."),
+        Column("psa", "PSA", "number", help="Agreement on incorrect in this run. Never averaged over runs."),
+        Column("both", "Both incorrect", "number", help="Pairs of labels on one step."),
+        Column("one", "One of two", "number"),
+    ]
+    for at in found.over:
+        columns.append(Column(f"incorrect{at}", f"Incorrect: {rater_name(found.raters[at])}", "number"))
+        columns.append(Column(f"onset{at}", "Onset", "number"))
+    rows = []
+    for run in found.by_run[:MOST_RUNS]:
+        differ = Differ(found.over, run.run_id)
+        cells = {
+            "run": Cell(tasks.get(run.run_id) or run.run_id, href=step_address(run.run_id, show_labels=True)),
+            "steps": count(run.steps),
+            "psa": plain(run.psa),
+            "both": count(run.pairings.both),
+            "one": count(run.pairings.one, differ),
+        }
+        for at, incorrect, onset in zip(found.over, run.incorrect, run.onsets, strict=True):
+            none = Cell("–", tone="weak")
+            cells[f"incorrect{at}"] = none if incorrect is None else count(incorrect)
+            cells[f"onset{at}"] = Cell(str(onset), value=float(onset)) if onset else none
+        rows.append(Row(run.run_id, cells))
+    return columns, rows
+
+
+def raters_table(found: Agreement) -> Table:
+    """One row per rater."""
+    columns = [
+        Column("who", "Rater"),
+        Column("runs", "Runs", "number", help="Finished; of others only what they said counts."),
+        Column("steps", "Steps", "number", help="That count with a verdict."),
+        Column("incorrect", "Say incorrect", "interval", help="Share of those steps."),
+        Column("incorrect_steps", "Steps", "number"),
+        Column("unuseful_steps", "Unuseful", "number"),
+        Column("uncertain", "Uncertain", "number", help="Missing in every statistic."),
+        Column("unlabelled", "Unlabelled", "number", help="Steps without a verdict in runs that they finished."),
+        Column("pace", "Seconds per step", "number", help="Median over runs of time on task by steps."),
+        Column("psa", "PSA with adjudicated", "interval", scale=(0.0, 1.0)),
+        Column("kappa", "Kappa with adjudicated", "interval", scale=(-0.2, 1.0)),
+    ]
+    rows = []
+    for report in found.by_rater:
+        who, steps = report.rater, report.steps
+        incorrect, unuseful = (round((share.value or 0.0) * steps) for share in (report.incorrect, report.unuseful))
+        cells = {
+            "who": Cell(rater_name(found.raters[who])),
+            "runs": Cell(
+                f"{report.runs:,}" + (f" + {report.unfinished_runs:,}" if report.unfinished_runs else ""),
+                value=float(report.runs),
+            ),
+            "steps": count(steps),
+            "incorrect": estimate_cell(report.incorrect, percent=True),
+            "incorrect_steps": count(incorrect, Said(((who, (INCORRECT,)),))),
+            "unuseful_steps": count(unuseful, Said(((who, (UNUSEFUL,)),))),
+            "uncertain": count(report.uncertain, Said(((who, (UNCERTAIN,)),))),
+            "unlabelled": count(report.unlabelled),
+            "pace": plain(report.seconds_per_step, digits=1),
+            "psa": estimate_cell(report.psa_with_adjudicated),
+            "kappa": estimate_cell(report.kappa_with_adjudicated),
+        }
+        rows.append(Row(str(who), cells))
+    return columns, rows
+
+
+# --- steps -----------------------------------------------------------------------------------------------------------
+
+
+def steps_table(
+    steps: Sequence[tuple[str, int]],
+    said: Sequence[Sequence[str]],
+    names: Sequence[str],
+    tasks: Mapping[str, str | None],
+    *,
+    list_id: str | None,
+    why: Sequence[str] = (),
+) -> Table:
+    """Steps with what each rater says of them; each opens the viewer there, with these labels shown."""
+    columns = [
+        Column("task", "Task"),
+        Column("step", "Step", "number"),
+        *(Column(f"said{at}", name) for at, name in enumerate(names)),
+        *([Column("why", "Why it is instructive")] if why else []),
+        Column("run", "Run"),
+    ]
+    tones: Mapping[str, Any] = {"incorrect": "bad", "correct": "good", "unlabelled": "weak", "uncertain": "weak"}
+    rows = []
+    for at, ((run_id, step), words) in enumerate(zip(steps, said, strict=True)):
+        href = step_address(run_id, step, show_labels=True, list_id=list_id)
+        cells = {
+            "task": Cell(tasks.get(run_id) or run_id, href=href),
+            "step": Cell(str(step), value=float(step), href=href),
+            "run": Cell(run_id, tone="weak"),
+            **{f"said{which}": Cell(word, tone=tones.get(word, "")) for which, word in enumerate(words)},
+            **({"why": Cell(why[at])} if why else {}),
+        }
+        rows.append(Row(f"{run_id} {step}", cells))
+    return columns, rows
