@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import duckdb
 from pydantic import TypeAdapter, ValidationError
@@ -32,6 +32,9 @@ from codetracer_core.store.results import (
 )
 from codetracer_core.store.rows import NO_JUDGEMENT, reasons_against
 from codetracer_core.store.workspace import Workspace
+
+if TYPE_CHECKING:  # pandas is loaded when frames are asked for, not with the store
+    from codetracer_core.analytics.frames import Frames, Labels
 
 _STAGES = TypeAdapter(tuple[Stage, ...])
 
@@ -201,6 +204,25 @@ class Reader:
         with self._cursor() as cursor:
             rows = cursor.execute(f"SELECT {columns} FROM step {where} ORDER BY run_id, step_id", values).fetchall()
         return [StepFacts._make(row) for row in rows]
+
+    def frames(
+        self, labels: "Labels", *, run_ids: Sequence[str] | None = None, blind: Collection[str] = ()
+    ) -> "Frames":
+        """Runs by id with all their steps and the labels of one source, for figures over many runs.
+
+        None asks for every run; those in ``blind`` are left out.
+        """
+        from codetracer_core.store import tables
+
+        with self._cursor() as cursor:
+            return tables.frames_in(cursor, labels, run_ids=run_ids, blind=blind)
+
+    def label_sources(self, blind: Collection[str] = ()) -> "dict[Labels, int]":
+        """Whose labels there are, and of how many runs; those in ``blind`` are not counted."""
+        from codetracer_core.store import tables
+
+        with self._cursor() as cursor:
+            return tables.sources_in(cursor, blind)
 
     def search_text(self, query: str) -> dict[str, int]:
         """Number of steps per run whose action, observation or thought holds ``query`` (literally, whatever the case).

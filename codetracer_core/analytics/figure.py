@@ -1,0 +1,184 @@
+"""What a figure over many runs is, before it is drawn: rows of numbers, what they rest on, and the runs behind them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from codetracer_core.analytics.frames import Frames, names_in
+from codetracer_core.intervals import SEED, Array, Estimate, estimate, ratio, summed
+
+Group = Literal["model", "agent", "agent_model", "outcome", "category", "difficulty", "collection", "all"]
+"""What runs are told apart by. "agent_model": agent and model together; "all": nothing."""
+GROUPS: tuple[Group, ...] = get_args(Group)
+GROUP_WORDS: dict[Group, str] = {
+    "model": "model",
+    "agent": "agent",
+    "agent_model": "agent and model",
+    "outcome": "outcome",
+    "category": "task category",
+    "difficulty": "difficulty",
+    "collection": "collection",
+    "all": "nothing",
+}
+Needs = Literal["outcome", "labels", "cost"]
+
+
+@dataclass(frozen=True, eq=False)
+class FigureData:
+    """The data of one figure."""
+
+    rows: pd.DataFrame
+    """One row per mark, numbered from 0. Shares are between 0 and 1, ``low`` and ``high`` the ends of their 95 %
+    interval; where one is missing, ``why`` says why. Its columns: see the function that made it."""
+    notes: tuple[str, ...] = ()
+    """How many runs and steps, what was left out and why, how intervals were made."""
+    behind: pd.DataFrame = field(default_factory=lambda: places([]))
+    """The runs that a mark counts: row (number in ``rows``), run_id, step (missing: no step of the run in particular)."""
+    why: str = ""
+    """Set if there is nothing to draw: why, in a sentence. Then ``rows`` is empty."""
+    by: Group = "all"
+    tells_steps: bool = False
+    """``behind`` (or ``rows``) tells which steps of a run are labelled how."""
+
+    def runs_behind(self, rows: Iterable[int]) -> list[tuple[str, int | None]]:
+        """The runs behind some marks, by id, each with the first step that these marks count of it."""
+        chosen = self.behind[self.behind["row"].isin(set(rows))]
+        first = chosen.groupby("run_id", sort=True)["step"].min()
+        return [(str(run_id), None if np.isnan(step) else int(step)) for run_id, step in first.items()]
+
+    def as_csv(self) -> str:
+        """The rows as CSV, with numbers that can be read back exactly."""
+        return self.rows.to_csv(index=False, lineterminator="\n")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure that can be asked for."""
+
+    name: str
+    title: str
+    question: str
+    """The one question that it answers."""
+    needs: frozenset[Needs]
+    compute: Callable[[Frames, Group], FigureData]
+    by: Group = "all"
+    """What it tells runs apart by if nothing else is asked for."""
+    groups: tuple[Group, ...] = ()
+    """What else it can tell them apart by; empty: it is drawn in one way."""
+
+
+def nothing(why: str, notes: Sequence[str] = ()) -> FigureData:
+    return FigureData(pd.DataFrame(), tuple(notes), why=why)
+
+
+def places(found: Sequence[tuple[int, str, float]]) -> pd.DataFrame:
+    """(row, run_id, step) as ``FigureData.behind``; NaN for no step."""
+    frame = pd.DataFrame(list(found), columns=["row", "run_id", "step"])
+    return frame.astype({"row": np.int64, "run_id": object, "step": float})
+
+
+def number_of(count: int, thing: str) -> str:
+    """ "1 run", "2,000 runs"."""
+    return f"{count:,} {thing}{'s' * (count != 1)}"
+
+
+MOST_GROUPS = 12
+"""More are not told apart in one figure: those with the fewest runs are taken together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grouped:
+    """Which group each run is in, the largest group first."""
+
+    names: tuple[str, ...]
+    of_run: Array
+    """Index into ``names``, shape (runs,)."""
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> "Iterable[tuple[str, Array]]":  # type: ignore[override]
+        return ((name, self.of_run == number) for number, name in enumerate(self.names))
+
+
+def grouped(frames: Frames, by: Group, *, most: int = MOST_GROUPS) -> Grouped:
+    """The runs by group; with more than ``most`` groups the smallest are one, "n others"."""
+    runs = frames.runs
+    if by == "all":
+        return Grouped(("all runs",), np.zeros(len(runs), dtype=np.int64))
+    names = names_in(runs, "agent") + " · " + names_in(runs, "model") if by == "agent_model" else names_in(runs, by)
+    counts = names.value_counts()
+    order = sorted(counts.index, key=lambda name: (-counts[name], name))
+    if by == "outcome":
+        order = [name for name in ("solved", "failed", "unknown") if name in counts.index]
+    if len(order) <= most:
+        number = {name: at for at, name in enumerate(order)}
+        return Grouped(tuple(order), names.map(number).to_numpy(dtype=np.int64))
+    kept = order[: most - 1]
+    rest = f"{len(order) - len(kept)} others"
+    number = {name: at for at, name in enumerate(kept)}
+    taken = names.map(number).fillna(most - 1).to_numpy(dtype=np.int64)
+    note = f"{len(order):,} groups by {GROUP_WORDS[by]}: the {rest} with the fewest runs are taken together."
+    return Grouped((*kept, rest), taken, (note,))
+
+
+def share(counted: Array, of: Array, clusters: Array, why: str) -> Estimate:
+    """What of ``of`` is ``counted``, all runs together: numbers per run, shape (runs,), and each run's cluster."""
+    return estimate(lambda sums: ratio(sums[..., 0], sums[..., 1]), cluster_sums([counted, of], clusters), why=why)
+
+
+def cluster_sums(columns: Sequence[Array], clusters: Array) -> Array:
+    """Numbers per run added up by cluster: shape (clusters, columns); only clusters that are there."""
+    _, number = np.unique(clusters, return_inverse=True)
+    values = np.column_stack([np.asarray(column, dtype=float) for column in columns])
+    return summed(values, number, int(number.max(initial=-1)) + 1)
+
+
+def as_columns(found: Estimate) -> dict[str, Any]:
+    """An estimate as columns of a row: value, low, high, clusters, and why one of them is missing."""
+    return {
+        "value": np.nan if found.value is None else found.value,
+        "low": np.nan if found.low is None else found.low,
+        "high": np.nan if found.high is None else found.high,
+        "clusters": found.clusters,
+        "why": found.why or found.why_no_interval,
+    }
+
+
+def interval_note(frames: Frames) -> str:
+    """How the intervals of a figure were made."""
+    tasks = frames.runs["task"]
+    cluster = "tasks" if tasks.dropna().duplicated().any() else "runs"
+    return f"95 % intervals: 2,000 draws of {cluster} (seed {SEED}); none with fewer than 10 {cluster}."
+
+
+def left_out(counts: Sequence[tuple[int, str]]) -> list[str]:
+    """Sentences on runs that a figure leaves out: (how many, why)."""
+    return [f"Left out: {number_of(count, 'run')}, {why}." for count, why in counts if count]
+
+
+def keep_known_outcomes(frames: Frames) -> tuple[Frames, list[str]]:
+    known = (frames.runs["outcome"] != "unknown").to_numpy()
+    return frames.of_runs(known), left_out([(int((~known).sum()), "whether they solved their task is not known")])
+
+
+def keep_labelled(frames: Frames) -> tuple[Frames, list[str]]:
+    """The runs of which the source of labels said all that it has to say: only there no verdict is a statement."""
+    state = frames.runs["labelled"]
+    whose = frames.labels.in_words
+    return frames.of_runs((state == "finished").to_numpy()), left_out(
+        [
+            (int((state == "no").sum()), f"without {whose}"),
+            (int((state == "begun").sum()), f"whose {whose} are not known to be complete"),
+        ]
+    )
+
+
+def counts_per_run(frames: Frames, of: Array) -> Array:
+    """How many steps of each run ``of`` (a truth value per step) is true of, shape (runs,)."""
+    return np.bincount(frames.steps["run"].to_numpy()[of], minlength=len(frames.runs)).astype(float)
+
+
+def with_note(data: FigureData, *notes: str) -> FigureData:
+    return replace(data, notes=(*data.notes, *notes))

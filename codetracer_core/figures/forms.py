@@ -1,0 +1,398 @@
+"""Figures in one panel: rates with whiskers, cells, curves."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from codetracer_core.analytics import GROUP_WORDS, FigureData
+from codetracer_core.analytics.frames import KINDS
+from codetracer_core.figures.style import (
+    Theme,
+    faint,
+    in_scale,
+    interval,
+    look_of,
+    percent,
+    plain_figure,
+    safe,
+    told,
+)
+
+_ROW, _CELL = 30, 40
+"""Heights of a row of whiskers and of a row of cells, pixels."""
+
+
+# ---------------------------------------------------------------- rates with whiskers
+
+
+def solved_rate(data: FigureData, theme: Theme) -> go.Figure:
+    rows = data.rows
+    return _whiskers(
+        rows,
+        theme,
+        names=[safe(group) for group in rows["group"]],
+        written=[f"{percent(row.value)}  {row.solved} of {row.runs}" for row in rows.itertuples()],
+        hovers=[f"{safe(row['group'], 90)}<br>{told(row, 'solved', 'runs')}" for _, row in rows.iterrows()],
+        axis="runs that solved their task",
+        limits=(0, 1),
+    )
+
+
+def replay(data: FigureData, theme: Theme) -> go.Figure:
+    rows = data.rows
+    return _whiskers(
+        rows,
+        theme,
+        names=[f"{safe(row.group)}, {row.when}" for row in rows.itertuples()],
+        written=[f"{percent(row.value)}  n = {row.runs}" for row in rows.itertuples()],
+        hovers=[
+            f"{safe(row['group'], 90)}, {row['when']}<br><b>{percent(row['value'])}</b> of {row['runs']}<br>"
+            f"{interval(row, percent)}"
+            for _, row in rows.iterrows()
+        ],
+        axis="pass@1, and the difference of the two",
+        limits=(min(0.0, float(rows["low"].min(skipna=True) or 0), float(rows["value"].min())), 1),
+    )
+
+
+def _whiskers(
+    rows: pd.DataFrame,
+    theme: Theme,
+    *,
+    names: Sequence[str],
+    written: Sequence[str],
+    hovers: Sequence[str],
+    axis: str,
+    limits: tuple[float, float],
+) -> go.Figure:
+    """A row for each number: its name at the left, the value with its interval, and in figures at the right."""
+    drawn = plain_figure(theme)
+    colour = theme.series[0]
+    at = np.arange(len(rows))
+    value = rows["value"]
+    drawn.add_scatter(
+        x=value,
+        y=at,
+        mode="markers",
+        customdata=at,
+        hovertext=hovers,
+        hovertemplate="%{hovertext}<extra></extra>",
+        marker={"color": colour, "size": 10},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": (rows["high"] - value).fillna(0),
+            "arrayminus": (value - rows["low"]).fillna(0),
+            "color": colour,
+            "thickness": 1.6,
+            "width": 5,
+        },
+    )
+    for place, text in enumerate(written):
+        drawn.add_annotation(
+            x=1,
+            xref="paper",
+            xanchor="left",
+            xshift=12,
+            y=place,
+            text=text,
+            showarrow=False,
+            font={"size": 13, "color": theme.text},
+        )
+    low, high = limits
+    drawn.update_layout(
+        height=_ROW * len(rows) + 64,
+        margin={"l": 8, "r": 150, "t": 8, "b": 48},
+        xaxis={"title": {"text": axis}, "tickformat": ".0%", "range": [low - 0.02, high + 0.02]},
+        yaxis={
+            "tickvals": at,
+            "ticktext": list(names),
+            "range": [len(rows) - 0.4, -0.6],
+            "showgrid": False,
+        },
+    )
+    return drawn
+
+
+# ---------------------------------------------------------------- cells
+
+
+def solved_by_category(data: FigureData, theme: Theme) -> go.Figure:
+    rows = data.rows
+    counts = rows.groupby("category", sort=False)["runs"].sum()
+    categories = list(counts.index)
+    groups = list(rows.drop_duplicates("group")["group"])
+    groups.sort(key=lambda group: -int(rows.loc[rows["group"] == group, "runs"].sum()))
+    return _cells(
+        theme,
+        x=[groups.index(group) for group in rows["group"]],
+        y=[categories.index(category) for category in rows["category"]],
+        values=rows["value"],
+        texts=[f"{row.solved}/{row.runs}" for row in rows.itertuples()],
+        hovers=[
+            f"{safe(row['category'], 90)}, {safe(row['group'], 90)}<br>{told(row, 'solved', 'runs')}"
+            for _, row in rows.iterrows()
+        ],
+        columns=[safe(group, 28) for group in groups],
+        names=[f"{safe(category, 36)}  ({counts[category]})" for category in categories],
+        axis=GROUP_WORDS[data.by],
+        key="solved runs / runs; darker" if theme.background == "#ffffff" else "solved runs / runs; brighter",
+    )
+
+
+def error_ranges(data: FigureData, theme: Theme) -> go.Figure:
+    rows = data.rows
+    groups = list(dict.fromkeys(rows["group"]))
+    ranges = list(dict.fromkeys(rows["range"]))
+    of = rows.drop_duplicates("group").set_index("group")["of"]
+    return _cells(
+        theme,
+        x=[ranges.index(range_) for range_ in rows["range"]],
+        y=[groups.index(group) for group in rows["group"]],
+        values=rows["value"],
+        texts=["–" if not row.all_steps else percent(row.value) for row in rows.itertuples()],
+        hovers=[
+            f"{safe(row['group'], 90)}, steps {row['range']}<br>{told(row, 'steps', 'of')}<br>"
+            f"{int(row['all_steps']):,} steps of any verdict in this range"
+            for _, row in rows.iterrows()
+        ],
+        columns=ranges,
+        names=[f"{safe(group)}  ({of[group]})" for group in groups],
+        axis="steps of the run",
+        key="share of the group's incorrect steps (their number in brackets; – no run is so long);",
+    )
+
+
+def transitions(data: FigureData, theme: Theme) -> go.Figure:
+    rows = data.rows
+    lines = list(dict.fromkeys(zip(rows["group"], rows["before"], strict=True)))
+    of = rows.drop_duplicates(["group", "before"]).set_index(["group", "before"])["of"]
+    return _cells(
+        theme,
+        x=[KINDS.index(kind) for kind in rows["after"]],
+        y=[lines.index((row.group, row.before)) for row in rows.itertuples()],
+        values=rows["value"],
+        texts=[percent(row.value) for row in rows.itertuples()],
+        hovers=[
+            f"{safe(row['group'], 90)}: {row['before']}, then {row['after']}<br>{told(row, 'steps', 'of')}"
+            for _, row in rows.iterrows()
+        ],
+        columns=[f"then {kind}" for kind in KINDS],
+        names=[f"{safe(group)}: {before}  ({of[group, before]:,})" for group, before in lines],
+        axis="the next step",
+        key="share of the steps that follow (number of steps in brackets);",
+    )
+
+
+def _cells(
+    theme: Theme,
+    *,
+    x: Sequence[int],
+    y: Sequence[int],
+    values: "pd.Series[float]",
+    texts: Sequence[str],
+    hovers: Sequence[str],
+    columns: Sequence[str],
+    names: Sequence[str],
+    axis: str,
+    key: str,
+) -> go.Figure:
+    """A table of squares that are the darker the greater the share; what it is stands in each."""
+    drawn = plain_figure(theme)
+    colours, inks = zip(*(in_scale(theme, value) for value in values), strict=True)
+    drawn.add_scatter(
+        x=list(x),
+        y=list(y),
+        mode="markers+text",
+        text=list(texts),
+        textposition="middle center",
+        textfont={"size": 12, "color": list(inks)},
+        customdata=np.arange(len(values)),
+        hovertext=list(hovers),
+        hovertemplate="%{hovertext}<extra></extra>",
+        marker={
+            "symbol": "square",
+            "size": _CELL - 2,
+            "color": list(colours),
+            "line": {"width": 1, "color": theme.grid},
+        },
+    )
+    tall = max((len(column) for column in columns), default=0) > 12
+    top = 150 if tall else 56
+    drawn.update_layout(
+        height=_CELL * len(names) + top + 40,
+        margin={"l": 8, "r": 60, "t": top, "b": 40},
+        xaxis={
+            "tickvals": list(range(len(columns))),
+            "ticktext": list(columns),
+            "tickangle": -35 if tall else 0,
+            "side": "top",
+            "title": {"text": axis},
+            "range": [-0.6, max(len(columns) - 0.4, 7.6 if tall else 5.6)],
+            "showgrid": False,
+        },
+        yaxis={
+            "tickvals": list(range(len(names))),
+            "ticktext": list(names),
+            "range": [len(names) - 0.5, -0.5],
+            "showgrid": False,
+        },
+    )
+    tone = "darker: more" if theme.background == "#ffffff" else "brighter: more"
+    drawn.add_annotation(
+        text=f"{key.split(';')[0]}; {tone}",
+        x=0,
+        xref="paper",
+        xanchor="left",
+        y=0,
+        yref="paper",
+        yanchor="top",
+        yshift=-10,
+        showarrow=False,
+        font={"size": 12, "color": theme.quiet},
+    )
+    return drawn
+
+
+# ---------------------------------------------------------------- curves
+
+
+def solved_by_budget(data: FigureData, theme: Theme) -> go.Figure:
+    return _curves(
+        data,
+        theme,
+        steps=True,
+        hover=lambda row: f"within {int(row['at']):,} steps: {told(row, 'solved', 'runs')}",
+        x="step limit",
+        y="runs that solved their task within it",
+        counted="runs",
+    )
+
+
+def error_free(data: FigureData, theme: Theme) -> go.Figure:
+    return _curves(
+        data, theme, steps=True, hover=_survival("after step"), x="step", y="runs still without an error", from_one=True
+    )
+
+
+def onset_to_failure(data: FigureData, theme: Theme) -> go.Figure:
+    return _curves(
+        data,
+        theme,
+        steps=True,
+        hover=_survival("steps after the onset:"),
+        x="steps after the failure onset",
+        y="runs without a failed command since",
+        from_one=True,
+    )
+
+
+def kinds_by_position(data: FigureData, theme: Theme) -> go.Figure:
+    return _curves(
+        data,
+        theme,
+        steps=False,
+        hover=lambda row: f"{row['tenth'] * 10}–{row['tenth'] * 10 + 10} % of the run: {told(row, 'steps', 'of')}",
+        x="place in the run, percent of its steps",
+        y="steps that change something",
+    )
+
+
+def _survival(words: str) -> Callable[[Any], str]:
+    return lambda row: (
+        f"{words} {int(row['at']):,}: <b>{percent(row['value'])}</b><br>{int(row['at_risk']):,} runs reach it, "
+        f"{int(row['errors']):,} fall since the mark before<br>{interval(row, percent)}"
+    )
+
+
+def _curves(
+    data: FigureData,
+    theme: Theme,
+    *,
+    steps: bool,
+    hover: Callable[[Any], str],
+    x: str,
+    y: str,
+    counted: str = "",
+    from_one: bool = False,
+) -> go.Figure:
+    """A curve for each group with its interval as a band; its name stands at its end.
+
+    ``steps``: the value holds until the next one. ``from_one``: all begin at 100 %.
+    """
+    drawn = plain_figure(theme)
+    shape = "hv" if steps else "linear"
+    ends: list[tuple[float, str, str]] = []
+    furthest = float(data.rows["at"].max())
+    for number, (group, rows) in enumerate(data.rows.groupby("group", sort=False)):
+        colour, symbol, dash = look_of(str(group), number, theme)
+        rows = rows[rows["value"].notna()]
+        if not len(rows):
+            continue
+        at, value = list(rows["at"]), list(rows["value"])
+        bounded = rows[rows["low"].notna()]
+        if len(bounded):
+            # a band of a step curve is drawn along its steps
+            edge = {"mode": "lines", "line": {"width": 0, "shape": shape}, "hoverinfo": "skip", "showlegend": False}
+            drawn.add_scatter(x=list(bounded["at"]), y=list(bounded["low"]), **edge)
+            drawn.add_scatter(
+                x=list(bounded["at"]), y=list(bounded["high"]), fill="tonexty", fillcolor=faint(colour), **edge
+            )
+        first = 0.0 if data.rows["at"].min() >= 0 else float(data.rows["at"].min())
+        lead = [(first, 1.0 if from_one else 0.0)] if steps and at[0] > 0 else []
+        drawn.add_scatter(
+            x=[place for place, _ in lead] + at + ([furthest] if counted and at[-1] < furthest else []),
+            y=[share for _, share in lead] + value + ([value[-1]] if counted and at[-1] < furthest else []),
+            mode="lines",
+            line={"color": colour, "width": 2, "dash": dash, "shape": shape},
+            hoverinfo="skip",
+        )
+        drawn.add_scatter(
+            x=at,
+            y=value,
+            mode="markers",
+            customdata=list(rows.index),
+            hovertext=[f"{safe(group, 90)}<br>{hover(row)}" for _, row in rows.iterrows()],
+            hovertemplate="%{hovertext}<extra></extra>",
+            marker={"color": colour, "symbol": symbol, "size": 7},
+        )
+        size = f" ({int(rows[counted].iloc[0])})" if counted else ""
+        ends.append((value[-1], f"{safe(group, 30)}{size}", colour))
+    _name_curves(drawn, ends)
+    widest = max((len(name) for _, name, _ in ends), default=0)
+    drawn.update_layout(
+        height=440,
+        margin={"l": 8, "r": min(30 + 7 * widest, 260), "t": 12, "b": 52},
+        xaxis={"title": {"text": x}, "range": [0, furthest * 1.01 or 1]},
+        yaxis={"title": {"text": y}, "tickformat": ".0%", "range": [-0.02, 1.02]},
+    )
+    return drawn
+
+
+def _name_curves(drawn: go.Figure, ends: Sequence[tuple[float, str, str]], least: float = 0.055) -> None:
+    """Names at the right, at the height of the curve's end, moved apart where they would touch."""
+    place = -1.0
+    placed = []
+    for value, name, colour in sorted(ends):
+        place = max(value, place + least)
+        placed.append([place, name, colour])
+    over = (placed[-1][0] - 1) if placed else 0
+    for number in range(len(placed) - 1, -1, -1):
+        if over <= 0:
+            break
+        above = placed[number + 1][0] - least if number + 1 < len(placed) else 1.0
+        placed[number][0] = min(placed[number][0], above)
+    for height, name, colour in placed:
+        drawn.add_annotation(
+            x=1,
+            xref="paper",
+            xanchor="left",
+            xshift=8,
+            y=height,
+            text=name,
+            showarrow=False,
+            font={"color": colour, "size": 13},
+        )
