@@ -19,6 +19,7 @@ from codetracer_core.analytics.figure import (
     nothing,
     number_of,
     places,
+    run_places,
     share,
     with_note,
 )
@@ -31,8 +32,8 @@ MOST_STRIPS = 120
 def step_budget(frames: Frames, by: Group) -> FigureData:
     """Steps per run by verdict and by kind, for each group and outcome.
 
-    Columns: group, outcome, split ("verdict" or "kind"), what (a verdict or a kind), runs, steps, value (steps per run),
-    low, high, clusters, why. By verdict only runs count that have labels of the source.
+    Columns: group, outcome, split ("verdict" or "kind"), what (a verdict or a kind), runs, steps, value (steps per
+    run), low, high, clusters, why. By verdict only runs count that have labels of the source.
     """
     if not len(frames.steps):
         return nothing("There are no steps.")
@@ -68,14 +69,15 @@ def step_budget(frames: Frames, by: Group) -> FigureData:
     ]
     if silent:
         notes.append(
-            f"{number_of(silent, 'step')} of labelled runs have no verdict. They are shown as what they are, unlabelled; "
-            "who counts whatever is not labelled wrong as useful adds them to correct."
+            f"{number_of(silent, 'step')} of labelled runs have no verdict and stand apart, as unlabelled; who counts "
+            "whatever is not labelled wrong as useful adds them to correct."
         )
     return FigureData(pd.DataFrame(rows), (*notes, interval_note(frames)), places(behind), by=by)
 
 
 def _ratios(frames: Frames) -> tuple[Frames, pd.DataFrame, list[str]]:
-    """The runs with a ratio, a row for each (run_id, steps, incorrect, unuseful, uncertain, value), what is left out."""
+    """The runs with a ratio, a row for each, and in sentences what is left out. Columns: run_id, steps, incorrect,
+    unuseful, uncertain, value."""
     told, out = keep_labelled(frames)
     verdict = told.steps["verdict"].astype(str).to_numpy()
     counts = {word: counts_per_run(told, verdict == word) for word in ("incorrect", "unuseful", "uncertain")}
@@ -93,16 +95,16 @@ def _ratio_notes(kept: Frames, out: list[str]) -> list[str]:
     return [
         f"{number_of(len(kept.runs), 'run')} with complete {kept.labels.in_words}.",
         *out,
-        "Effective: neither incorrect nor unuseful, as the paper counts; steps without a verdict in a completely labelled "
-        "run are effective, uncertain ones count on neither side.",
+        "Effective: neither incorrect nor unuseful, as the paper counts; steps without a verdict in a completely "
+        "labelled run are effective, uncertain ones count on neither side.",
     ]
 
 
 def effective_ratio(frames: Frames, by: Group) -> FigureData:
     """How many runs of a group have which effective-action ratio, in tenths.
 
-    Columns: group, first and last (of the ratio; the last tenth includes 1), runs (in it), of (runs of the group), value
-    (runs / of), low, high, clusters, why.
+    Columns: group, first and last (of the ratio; the last tenth includes 1), runs (in it), of (runs of the group),
+    value (runs / of), low, high, clusters, why.
     """
     kept, table, out = _ratios(frames)
     if not len(table):
@@ -141,7 +143,7 @@ def effective_runs(frames: Frames, by: Group) -> FigureData:
     order = ["run_id", "group", "outcome", "steps", "incorrect", "unuseful", "uncertain", "value"]
     behind = [(at, run_id, np.nan) for at, run_id in enumerate(rows["run_id"])]
     notes = [*_ratio_notes(kept, out), *groups.notes]
-    return FigureData(rows[order], tuple(notes), places(behind), by=by)
+    return FigureData(rows[order], tuple(notes), places(behind), by=by, tells_runs=True)
 
 
 def kinds_by_position(frames: Frames, by: Group) -> FigureData:
@@ -155,7 +157,6 @@ def kinds_by_position(frames: Frames, by: Group) -> FigureData:
     groups = grouped(frames, by, most=6)
     run, tenth = frames.steps["run"].to_numpy(), tenths(frames)
     changes = (frames.steps["kind"] == "change").to_numpy()
-    ids = frames.runs["run_id"].to_numpy()
     rows: list[dict[str, Any]] = []
     behind: list[tuple[int, str, float]] = []
     for group, here in groups:
@@ -164,7 +165,7 @@ def kinds_by_position(frames: Frames, by: Group) -> FigureData:
             counted, of = counts_per_run(frames, within & changes), counts_per_run(frames, within)
             found = share(counted[here], of[here], frames.clusters[here], "no step")
             first = frames.steps[within & changes].groupby("run")["step_id"].min()
-            behind += [(len(rows), str(ids[at]), float(step)) for at, step in first.items()]
+            behind += run_places(frames, first, len(rows))
             count = {"steps": int(counted[here].sum()), "of": int(of[here].sum())}
             rows.append({"group": group, "tenth": number, "at": 10 * number + 5, **count} | as_columns(found))
     notes = [
@@ -179,8 +180,8 @@ def kinds_by_position(frames: Frames, by: Group) -> FigureData:
 def transitions(frames: Frames, by: Group) -> FigureData:
     """What kind of step follows which.
 
-    Columns: group, before, after (kinds), steps (pairs of consecutive steps), of (pairs that begin with ``before``), value
-    (steps / of), low, high, clusters, why.
+    Columns: group, before, after (kinds), steps (pairs of consecutive steps), of (pairs that begin with ``before``),
+    value (steps / of), low, high, clusters, why.
     """
     steps = frames.steps
     run, kind = steps["run"].to_numpy(), steps["kind"].astype(str).to_numpy()
@@ -190,7 +191,6 @@ def transitions(frames: Frames, by: Group) -> FigureData:
     pair_run, first, then = run[:-1][follows], kind[:-1][follows], kind[1:][follows]
     step_id = steps["step_id"].to_numpy()[:-1][follows]
     groups = grouped(frames, by, most=3)
-    ids = frames.runs["run_id"].to_numpy()
     rows: list[dict[str, Any]] = []
     behind: list[tuple[int, str, float]] = []
 
@@ -204,7 +204,7 @@ def transitions(frames: Frames, by: Group) -> FigureData:
                 mine = (first == before) & (then == after) & here[pair_run]
                 found = share(per_run(mine)[here], of, frames.clusters[here], f"no step after {before}")
                 where = pd.Series(step_id[mine]).groupby(pair_run[mine]).min()
-                behind += [(len(rows), str(ids[at]), float(step)) for at, step in where.items()]
+                behind += run_places(frames, where, len(rows))
                 count = {"steps": int(mine.sum()), "of": int(of.sum())}
                 rows.append({"group": group, "before": before, "after": after, **count} | as_columns(found))
     pairs = int(follows.sum())
@@ -229,13 +229,13 @@ def strips_by_verdict(frames: Frames, by: Group) -> FigureData:
     out = left_out([(int((~spoken).sum()), f"without {words}")])
     if not spoken.any():
         return nothing(f"None of these runs has {words}.", out)
-    return replace(with_note(_strips(frames.of_runs(spoken), "verdict"), *out), tells_steps=True)
+    return replace(with_note(_strips(frames.of_runs(spoken), "verdict"), *out), tells_runs=True)
 
 
 def _strips(frames: Frames, shown: str) -> FigureData:
-    """Columns: run (its place from the top, from 0), run_id, task, agent, model, outcome, step_id, kind, verdict, shown (the
-    value of the column that is drawn). By outcome, the longest first; of many runs some that are spread evenly over
-    this order."""
+    """Columns: run (its place from the top, from 0), run_id, task, agent, model, outcome, step_id, kind, verdict, shown
+    (the value of the column that is drawn). By outcome, the longest first; of many runs some that are spread evenly
+    over this order."""
     have = frames.of_runs((frames.runs["step_count"] > 0).to_numpy())
     if not len(have.steps):
         return nothing("There are no steps.")

@@ -19,6 +19,7 @@ from codetracer_core.analytics.figure import (
     nothing,
     number_of,
     places,
+    run_places,
     share,
 )
 from codetracer_core.analytics.frames import Frames
@@ -39,8 +40,8 @@ def range_name(first: int, last: float) -> str:
 def error_position(frames: Frames, by: Group) -> FigureData:
     """Incorrect steps by where in the run they stand, in tenths of its length.
 
-    Columns: group, tenth (0 to 9), first and last (percent of the run), steps (incorrect ones in it), of (incorrect ones
-    of the group), value (steps / of), low, high, clusters, why.
+    Columns: group, tenth (0 to 9), first and last (percent of the run), steps (incorrect ones in it), of (incorrect
+    ones of the group), value (steps / of), low, high, clusters, why.
     """
     told, out = keep_labelled(frames)
     wrong = (told.steps["verdict"] == "incorrect").to_numpy()
@@ -84,7 +85,7 @@ def tenths(frames: Frames) -> Array:
     """In which tenth of its run (0 to 9) the middle of each step lies, shape (steps,)."""
     length = frames.runs["step_count"].to_numpy()[frames.steps["run"].to_numpy()]
     within = (frames.steps["step_id"].to_numpy() - 0.5) / length
-    return np.clip((within * TENTHS).astype(int), 0, TENTHS - 1)
+    return np.asarray(np.clip((within * TENTHS).astype(int), 0, TENTHS - 1))
 
 
 def error_ranges(frames: Frames, by: Group) -> FigureData:
@@ -148,9 +149,10 @@ def onsets(frames: Frames) -> Array:
 def error_free(frames: Frames, by: Group) -> FigureData:
     """Share of runs that are still without an error after so many steps.
 
-    The Kaplan–Meier estimate (Kaplan & Meier, "Nonparametric estimation from incomplete observations", JASA 53, 1958): a
-    run that ended without an error says nothing of later steps. Columns: group, at (steps), at_risk (runs that reach this
-    step and had no error before), errors (of them with the onset since the row before), value, low, high, clusters, why.
+    The Kaplan–Meier estimate (Kaplan & Meier, "Nonparametric estimation from incomplete observations", JASA 53, 1958):
+    a run that ended without an error says nothing of later steps. Columns: group, at (steps), at_risk (runs that reach
+    this step and had no error before), errors (runs with the onset since the row before), value, low, high, clusters,
+    why.
     """
     told, out = keep_labelled(frames)
     if not len(told.runs):
@@ -187,8 +189,8 @@ def _differing(frames: Frames) -> list[str]:
 def onset_to_failure(frames: Frames, by: Group) -> FigureData:
     """Share of runs in which no command has failed yet, so many steps after the failure onset.
 
-    A command fails with an exit code other than 0. Kaplan–Meier as ``error_free``; columns likewise, ``at`` counted from
-    the onset (0: the step of the onset itself).
+    A command fails with an exit code other than 0. Kaplan–Meier as ``error_free``; columns likewise, ``at`` counted
+    from the onset (0: the step of the onset itself).
     """
     told, out = keep_labelled(frames)
     if not len(told.runs):
@@ -218,11 +220,12 @@ def onset_to_failure(frames: Frames, by: Group) -> FigureData:
     groups = grouped(kept, by, most=_MOST_CURVES)
     rows, behind = _survival(kept, groups, np.where(event, first - onset, last), event, lambda run: float(first[run]))
     notes = [
-        f"{number_of(len(kept.runs), 'run')} with a failure onset by {kept.labels.in_words} and exit codes after it; in "
-        f"{int(event.sum()):,} of them a command failed at the onset or later.",
+        f"{number_of(len(kept.runs), 'run')} with a failure onset by {kept.labels.in_words} and exit codes after it; "
+        f"in {int(event.sum()):,} of them a command failed at the onset or later.",
         *out,
         *groups.notes,
-        "Kaplan–Meier: a run counts as long as it lasts. A failed command is a sign, no proof: it may have another cause.",
+        "Kaplan–Meier: a run counts as long as it lasts. A failed command is a sign, no proof: it may have another "
+        "cause.",
         interval_note(kept),
     ]
     return FigureData(rows, tuple(notes), places(behind), by=by, tells_steps=True)
@@ -281,9 +284,7 @@ def _kaplan_meier(counted: int, times: int) -> Callable[[Array], Array]:
 
 def _places(frames: Frames, steps: Array, row: int) -> list[tuple[int, str, float]]:
     """The first of these steps (a truth value each) of every run, as places behind a row."""
-    chosen = frames.steps[steps]
-    ids = frames.runs["run_id"].to_numpy()
-    return [(row, str(ids[run]), float(step)) for run, step in chosen.groupby("run")["step_id"].min().items()]
+    return run_places(frames, frames.steps[steps].groupby("run")["step_id"].min(), row)
 
 
 def _nobody(frames: Frames) -> str:

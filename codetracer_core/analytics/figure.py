@@ -1,6 +1,6 @@
 """What a figure over many runs is, before it is drawn: rows of numbers, what they rest on, and the runs behind them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -36,12 +36,14 @@ class FigureData:
     notes: tuple[str, ...] = ()
     """How many runs and steps, what was left out and why, how intervals were made."""
     behind: pd.DataFrame = field(default_factory=lambda: places([]))
-    """The runs that a mark counts: row (number in ``rows``), run_id, step (missing: no step of the run in particular)."""
+    """The runs that a mark counts: row (number in ``rows``), run_id, step (missing: no step in particular)."""
     why: str = ""
     """Set if there is nothing to draw: why, in a sentence. Then ``rows`` is empty."""
     by: Group = "all"
     tells_steps: bool = False
-    """``behind`` (or ``rows``) tells which steps of a run are labelled how."""
+    """``behind`` tells of a run at which step it is labelled so."""
+    tells_runs: bool = False
+    """``rows`` tell of single runs how they, or their steps, are labelled."""
 
     def runs_behind(self, rows: Iterable[int]) -> list[tuple[str, int | None]]:
         """The runs behind some marks, by id, each with the first step that these marks count of it."""
@@ -80,6 +82,12 @@ def places(found: Sequence[tuple[int, str, float]]) -> pd.DataFrame:
     return frame.astype({"row": np.int64, "run_id": object, "step": float})
 
 
+def run_places(frames: Frames, first: "pd.Series[int]", row: int) -> list[tuple[int, str, float]]:
+    """The first step that a row counts of each run (by the number of the run) as places."""
+    ids = frames.runs["run_id"].to_numpy()[first.index.to_numpy(dtype=np.int64)]
+    return [(row, str(run_id), float(step)) for run_id, step in zip(ids, first.to_numpy(), strict=True)]
+
+
 def number_of(count: int, thing: str) -> str:
     """ "1 run", "2,000 runs"."""
     return f"{count:,} {thing}{'s' * (count != 1)}"
@@ -98,7 +106,7 @@ class Grouped:
     """Index into ``names``, shape (runs,)."""
     notes: tuple[str, ...] = ()
 
-    def __iter__(self) -> "Iterable[tuple[str, Array]]":  # type: ignore[override]
+    def __iter__(self) -> Iterator[tuple[str, Array]]:
         return ((name, self.of_run == number) for number, name in enumerate(self.names))
 
 

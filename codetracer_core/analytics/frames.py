@@ -1,6 +1,6 @@
 """What figures over many runs are made of: plain frames of runs and of their steps, with the labels of one source."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -19,6 +19,10 @@ Labelled = Literal["finished", "begun", "no"]
 LABELLED: tuple[Labelled, ...] = get_args(Labelled)
 """How far the source is with a run. *finished*: it said all that it has to say (a person submitted it, a diagnosis did
 not fail, ground truth or an adjudication is there). *begun*: there are labels, and that is all one knows."""
+
+
+_ONE_VOICE: dict[str, LabelSource] = {"ground_truth": "ground_truth", "adjudicated": "adjudicated"}
+_NAMED: dict[str, LabelSource] = {"model": "model", "human": "human"}
 
 
 @dataclass(frozen=True)
@@ -44,10 +48,10 @@ class Labels:
     def parse(cls, text: str) -> "Labels":
         """``ground_truth``, ``adjudicated``, ``model:NAME`` or ``human:NAME``. Raises CodeTracerError."""
         source, colon, name = text.partition(":")
-        if source in ("ground_truth", "adjudicated") and not colon:
-            return cls(source)
-        if source in ("model", "human") and name.strip():
-            return cls(source, name.strip())
+        if source in _ONE_VOICE and not colon:
+            return cls(_ONE_VOICE[source])
+        if source in _NAMED and name.strip():
+            return cls(_NAMED[source], name.strip())
         raise CodeTracerError(
             f"{text!r} names no labels",
             remedy="Labels are ground_truth, adjudicated, model:NAME or human:NAME.",
@@ -95,7 +99,7 @@ def names_in(runs: pd.DataFrame, column: str) -> pd.Series:
     return runs[column].astype(object).where(runs[column].notna(), UNKNOWN).astype(str)
 
 
-def filtered(frames: Frames, wanted: dict[str, Collection[str]], *, text: str = "") -> Frames:
+def filtered(frames: Frames, wanted: Mapping[str, Collection[str]], *, text: str = "") -> Frames:
     """The runs that pass: per column one of these values (an empty collection asks for nothing), and ``text`` in run id
     or task, whatever the case. ``UNKNOWN`` finds runs of which it is not known."""
     keep = np.ones(len(frames.runs), dtype=bool)
@@ -110,9 +114,7 @@ def filtered(frames: Frames, wanted: dict[str, Collection[str]], *, text: str = 
 
 def made(runs: Sequence[dict[str, object]], steps: Sequence[dict[str, object]], labels: Labels = Labels()) -> Frames:
     """Frames of records, for whoever has no store; what a record does not say is missing."""
-    return typed(
-        pd.DataFrame(list(runs), columns=RUN_COLUMNS), pd.DataFrame(list(steps), columns=STEP_COLUMNS), labels
-    )
+    return typed(pd.DataFrame(list(runs), columns=RUN_COLUMNS), pd.DataFrame(list(steps), columns=STEP_COLUMNS), labels)
 
 
 RUN_COLUMNS = [

@@ -21,7 +21,7 @@ from codetracer_core.analytics.figure import (
     share,
 )
 from codetracer_core.analytics.frames import OUTCOMES, Frames, names_in
-from codetracer_core.intervals import difference, estimate, ratio, resampled
+from codetracer_core.intervals import Array, difference, estimate, ratio, resampled
 
 _NO_OUTCOME = "Of none of these runs it is known whether it solved its task."
 _MOST_BUDGETS = 40
@@ -80,8 +80,8 @@ def solved_rate(frames: Frames, by: Group) -> FigureData:
 def solved_by_budget(frames: Frames, by: Group) -> FigureData:
     """Share of runs that had solved their task within so many steps.
 
-    Columns: group, at (the limit, in steps), runs, solved (within the limit), value (solved / runs), low, high, clusters,
-    why. The runs behind a row are those that a smaller limit would have cut: solved, and not within the limit before.
+    Columns: group, at (the limit, in steps), runs, solved (within the limit), value (solved / runs), low, high,
+    clusters, why. The runs behind a row are those that the limit before would have cut off.
     """
     known, out = keep_known_outcomes(frames)
     if not len(known.runs):
@@ -122,11 +122,11 @@ def solved_by_budget(frames: Frames, by: Group) -> FigureData:
     return FigureData(pd.DataFrame(rows), tuple(notes), places(behind), by=by)
 
 
-def _spread(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _spread(values: Array) -> Array:
     """At most ``_MOST_BUDGETS`` of the values, first and last among them."""
     if len(values) <= _MOST_BUDGETS:
         return values
-    return values[np.unique(np.linspace(0, len(values) - 1, _MOST_BUDGETS).round().astype(int))]
+    return np.asarray(values[np.unique(np.linspace(0, len(values) - 1, _MOST_BUDGETS).round().astype(int))])
 
 
 MEASURES = {"cost_usd": "cost, US dollars", "tokens": "tokens, prompt and completion", "step_count": "steps"}
@@ -150,8 +150,8 @@ def cost(frames: Frames, by: Group) -> FigureData:
     rows = pd.concat(parts, ignore_index=True)
     known = {measure: int((rows["measure"] == measure).sum()) for measure in MEASURES}
     notes = [
-        f"{number_of(len(runs), 'run')}; known: cost of {known['cost_usd']:,}, tokens of {known['tokens']:,}. The others "
-        "are left out of that panel.",
+        f"{number_of(len(runs), 'run')}; known: cost of {known['cost_usd']:,}, tokens of {known['tokens']:,}. The "
+        "others are left out of that panel.",
         "Prompt tokens include those that were read from a cache. Boxes: median and quartiles; whiskers: 1.5 times "
         "the distance of the quartiles.",
     ]

@@ -1,7 +1,7 @@
 """Every figure over many runs, by name: what the page, the command line and the tests go by."""
 
 from codetracer_core.analytics import effort, errors, outcomes
-from codetracer_core.analytics.figure import GROUPS, Figure, FigureData, Group
+from codetracer_core.analytics.figure import Figure, FigureData, Group
 from codetracer_core.analytics.frames import Frames
 from codetracer_core.errors import NotFound
 
@@ -155,17 +155,14 @@ def figure_named(name: str) -> Figure:
     for figure in FIGURES:
         if figure.name == name:
             return figure
-    raise NotFound(
-        f"there is no figure {name!r}", remedy=f"There are {', '.join(figure.name for figure in FIGURES)}."
-    )
+    raise NotFound(f"there is no figure {name!r}", remedy=f"There are {', '.join(figure.name for figure in FIGURES)}.")
 
 
 def data_of(figure: Figure, frames: Frames, by: Group | None = None) -> FigureData:
     """The data of a figure, told apart as asked for or as it is by itself. Raises NotFound for what it cannot."""
     if by is not None and by not in (*figure.groups, figure.by):
-        offered = ", ".join(figure.groups) if figure.groups else "nothing"
         raise NotFound(
-            f"{figure.name} cannot be told apart by {by!r}",
-            remedy=f"It can by {offered}." if by in GROUPS else f"There are {', '.join(GROUPS)}.",
+            f"{figure.name} cannot tell runs apart by {by!r}",
+            remedy=f"It can by {', '.join(figure.groups)}." if figure.groups else "It is drawn in one way.",
         )
     return figure.compute(frames, by or figure.by)

@@ -31,7 +31,7 @@ def as_image(figure: go.Figure, format: Literal["svg", "png"], *, width: int = 1
     Raises CodeTracerError where there is no Chromium, or it does not answer.
     """
     import kaleido
-    from choreographer.errors import BrowserFailedError, ChromeNotFoundError  # loaded only to draw: they take a second
+    from kaleido.errors import BrowserFailedError, ChromeNotFoundError, KaleidoError  # they take a second to load
 
     try:
         drawn: bytes = kaleido.calc_fig_sync(
@@ -41,7 +41,7 @@ def as_image(figure: go.Figure, format: Literal["svg", "png"], *, width: int = 1
         )
     except ChromeNotFoundError:
         raise CodeTracerError("a picture needs Chromium or Chrome, and there is none here", remedy=_REMEDY) from None
-    except (BrowserFailedError, TimeoutError, RuntimeError) as error:
+    except (BrowserFailedError, KaleidoError, TimeoutError) as error:
         raise CodeTracerError(f"Chromium did not draw the figure ({type(error).__name__})", remedy=_REMEDY) from error
     return _settled(drawn.decode()).encode() if format == "svg" else drawn
 
@@ -49,7 +49,12 @@ def as_image(figure: go.Figure, format: Literal["svg", "png"], *, width: int = 1
 _REMEDY = "Install the package chromium, or write the figure as .html or .csv."
 
 
+_RANDOM = r'(?:id="(?:clip|legend|topdefs-|defs-|p[0-9a-f]{6}-)|class="[^"]* trace)([0-9a-f]{6})'
+
+
 def _settled(svg: str) -> str:
-    """The picture with the random part of its ids replaced, so that it can be compared and versioned."""
-    found = re.search(r'id="(?:clip|legend|topdefs-|defs-)?([0-9a-f]{6})', svg)
-    return svg.replace(found.group(1), "figure") if found else svg
+    """The picture with the random parts of its ids numbered, so that the same figure gives the same file."""
+    random = dict.fromkeys(re.findall(_RANDOM, svg))
+    for number, part in enumerate(random):
+        svg = svg.replace(part, f"figure{number}")
+    return svg

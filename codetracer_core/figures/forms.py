@@ -34,7 +34,7 @@ def solved_rate(data: FigureData, theme: Theme) -> go.Figure:
         rows,
         theme,
         names=[safe(group) for group in rows["group"]],
-        written=[f"{percent(row.value)}  {row.solved} of {row.runs}" for row in rows.itertuples()],
+        written=[f"{percent(row['value'])}  {row['solved']} of {row['runs']}" for _, row in rows.iterrows()],
         hovers=[f"{safe(row['group'], 90)}<br>{told(row, 'solved', 'runs')}" for _, row in rows.iterrows()],
         axis="runs that solved their task",
         limits=(0, 1),
@@ -47,7 +47,7 @@ def replay(data: FigureData, theme: Theme) -> go.Figure:
         rows,
         theme,
         names=[f"{safe(row.group)}, {row.when}" for row in rows.itertuples()],
-        written=[f"{percent(row.value)}  n = {row.runs}" for row in rows.itertuples()],
+        written=[f"{percent(row['value'])}  n = {row['runs']}" for _, row in rows.iterrows()],
         hovers=[
             f"{safe(row['group'], 90)}, {row['when']}<br><b>{percent(row['value'])}</b> of {row['runs']}<br>"
             f"{interval(row, percent)}"
@@ -153,7 +153,7 @@ def error_ranges(data: FigureData, theme: Theme) -> go.Figure:
         x=[ranges.index(range_) for range_ in rows["range"]],
         y=[groups.index(group) for group in rows["group"]],
         values=rows["value"],
-        texts=["–" if not row.all_steps else percent(row.value) for row in rows.itertuples()],
+        texts=["–" if not row["all_steps"] else percent(row["value"]) for _, row in rows.iterrows()],
         hovers=[
             f"{safe(row['group'], 90)}, steps {row['range']}<br>{told(row, 'steps', 'of')}<br>"
             f"{int(row['all_steps']):,} steps of any verdict in this range"
@@ -175,7 +175,7 @@ def transitions(data: FigureData, theme: Theme) -> go.Figure:
         x=[KINDS.index(kind) for kind in rows["after"]],
         y=[lines.index((row.group, row.before)) for row in rows.itertuples()],
         values=rows["value"],
-        texts=[percent(row.value) for row in rows.itertuples()],
+        texts=[percent(value) for value in rows["value"]],
         hovers=[
             f"{safe(row['group'], 90)}: {row['before']}, then {row['after']}<br>{told(row, 'steps', 'of')}"
             for _, row in rows.iterrows()
@@ -374,18 +374,15 @@ def _curves(
 
 def _name_curves(drawn: go.Figure, ends: Sequence[tuple[float, str, str]], least: float = 0.055) -> None:
     """Names at the right, at the height of the curve's end, moved apart where they would touch."""
-    place = -1.0
-    placed = []
-    for value, name, colour in sorted(ends):
-        place = max(value, place + least)
-        placed.append([place, name, colour])
-    over = (placed[-1][0] - 1) if placed else 0
-    for number in range(len(placed) - 1, -1, -1):
-        if over <= 0:
-            break
-        above = placed[number + 1][0] - least if number + 1 < len(placed) else 1.0
-        placed[number][0] = min(placed[number][0], above)
-    for height, name, colour in placed:
+    ordered = sorted(ends)
+    heights: list[float] = []
+    for value, _, _ in ordered:
+        heights.append(max(value, heights[-1] + least if heights else value))
+    top = 1.0
+    for number in reversed(range(len(heights))):  # what was pushed out above comes down again, and pushes
+        heights[number] = min(heights[number], top)
+        top = heights[number] - least
+    for height, (_, name, colour) in zip(heights, ordered, strict=True):
         drawn.add_annotation(
             x=1,
             xref="paper",

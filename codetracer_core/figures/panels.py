@@ -56,9 +56,7 @@ def effective_ratio(data: FigureData, theme: Theme) -> go.Figure:
         data,
         theme,
         titles=lambda rows: f"{safe(rows['group'].iloc[0])}: {rows['of'].iloc[0]:,} runs",
-        hovers=lambda row: (
-            f"ratio {100 * row['first']:.0f} to {100 * row['last']:.0f} %<br>{told(row, 'runs', 'of')}"
-        ),
+        hovers=lambda row: f"ratio {100 * row['first']:.0f} to {100 * row['last']:.0f} %<br>{told(row, 'runs', 'of')}",
         edges=[10 * number for number in range(11)],
         suffix=" %",
         axis="effective steps of a run",
@@ -193,7 +191,9 @@ def step_budget(data: FigureData, theme: Theme) -> go.Figure:
     for line in lines:
         n = [str(counts[split].get(line, 0)) for split in splits]
         names.append(f"{safe(line[0], 34)}, {line[1]}  ({n[0] if len(set(n)) == 1 else ' / '.join(n)})")
-    drawn.update_yaxes(tickvals=[heights[line] for line in lines], ticktext=names, range=[at + 0.6, -0.6], showgrid=False)
+    drawn.update_yaxes(
+        tickvals=[heights[line] for line in lines], ticktext=names, range=[at + 0.6, -0.6], showgrid=False
+    )
     drawn.update_xaxes(title={"text": "steps per run"}, rangemode="tozero")
     key = {"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "traceorder": "normal"}
     drawn.update_layout(
@@ -231,7 +231,13 @@ def effective_runs(data: FigureData, theme: Theme) -> go.Figure:
         part = rows[(rows["group"] == group).to_numpy()]
         colour = theme.series[height % len(theme.series)]
         _shape(drawn, part["value"], height, colour, {})
-        _points(drawn, part, height, theme, lambda row: f"effective: <b>{percent(row['value'])}</b> of {int(row['steps'])} steps")
+        _points(
+            drawn,
+            part,
+            height,
+            theme,
+            lambda row: f"effective: <b>{percent(row['value'])}</b> of {int(row['steps'])} steps",
+        )
     names = [f"{safe(group)}  ({int((rows['group'] == group).sum())})" for group in groups]
     drawn.update_layout(
         height=74 * len(groups) + 100,
@@ -296,11 +302,19 @@ def _short(number: float) -> str:
     return f"{number:g}"
 
 
-def _shape(drawn: go.Figure, values: Any, height: float, colour: str, place: dict[str, int], *, log: bool = False) -> None:
+def _shape(
+    drawn: go.Figure, values: Any, height: float, colour: str, place: dict[str, int], *, log: bool = False
+) -> None:
     """How the values lie: a violin of many, a box of few (on a logarithmic axis always: its bandwidth is linear)."""
     if len(values) < 3:
         return
-    common = {"x": list(values), "y": [height] * len(values), "orientation": "h", "hoverinfo": "skip", "showlegend": False}
+    common = {
+        "x": list(values),
+        "y": [height] * len(values),
+        "orientation": "h",
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
     if len(values) >= FEWEST_FOR_A_SHAPE and not log and values.nunique() > 2:
         drawn.add_violin(
             **common,
@@ -415,7 +429,10 @@ def strips(data: FigureData, theme: Theme) -> go.Figure:
             name=f"{outcome} ({len(of)})",
             showlegend=True,
             customdata=list(of.index),
-            hovertext=[f"{safe(row.run_id, 90)}<br>{safe(row.agent, 60)} · {safe(row.model, 60)}<br>{outcome}" for row in of.itertuples()],
+            hovertext=[
+                f"{safe(row.run_id, 90)}<br>{safe(row.agent, 60)} · {safe(row.model, 60)}<br>{outcome}"
+                for row in of.itertuples()
+            ],
             hovertemplate="%{hovertext}<extra></extra>",
             marker={"symbol": STYLES[outcome][1], "size": 7, "color": look_of(outcome, 6, theme)[0]},
         )

@@ -25,9 +25,12 @@ STYLES: dict[str, tuple[str, str]] = {
     "unknown": ("#999999", "circle-open"),
 }
 """What a word of the vocabulary looks like everywhere: colour and marker."""
-PATTERNS = {
-    **{"explore": "", "change": "/", "message": "."},
-    **{"correct": "", "incorrect": "x", "unuseful": "\\", "uncertain": "+", "unlabelled": "."},
+PATTERNS = {"explore": "", "change": "/", "message": "."} | {
+    "correct": "",
+    "incorrect": "x",
+    "unuseful": "\\",
+    "uncertain": "+",
+    "unlabelled": ".",
 }
 """How bars of it are hatched."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")

@@ -10,7 +10,9 @@ from codetracer_core.analytics.frames import RUN_COLUMNS, VERDICTS, Frames, Labe
 
 # Per run which pass of a source counts, and whether it is known to say all that it has to say. A person: the last one
 # that they submitted, as they revised it since; a model: its last diagnosis. The others have one pass.
-_LABELLED = "(SELECT run_id, max(pass_number) AS last FROM label WHERE source = $source AND annotator = $name GROUP BY ALL)"
+_LABELLED = (
+    "(SELECT run_id, max(pass_number) AS last FROM label WHERE source = $source AND annotator = $name GROUP BY ALL)"
+)
 _PASSES = {
     "ground_truth": """
         SELECT DISTINCT run_id, NULL::INTEGER AS pass_number, true AS finished FROM label WHERE source = 'ground_truth'
@@ -51,7 +53,8 @@ def frames_in(
     counted = f"WITH counted AS ({_PASSES[labels.source]}), {_SAID}"
     runs = cursor.execute(
         f"""{counted}, marked AS (
-            SELECT run_id, arg_max(CAST(value AS INTEGER), arrival) AS onset FROM said WHERE field = 'onset' GROUP BY ALL)
+            SELECT run_id, arg_max(CAST(value AS INTEGER), arrival) AS onset FROM said
+            WHERE field = 'onset' GROUP BY ALL)
         SELECT {told}, CASE WHEN solved THEN 'solved' WHEN NOT solved THEN 'failed' ELSE 'unknown' END AS outcome,
             CASE WHEN finished THEN 'finished' WHEN counted.run_id IS NOT NULL THEN 'begun' ELSE 'no' END AS labelled,
             onset

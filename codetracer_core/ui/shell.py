@@ -21,6 +21,7 @@ _PAGES: tuple[tuple[str, str, str, tuple[Role, ...]], ...] = (
     ("adjudicate", "Adjudicate", ":material/balance:", ("adjudicator",)),
     ("agreement", "Agreement", ":material/handshake:", ROLES),
     ("evaluate", "Evaluate", ":material/leaderboard:", EXPORTERS),
+    ("analytics", "Analytics", ":material/bar_chart:", ROLES),
     ("settings", "Settings", ":material/settings:", ()),
 )
 
