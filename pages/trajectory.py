@@ -63,8 +63,19 @@ def overview(run: RunView, truth: Mapping[int, str]) -> None:
                 mime="text/html",
                 on_click="ignore",
             )
+        if others := other_runs(run):
+            words = "the other run" if others == 1 else f"{others:,} other runs"
+            st.page_link(
+                shell.pages()["compare"], label=f"Compare with {words} of this task", query_params={"runs": run.run_id}
+            )
         with st.expander("Task text"):
             st.text(trajectory.task_text or "The run's files hold no task text.")
+
+
+def other_runs(run: RunView) -> int:
+    """How many other runs of the task there are."""
+    task = run.trajectory.task
+    return len(open_store().runs(tasks=[task])) - 1 if task else 0
 
 
 def one_page(run: RunView, own: Said, truth: Mapping[int, str]) -> str:

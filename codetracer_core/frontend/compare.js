@@ -424,14 +424,17 @@ function createComparison(root) {
 
   /** The theme's colours as a canvas understands them: custom properties may hold light-dark(), a colour does not. */
   function themeColours() {
+    const ink = getComputedStyle(frame).color;
+    if (themeColours.known?.ink === ink) return themeColours.known;
     const probe = frame.appendChild(element("i")),
-      known = { ink: getComputedStyle(frame).color };
+      known = { ink };
     const names = ["message", "incorrect", "unuseful", "correct", "uncertain", ...[0, 1, 2, 3, 4, 5].map((n) => `hue${n}`)];
     for (const name of names) {
       probe.style.color = `var(--${name})`;
       known[name] = getComputedStyle(probe).color;
     }
     probe.remove();
+    themeColours.known = known;
     return known;
   }
 

@@ -1,15 +1,17 @@
 // The table of runs: filtering, sorting and moving happen in the browser, over rows that were sent once. Only the search
 // in task and step text asks the server, and it hears which runs pass the filters while it asks for that. A click or Enter
-// on a row opens the run.
+// on a row opens the run; Ctrl+click or c marks it, and marked runs are compared.
 
 const ROW = 30;
 const QUIET = 300; // ms without a change of the filters before the server hears of it
+const MOST_COMPARED = 4;
 const instances = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   let table = instances.get(parentElement);
   if (!table) instances.set(parentElement, (table = createTable(parentElement)));
   table.open = (run) => setTriggerValue("open", run);
+  table.compare = (runs) => setTriggerValue("compare", runs);
   table.searchText = (text) => setStateValue("deep", text);
   table.tellPassing = (runs) => setStateValue("passing", runs);
   table.receive(data);
@@ -29,7 +31,7 @@ const element = (tag, className, text) => {
 function createTable(root) {
   const $ = (selector) => root.querySelector(selector);
   const list = $(".table");
-  const t = { columns: [], rows: [], shown: [], cur: 0, facets: new Map(), sort: null, hits: null, told: "null" };
+  const t = { columns: [], rows: [], shown: [], cur: 0, facets: new Map(), sort: null, hits: null, told: "null", marked: new Set() };
   const remembered = recall();
 
   t.receive = (data) => {
@@ -179,6 +181,7 @@ function createTable(root) {
     node.setAttribute("role", "row");
     node.setAttribute("aria-rowindex", i + 1);
     node.setAttribute("aria-selected", i === t.cur);
+    node.classList.toggle("marked", t.marked.has(row.run));
     node.style.gridTemplateColumns = template();
     t.columns.forEach(({ name, type }, column) => {
       const value = row.cells[column];
@@ -277,6 +280,20 @@ function createTable(root) {
     paintRows();
     t.open(t.shown[i].run);
   }
+  /** Mark a run to be compared, or no longer. */
+  function mark(i) {
+    const run = t.shown[i]?.run;
+    if (!run) return;
+    if (!t.marked.delete(run)) t.marked.add(run);
+    t.cur = i;
+    const button = $(".compare"),
+      { size } = t.marked;
+    button.hidden = !size;
+    button.disabled = size < 2 || size > MOST_COMPARED;
+    button.textContent =
+      size < 2 ? "Compare: mark another run (c)" : button.disabled ? `Compare at most ${MOST_COMPARED}` : `Compare ${size} runs`;
+    paintRows();
+  }
   function clear() {
     $(".query").value = "";
     t.facets.clear();
@@ -294,12 +311,13 @@ function createTable(root) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "BUTTON") return;
     if (event.key in MOVES) move(MOVES[event.key]);
     else if (event.key === "Enter") open(t.cur);
+    else if (event.key === "c") mark(t.cur);
     else return;
     event.preventDefault();
   });
   list.addEventListener("click", (event) => {
     const row = event.target.closest(".row");
-    if (row) open(Number(row.dataset.index));
+    if (row) (event.ctrlKey || event.metaKey ? mark : open)(Number(row.dataset.index));
   });
   list.addEventListener("scroll", paintRows, { passive: true });
   $(".query").addEventListener("input", () => {
@@ -318,6 +336,7 @@ function createTable(root) {
     t.searchText($(".deep").value.trim());
   });
   $(".clear").addEventListener("click", clear);
+  $(".compare").addEventListener("click", () => t.compare([...t.marked]));
   $(".facets").addEventListener(
     "toggle",
     (event) => {

@@ -267,6 +267,8 @@ def history(store: Store, found: Sequence[DiagnosisSummary], shown: str) -> None
     result = components.diagnoses()(
         key="history", data={"columns": columns, "rows": rows, "current": shown}, on_open_change=_nothing
     )
+    asked = {"traj": found[0].run_id}
+    st.page_link(shell.pages()["compare"], label="Compare diagnoses side by side", query_params=asked)
     if result.open:
         st.query_params["diagnosis"] = str(result.open)
         st.rerun()

@@ -7,7 +7,7 @@ from typing import Any, cast
 import streamlit as st
 
 from codetracer_core.store import Reader, RunSummary
-from codetracer_core.ui import components
+from codetracer_core.ui import components, shell
 
 # name of the field, title, how it is written, width (CSS grid), offered as a filter
 _COLUMNS: tuple[tuple[str, str, str, str, bool], ...] = (
@@ -39,7 +39,8 @@ def _state() -> Mapping[str, Any]:
 def runs_table(runs: Sequence[RunSummary], store: Reader, *, tell_filtered: bool) -> str | None:
     """Show the runs; returns the id of the run that was just opened, by click or by Enter.
 
-    Filters live in the browser; only with ``tell_filtered`` does it say which runs pass them.
+    Runs that were marked for it are compared on their page. Filters live in the browser; only with ``tell_filtered``
+    does it say which runs pass them.
     """
     query = str(_state().get("deep") or "")
     result = components.runs()(
@@ -59,7 +60,10 @@ def runs_table(runs: Sequence[RunSummary], store: Reader, *, tell_filtered: bool
         on_deep_change=_nothing,
         on_passing_change=_nothing,
         on_open_change=_nothing,
+        on_compare_change=_nothing,
     )
+    if isinstance(result.compare, list):
+        st.switch_page(shell.pages()["compare"], query_params={"runs": ",".join(map(str, result.compare))})
     return cast("str | None", result.open)
 
 
