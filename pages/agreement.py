@@ -15,8 +15,11 @@ store = open_store()
 question, with_revised = choose(store)
 found = answers(store, question, with_revised=with_revised)
 first = found[0]
-sections.counted_in(first)
-scope = choose_scope(first)
+whose, counted = st.columns([1, 2.2])
+with counted:
+    sections.counted_in(first)
+with whose:
+    scope = choose_scope(first)
 if scope is None:
     sections.nothing_to_compare(first)
     st.stop()
@@ -24,7 +27,7 @@ scopes = [scope, *(same_scope(answer, scope) for answer in found[1:])]
 sections.headline(found, scopes)
 steps_panel(store, first)
 tabs = ["Measures", "Pairs", "Labels", "Onset", "Ranges and stages", "Runs", "Raters", "Disagreements", "Download"]
-for name, tab in zip(tabs, st.tabs(tabs, key="agreement_tab", on_change="rerun"), strict=True):
+for name, tab in zip(tabs, st.tabs(tabs, key="agreement_tab", on_change="rerun", bind="query-params"), strict=True):
     if not tab.open:
         continue
     with tab:
@@ -36,11 +39,11 @@ for name, tab in zip(tabs, st.tabs(tabs, key="agreement_tab", on_change="rerun")
             case "Labels":
                 sections.labels(first, scope)
             case "Onset":
-                sections.onset(first, scope)
+                sections.onset(store, first, scope)
             case "Ranges and stages":
                 sections.ranges_and_stages(scope)
             case "Runs":
-                sections.runs(first)
+                sections.runs(store, first)
             case "Raters":
                 sections.people(first)
             case "Disagreements":

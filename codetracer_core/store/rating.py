@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from codetracer_core.intervals import Array
 from codetracer_core.models import LabelSource, Stage
 from codetracer_core.ratings import CATEGORIES, MISSING, UNCERTAIN, Rater, Ratings
-from codetracer_core.store.database import transaction
+from codetracer_core.store.database import one_number, state_of, transaction
 from codetracer_core.store.rows import NO_JUDGEMENT
 from codetracer_core.store.work import runs_of_project
 
@@ -97,6 +97,18 @@ _ORDER = " ".join(
 _SAID_BY_RATERS = """
     said JOIN counted ON said.place = counted.place AND said.source = counted.source AND said.name = counted.name
     AND (counted.pass_number IS NULL OR said.pass_number = counted.pass_number)"""
+
+
+def ratings_state(cursor: duckdb.DuckDBPyConnection) -> tuple[int, ...]:
+    """See ``Reader.ratings_state``."""
+    counted = one_number(
+        cursor,
+        "SELECT coalesce(max(arrival), 0) FROM label_event "
+        "ANTI JOIN (SELECT 'human' AS source, run_id, annotator, pass_number FROM assignment "
+        "WHERE submitted_at IS NULL) USING (source, run_id, annotator, pass_number) "
+        "WHERE field NOT IN ('shown', 'reply')",
+    )
+    return (counted, *state_of(cursor)[1:])
 
 
 def ratings_in(

@@ -296,6 +296,12 @@ class Reader:
                 cursor, run_ids, project_id=project_id, reading=reading, sources=sources, blind=blind
             )
 
+    def ratings_state(self) -> tuple[int, ...]:
+        """Numbers that differ whenever ``ratings`` may: a key for caches that outlives what people label meanwhile in
+        passes that they have not submitted, and what they are shown."""
+        with self._cursor() as cursor:
+            return rating.ratings_state(cursor)
+
     def labellers(self) -> list[Labeller]:
         """Who has labels in force on which run, by run, source and name."""
         with self._cursor() as cursor:

@@ -83,7 +83,6 @@ def choose(store: Reader) -> tuple[Question, bool]:
         )
     of_all = name == _ALL
     run_ids = run_filters(store, "agreement") if of_all else None
-    st.caption(READINGS[shown])
     reading: Reading = "blind" if shown == "blind beside revised" else shown
     sources: tuple[LabelSource, ...] = ("human", *(_OTHERS[other] for other in others))
     question = Question(None if of_all else name, run_ids, reading, sources, unlabelled)
@@ -102,12 +101,9 @@ def choose_scope(answer: Answer) -> Scope | None:
         return None
     if st.session_state.get("agreement_scope") not in offered:
         st.session_state.pop("agreement_scope", None)
-    wanted = st.session_state.pop("agreement_wanted_scope", None)
-    if wanted in offered:
-        st.session_state["agreement_scope"] = wanted
     if len(offered) == 1:
         return next(iter(offered.values()))
-    return offered[st.selectbox("Agreement of", list(offered), key="agreement_scope", width=420)]
+    return offered[st.selectbox("Agreement of", list(offered), key="agreement_scope", bind="query-params")]
 
 
 def same_scope(answer: Answer, scope: Scope) -> Scope:
@@ -120,8 +116,8 @@ def answers(store: Reader, question: Question, *, with_revised: bool) -> list[An
     asked = [question, replace(question, reading="revised")] if with_revised else [question]
     blind = tuple(sorted(blind_runs(store)))
     known_as = None if may(*EXPORTERS) else person()
-    place = str(store.workspace.folder)
-    return [_answer(store, place, store.state(), one, blind, known_as) for one in asked]
+    place, state = str(store.workspace.folder), store.ratings_state()
+    return [_answer(store, place, state, one, blind, known_as) for one in asked]
 
 
 @st.cache_resource(max_entries=12, show_spinner="Comparing labels …")

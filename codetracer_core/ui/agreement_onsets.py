@@ -110,16 +110,17 @@ def ranges_table(scope: Scope) -> Table:
     columns = [
         Column("label", "Ranges of"),
         Column("matched", "Matched", "number", help="Overlap by at least half (IoU ≥ 0.5), each with one."),
-        Column("overlapping", "Overlap less", "number"),
-        Column("first", "Only the first" if two else "First ones", "number"),
-        Column("second", "Only the second" if two else "Second ones", "number"),
+        Column("overlapping", "Less", "number", help="Overlap by less than half."),
+        Column("first", "Only the first's" if two else "Of one", "number"),
+        Column("second", "Only the second's" if two else "Of another", "number"),
         Column("f1", "F1", "interval", scale=(0.0, 1.0)),
-        Column(
-            "precision", "Precision", "interval", scale=(0.0, 1.0), help="Of the second one's ranges, those matched."
-        ),
-        Column("recall", "Recall", "interval", scale=(0.0, 1.0), help="Of the first one's ranges, those matched."),
-        Column("iou", "Mean IoU", "interval", scale=(0.0, 1.0), help="Of all that overlap."),
+        Column("iou", "Mean IoU", "number", help="Of all that overlap."),
     ]
+    if two:
+        columns += [
+            Column("precision", "Precision", "number", help="Of the second one's ranges, those matched."),
+            Column("recall", "Recall", "number", help="Of the first one's ranges, those matched."),
+        ]
     rows = []
     for of, code in zip(scope.ranges, (INCORRECT, UNUSEFUL), strict=True):
 
@@ -133,9 +134,8 @@ def ranges_table(scope: Scope) -> Table:
             "first": count(of.first - of.overlapping if two else of.first, behind("first unmatched")),
             "second": count(of.second - of.overlapping if two else of.second, behind("second unmatched")),
             "f1": estimate_cell(of.f1),
-            "precision": estimate_cell(of.precision),
-            "recall": estimate_cell(of.recall),
             "iou": estimate_cell(of.mean_iou),
+            **({"precision": estimate_cell(of.precision), "recall": estimate_cell(of.recall)} if two else {}),
         }
         rows.append(Row(of.label, cells))
     return columns, rows
@@ -148,12 +148,11 @@ def stages_table(scope: Scope) -> Table:
         Column("name", "Stages"),
         Column("value", "Mean over runs", "interval", scale=(0.0, 1.0)),
         Column("n", "Runs", "number"),
-        Column("says", "What it says"),
     ]
 
-    def row(name: str, value: Estimate, n: int, says: str, pick: str = "") -> Row:
+    def row(name: str, value: Estimate, n: int, says: str) -> Row:
         shown = estimate_cell(value)
-        return Row(name, {"name": Cell(name, pick=pick), "value": shown, "n": count(n), "says": Cell(says)})
+        return Row(name, {"name": Cell(name, note=says), "value": shown, "n": count(n)})
 
     rows = [
         row("WindowDiff", of.window_diff, of.runs_with_windows, "An error: 0 where all borders are the same."),

@@ -13,8 +13,9 @@ from codetracer_core.agreement.told import Scope, number_rows, rater_name
 from codetracer_core.export import rows_as_csv
 from codetracer_core.intervals import Estimate, as_plain
 from codetracer_core.ratings import CATEGORIES
+from codetracer_core.store import Store
 from codetracer_core.ui import shell
-from codetracer_core.ui.agreement import Answer
+from codetracer_core.ui.agreement import READINGS, Answer
 from codetracer_core.ui.agreement_onsets import (
     borders_table,
     conflicts_table,
@@ -24,7 +25,7 @@ from codetracer_core.ui.agreement_onsets import (
     stages_table,
     within_table,
 )
-from codetracer_core.ui.agreement_steps import open_steps, opened_pick
+from codetracer_core.ui.agreement_steps import note_shown, open_steps, opened_pick
 from codetracer_core.ui.agreement_tables import (
     MOST_RUNS,
     Table,
@@ -45,7 +46,9 @@ def counted_in(answer: Answer) -> None:
     found = answer.found
     by = ", ".join(f"{steps:,} with {n}" for n, steps in enumerate(found.steps_by_ratings) if steps)
     words = [
-        f"{found.runs:,} runs with {found.steps:,} steps. Labels per step: {by}. Numbers are {found.over_words}.",
+        READINGS[answer.question.reading],
+        f"{found.runs:,} runs with {found.steps:,} steps. Labels per step: {by or 'none'}. Numbers of all together are"
+        f" {found.over_words}.",
         f"95 % intervals: {found.replicates:,} draws of {found.clusters:,} {found.clustered_by}s, seed {found.seed}.",
     ]
     words += [f"Left out: {left.steps:,} steps in {left.runs:,} runs, {left.why}." for left in found.left_out]
@@ -88,39 +91,37 @@ def headline(answers: Sequence[Answer], scopes: Sequence[Scope]) -> None:
         of = scope.incorrect
         if len(answers) > 1:
             st.text("Blind labels" if answer.question.reading == "blind" else "What people stand by since")
-        with st.container(horizontal=True, gap="medium"):
-            _big("Krippendorff's alpha, incorrect against the rest", of.alpha)
+        alpha, psa, counts, prevalence = st.columns(4, border=True)
+        with alpha:
+            _big("Alpha (Krippendorff) on “incorrect”", of.alpha)
+        with psa:
             _big("PSA: agreement on “incorrect”", of.psa)
+        with counts:
+            st.caption("One says “incorrect” and another …")
+            if of.pairings is not None:
+                st.markdown(f"### {of.pairings.both:,} so · {of.pairings.one:,} not so")
+            what = f"{of.unit}s" if of.raters == 2 else f"pairs of labels on {of.units:,} {of.unit}s"
+            neither = f"neither: {of.pairings.neither:,}" if of.pairings is not None else "no counts"
+            st.caption(f"{what} in {of.runs:,} runs; {neither}")
+        with prevalence:
             _big("Prevalence of “incorrect”", of.prevalence[1], percent=True)
-            with st.container(border=True, width=330):
-                st.caption("Counts")
-                if of.pairings is None:
-                    st.text("none")
-                else:
-                    both, one = f"{of.pairings.both:,}", f"{of.pairings.one:,}"
-                    st.markdown(f"**{both}** both incorrect · **{one}** only one")
-                    st.caption(f"{of.pairings.neither:,} neither · of {of.units:,} {of.unit}s in {of.runs:,} runs")
     st.text(why_they_differ(scopes[0].incorrect))
 
 
 def _big(label: str, value: Estimate, *, percent: bool = False) -> None:
-    with st.container(border=True, width=270):
-        st.caption(label)
-        if value.value is None:
-            st.markdown(f"### {UNDEFINED}")
-            st.text(value.why)
-            return
-        st.markdown(
-            f"### {number(value.value, percent=percent, digits=3 if not percent else 2)}{' %' if percent else ''}"
-        )
-        if value.low is None or value.high is None:
-            st.caption(f"no interval: {value.why_no_interval}")
-            return
-        ends = " to ".join(
-            number(end, percent=percent, digits=3 if not percent else 2) for end in (value.low, value.high)
-        )
-        rough = " (rough)" if value.is_rough else ""
-        st.caption(f"95 % interval {ends}, of {value.clusters:,} clusters{rough}")
+    st.caption(label)
+    if value.value is None:
+        st.markdown(f"### {UNDEFINED}")
+        st.text(value.why)
+        return
+    digits = 2 if percent else 3
+    st.markdown(f"### {number(value.value, percent=percent, digits=digits)}{' %' if percent else ''}")
+    if value.low is None or value.high is None:
+        st.caption(f"no interval: {value.why_no_interval}")
+        return
+    low, high = (number(end, percent=percent, digits=digits) for end in (value.low, value.high))
+    rough = ", a rough one" if value.is_rough else ""
+    st.caption(f"95 % interval {low} to {high} ({value.clusters:,} clusters{rough})")
 
 
 def _table(key: str, table: Table, caption: str = "", height: int | None = None) -> None:
@@ -129,21 +130,28 @@ def _table(key: str, table: Table, caption: str = "", height: int | None = None)
 
 
 def measures(answers: Sequence[Answer], scopes: Sequence[Scope]) -> None:
+    """Every measure of the headline's question, the other questions, and how many call a step incorrect."""
     names = ["Value"] if len(answers) == 1 else ["Blind", "Revised"]
     of = [(name, scope.incorrect) for name, scope in zip(names, scopes, strict=True)]
-    _table("measures", measures_table(of), "Incorrect against the rest, step by step")
+    left, right = st.columns([2, 1] if len(answers) == 1 else [3, 1])
+    with left:
+        _table("measures", measures_table(of), "Incorrect against the rest, step by step")
+    first = answers[0].found
+    if scopes[0].raters == first.over and len(first.over) > 2:
+        with right:
+            _table("votes", votes_table(first), "Of those who rated a step")
     for name, scope in zip(names, scopes, strict=True):
         more = f", {name.lower()}" if len(scopes) > 1 else ""
-        _table(f"questions{name}", questions_table(scope), f"Other questions{more}")
+        _table(f"questions{name}", questions_table(scope), f"All questions{more}")
 
 
 def pairs(answer: Answer) -> None:
+    """Every two raters."""
     _table("pairs", pairs_table(answer.found), "Every two raters, on incorrect against the rest")
-    if len(answer.found.over) > 2:
-        _table("votes", votes_table(answer.found), "How many of those who rated a step call it incorrect")
 
 
 def labels(answer: Answer, scope: Scope) -> None:
+    """What one says where the other says this: of steps, and of two raters also of runs."""
     found = answer.found
     two = scope.classes.table is not None
     names = [rater_name(found.raters[at]) for at in scope.raters]
@@ -161,17 +169,17 @@ def labels(answer: Answer, scope: Scope) -> None:
     )
     if not two:
         return
-    for of, words, answers in (
-        (scope.has_incorrect, "Runs by whether they call a step incorrect", HAS_INCORRECT.names),
-        (scope.run_verdicts, "Runs by what they said of the whole run", RUN_VERDICT.names),
-    ):
-        _two_ways(f"runs {of.question}", names, answers, of, scope, words)
+    left, right = st.columns(2)
+    with left:
+        _two_ways(names, HAS_INCORRECT.names, scope.has_incorrect, scope, "Runs by whether they call a step incorrect")
+    with right:
+        _two_ways(names, RUN_VERDICT.names, scope.run_verdicts, scope, "Runs by what they said of the whole run")
 
 
-def _two_ways(key: str, names: Sequence[str], answers: Sequence[str], of: Measures, scope: Scope, words: str) -> None:
+def _two_ways(names: Sequence[str], answers: Sequence[str], of: Measures, scope: Scope, words: str) -> None:
     open_steps(
         matrix(
-            f"agreement_{key}",
+            f"agreement_{of.question}",
             answers,
             answers,
             run_matrix(of, scope),
@@ -183,43 +191,41 @@ def _two_ways(key: str, names: Sequence[str], answers: Sequence[str], of: Measur
     )
 
 
-def onset(answer: Answer, scope: Scope) -> None:
+def onset(store: Store, answer: Answer, scope: Scope) -> None:
+    """Where runs went off track: who sees an onset, and how far apart they are."""
     found, of = answer.found, scope.onset
     two = len(scope.raters) == 2
     names = [rater_name(found.raters[at]) for at in scope.raters] if two else ["one", "another"]
     counted = f"{of.runs:,} runs that both finished" if two else f"{of.runs:,} pairs of raters who both finished a run"
     ways = ["has an onset", "has none"]
-    open_steps(
-        matrix(
-            "agreement_detection",
-            ways,
-            ways,
-            detection(scope),
-            rows_are=names[0],
-            columns_are=names[1],
-            caption=f"Detection: {counted}",
-            selected=opened_pick(),
+    left, right = st.columns([3, 2])
+    with left:
+        open_steps(
+            matrix(
+                "agreement_detection",
+                ways,
+                ways,
+                detection(scope),
+                rows_are=names[0],
+                columns_are=names[1],
+                caption=f"Detection: {counted}",
+                selected=opened_pick(),
+            )
         )
-    )
-    _table(
-        "within",
-        within_table(scope),
-        f"Distance, where both have an onset (n = {of.both:,}), beside what guessing reaches",
-    )
+        if found.onset_conflicts:
+            for conflict in found.onset_conflicts[:MOST_RUNS]:
+                note_shown(store, answer, [conflict.run_id], [conflict.rater])
+            _table("conflicts", conflicts_table(found), _conflicts_in_words(len(found.onset_conflicts)), 280)
     if of.distances:
-        _table("distances", distances_table(scope), "Onset of the second minus onset of the first, in steps", 320)
-    if found.onset_conflicts:
-        more = (
-            f" (the first {MOST_RUNS:,} of {len(found.onset_conflicts):,})"
-            if len(found.onset_conflicts) > MOST_RUNS
-            else ""
-        )
-        _table(
-            "conflicts",
-            conflicts_table(found),
-            f"The marked onset is not the first incorrect step{more}: the marked one counts",
-            320,
-        )
+        with right:
+            _table("distances", distances_table(scope), "Onset of the second minus onset of the first, in steps", 480)
+    apart = f"Where both have an onset (n = {of.both:,}): how near, beside what guessing reaches"
+    _table("within", within_table(scope), apart)
+
+
+def _conflicts_in_words(n: int) -> str:
+    more = f"; the first {MOST_RUNS:,} of {n:,}" if n > MOST_RUNS else ""
+    return f"The marked onset, which counts, is not the first incorrect step{more}"
 
 
 def ranges_and_stages(scope: Scope) -> None:
@@ -236,7 +242,8 @@ def ranges_and_stages(scope: Scope) -> None:
         _table("borders", borders_table(scope))
 
 
-def runs(answer: Answer) -> None:
+def runs(store: Store, answer: Answer) -> None:
+    """Each run, on record as shown: how much each person found in it is told."""
     found = answer.found
     tasks = dict(zip(answer.ratings.run_ids, answer.ratings.tasks, strict=True))
     more = f"; the first {MOST_RUNS:,} of {len(found.by_run):,}" if len(found.by_run) > MOST_RUNS else ""
@@ -245,6 +252,7 @@ def runs(answer: Answer) -> None:
         st.caption(
             f"In {number(nothing.value, percent=True)} % of the runs that at least two finished, all found nothing."
         )
+    note_shown(store, answer, [run.run_id for run in found.by_run[:MOST_RUNS]], found.over)
     _table("runs", runs_table(found, tasks), f"Where people differ most comes first{more}")
 
 

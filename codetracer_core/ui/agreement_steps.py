@@ -1,24 +1,35 @@
 """The steps behind a number, and where raters differ: lists that lead into the viewer, on record as shown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import streamlit as st
 
 from codetracer_core.agreement import Disagreement, Selection, disagreements, steps_behind
-from codetracer_core.agreement.disagreement import said_codes
+from codetracer_core.agreement.disagreement import Kind, said_codes
 from codetracer_core.agreement.told import WORDS, Scope, rater_name, selection_words
 from codetracer_core.intervals import Array
 from codetracer_core.models import Exposure, LabelSource
-from codetracer_core.ratings import Ratings
+from codetracer_core.ratings import MISSING
 from codetracer_core.store import Store
 from codetracer_core.ui.agreement import Answer
 from codetracer_core.ui.agreement_tables import as_selection, steps_table
 from codetracer_core.ui.identity import person
+from codetracer_core.ui.step_lists import keep_list
 from codetracer_core.ui.tables import show_table
 from codetracer_core.ui.viewer import note_exposures
 
 AT_ONCE = 100
 """Steps of a list that are shown, until more are asked for."""
+NOT_THEIRS = "–"
+"""What stands where somebody said nothing of a run that they did not finish."""
+_KINDS: Mapping[Kind, str] = {
+    "run": "error or none in the run",
+    "near onset": "onsets near each other",
+    "onset": "incorrect or not, at an onset",
+    "incorrect": "incorrect or correct",
+    "which": "incorrect or unuseful",
+    "unuseful": "unuseful or correct",
+}
 _EXPOSES: dict[LabelSource, Exposure] = {
     "human": "peers",
     "adjudicated": "peers",
@@ -98,7 +109,7 @@ def _list(
         )
     chosen = slice((at - 1) * AT_ONCE, at * AT_ONCE)
     shown = steps[chosen]
-    note_exposures(store, person(), _seen(answer.ratings, {run_id for run_id, _ in shown}, raters))
+    note_shown(store, answer, {run_id for run_id, _ in shown}, raters)
     names = [rater_name(answer.found.raters[rater]) for rater in raters]
     tasks = dict(zip(answer.ratings.run_ids, answer.ratings.tasks, strict=True))
     columns, rows = steps_table(
@@ -106,8 +117,8 @@ def _list(
         _said(answer, shown, raters),
         names,
         tasks,
-        list_id=None,
-        why=[one.why for one in why[chosen]],
+        list_id=keep_list(title, steps),
+        kinds=[(_KINDS[one.kind], f"{one.why[:1].upper()}{one.why[1:]}.") for one in why[chosen]],
     )
     words = f"{len(steps):,} steps in {len({run for run, _ in steps}):,} runs"
     show_table(
@@ -121,11 +132,19 @@ def _said(answer: Answer, steps: Sequence[tuple[str, int]], raters: Sequence[int
     codes: Array = said_codes(ratings, answer.question.unlabelled)
     starts = dict(zip(ratings.run_ids, ratings.starts.tolist(), strict=True))
     rows = [starts[run_id] + step - 1 for run_id, step in steps]
-    return [[WORDS[int(code)] for code in codes[row, list(raters)]] for row in rows]
+    finished = ratings.finished[ratings.run_of[rows]] if rows else ratings.finished[:0]
+    return [
+        [
+            WORDS[int(codes[row, rater])] if done[rater] or codes[row, rater] != MISSING else NOT_THEIRS
+            for rater in raters
+        ]
+        for row, done in zip(rows, finished, strict=True)
+    ]
 
 
-def _seen(ratings: Ratings, run_ids: Iterable[str], raters: Sequence[int]) -> set[tuple[str, Exposure]]:
-    """What somebody learns who sees these raters' labels on steps of these runs: their own are no news."""
-    others = [ratings.raters[rater] for rater in raters]
-    sources = {rater.source for rater in others if (rater.source, rater.name) != ("human", person())}
-    return {(run_id, _EXPOSES[source]) for run_id in run_ids for source in sources}
+def note_shown(store: Store, answer: Answer, run_ids: Iterable[str], raters: Sequence[int]) -> None:
+    """Put on record that the person before the browser sees these raters' labels of these runs: their own are no
+    news."""
+    told = [answer.ratings.raters[rater] for rater in raters]
+    sources = {rater.source for rater in told if (rater.source, rater.name) != ("human", person())}
+    note_exposures(store, person(), {(run_id, _EXPOSES[source]) for run_id in run_ids for source in sources})

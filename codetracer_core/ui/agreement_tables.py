@@ -17,7 +17,7 @@ from codetracer_core.agreement.selection import (
     Together,
     Voted,
 )
-from codetracer_core.agreement.told import Scope, measure_rows, pairings_in_words, rater_name, selection_words
+from codetracer_core.agreement.told import Scope, measure_rows, rater_name, selection_words
 from codetracer_core.intervals import Estimate
 from codetracer_core.ratings import CATEGORIES, INCORRECT, UNCERTAIN, UNUSEFUL, Rater
 from codetracer_core.ui.links import step_address
@@ -25,7 +25,7 @@ from codetracer_core.ui.tables import Cell, Column, Row, estimate_cell, number
 
 Table = tuple[list[Column], list[Row]]
 
-MOST_RUNS = 500
+MOST_RUNS = 200
 """Rows of the table of runs; the downloads hold all of them."""
 _SELECTIONS: Mapping[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Selection)}
 
@@ -65,14 +65,23 @@ def measures_table(of: Sequence[tuple[str, Measures]]) -> Table:
     """One row per measure of a question, a column per reading of the labels."""
     columns = [Column("name", "Measure")]
     columns += [Column(f"of{at}", name, "interval", scale=(-0.2, 1.0)) for at, (name, _) in enumerate(of)]
-    columns.append(Column("says", "What it says"))
     told = [measure_rows(measures) for _, measures in of]
     rows = []
     for line in zip(*told, strict=True):
         name, _, says = line[0]
         values = {f"of{at}": estimate_cell(value, digits=3) for at, (_, value, _) in enumerate(line)}
-        rows.append(Row(name, {"name": Cell(name), **values, "says": Cell(says)}))
+        rows.append(Row(name, {"name": Cell(name, note=says), **values}))
     return columns, rows
+
+
+_QUESTIONS = (
+    "Steps: incorrect",
+    "Steps: three classes",
+    "Steps: unuseful",
+    "Runs: any incorrect step",
+    "Runs: as they were judged",
+)
+"""Short names of ``Scope.questions``."""
 
 
 def questions_table(scope: Scope) -> Table:
@@ -81,39 +90,36 @@ def questions_table(scope: Scope) -> Table:
         Column("question", "Question"),
         Column("n", "Compared", "number"),
         Column("alpha", "Alpha", "interval", scale=(-0.2, 1.0)),
-        Column(
-            "psa", "PSA", "interval", help="Agreement on the answer that is looked for; of three classes: on unuseful."
-        ),
-        Column("raw", "Raw agreement", "interval", scale=(0.0, 1.0)),
-        Column("counts", "Counts"),
+        Column("psa", "PSA", "interval", scale=(0.0, 1.0), help="Agreement on the answer that is looked for."),
+        Column("raw", "Raw", "number", help="Raw agreement: never to be read alone."),
+        Column("both", "Both", "number", help="Two say so. Of more than two raters: pairs of labels."),
+        Column("one", "One", "number", help="One says so, another does not."),
     ]
-    rows = [
-        Row(
-            of.question,
-            {
-                "question": Cell(of.question),
-                "n": Cell(f"{of.units:,} {of.unit}s", value=float(of.units)),
-                "alpha": estimate_cell(of.alpha),
-                "psa": estimate_cell(of.specific[-1]),
-                "raw": estimate_cell(of.raw),
-                "counts": Cell(pairings_in_words(of)),
-            },
-        )
-        for of in scope.questions
-    ]
+    rows = []
+    for name, of in zip(_QUESTIONS, scope.questions, strict=True):
+        cells = {
+            "question": Cell(name, note=f"{of.question.capitalize()}; {of.units:,} {of.unit}s in {of.runs:,} runs."),
+            "n": Cell(f"{of.units:,}", value=float(of.units)),
+            "alpha": estimate_cell(of.alpha),
+            "raw": estimate_cell(of.raw),
+        }
+        if of.pairings is not None:
+            pairings = of.pairings
+            cells |= {"psa": estimate_cell(of.psa), "both": count(pairings.both), "one": count(pairings.one)}
+        rows.append(Row(name, cells))
     return columns, rows
 
 
 def pairs_table(found: Agreement) -> Table:
     """One row per two raters."""
     columns = [
-        Column("pair", "Two raters"),
-        Column("runs", "Runs", "number", help="With at least one step that both rated."),
+        Column("first", "First"),
+        Column("second", "Second"),
         Column("steps", "Steps", "number", help="That both rated."),
         Column("alpha", "Alpha", "interval", scale=(-0.2, 1.0)),
         Column("psa", "PSA", "interval", scale=(0.0, 1.0), help="Where one says incorrect, how often the other does."),
         Column("differ", "Differ on", "number", help="Steps on which their verdicts are not the same."),
-        Column("onset", "Same onset", "interval", scale=(0.0, 1.0), help="Of the runs in which both have one."),
+        Column("onset", "Same onset", "number", help="Share of the runs in which both have one."),
     ]
     rows = []
     for pair in found.pairs:
@@ -124,8 +130,8 @@ def pairs_table(found: Agreement) -> Table:
             Row(
                 " · ".join(names),
                 {
-                    "pair": Cell(" · ".join(names)),
-                    "runs": count(pair.incorrect.runs),
+                    "first": Cell(names[0]),
+                    "second": Cell(names[1]),
                     "steps": count(pair.incorrect.units),
                     "alpha": estimate_cell(pair.incorrect.alpha),
                     "psa": estimate_cell(pair.incorrect.psa),
@@ -264,17 +270,18 @@ def steps_table(
     tasks: Mapping[str, str | None],
     *,
     list_id: str | None,
-    why: Sequence[str] = (),
+    kinds: Sequence[tuple[str, str]] = (),
 ) -> Table:
-    """Steps with what each rater says of them; each opens the viewer there, with these labels shown."""
+    """Steps with what each rater says of them; each opens the viewer there, with these labels shown. ``kinds``: of each
+    step what kind of disagreement it is, and why that is instructive."""
     columns = [
         Column("task", "Task"),
         Column("step", "Step", "number"),
         *(Column(f"said{at}", name) for at, name in enumerate(names)),
-        *([Column("why", "Why it is instructive")] if why else []),
+        *([Column("kind", "Disagreement")] if kinds else []),
         Column("run", "Run"),
     ]
-    tones: Mapping[str, Any] = {"incorrect": "bad", "correct": "good", "unlabelled": "weak", "uncertain": "weak"}
+    tones: Mapping[str, Any] = {"incorrect": "bad", "correct": "good", "unuseful": "", "uncertain": ""}
     rows = []
     for at, ((run_id, step), words) in enumerate(zip(steps, said, strict=True)):
         href = step_address(run_id, step, show_labels=True, list_id=list_id)
@@ -282,8 +289,8 @@ def steps_table(
             "task": Cell(tasks.get(run_id) or run_id, href=href),
             "step": Cell(str(step), value=float(step), href=href),
             "run": Cell(run_id, tone="weak"),
-            **{f"said{which}": Cell(word, tone=tones.get(word, "")) for which, word in enumerate(words)},
-            **({"why": Cell(why[at])} if why else {}),
+            **{f"said{which}": Cell(word, tone=tones.get(word, "weak")) for which, word in enumerate(words)},
+            **({"kind": Cell(kinds[at][0], note=kinds[at][1])} if kinds else {}),
         }
         rows.append(Row(f"{run_id} {step}", cells))
     return columns, rows

@@ -278,3 +278,22 @@ def test_a_snapshot_can_be_asked_as_well(store: Store) -> None:
     folder = store.workspace.folder
     with Store.open_for_reading(folder) as reader:
         assert of(reader.ratings(project_id="pilot"), "run-1", ANN) == [MISSING, INCORRECT, MISSING, MISSING, MISSING]
+
+
+def test_what_ratings_rest_on_tells_when_they_may_have_changed(store: Store) -> None:
+    project(store)
+    judges(store, "ann", "run-1", {2: "incorrect"})
+    store.claim_next("pilot", "ann")
+    states = [store.ratings_state()]
+    says(store, "ann", "run-2", {1: "incorrect"})
+    says(store, "ann", "run-1", {}, shown="peers")
+    assert store.ratings_state() == states[0], "neither counts"
+    store.submit("pilot", "run-2", "ann")
+    states.append(store.ratings_state())
+    says(store, "ann", "run-1", {2: "unuseful"})
+    states.append(store.ratings_state())
+    says(store, "bob", "run-3", {2: "unuseful"})
+    states.append(store.ratings_state())
+    store.decide("pilot", "run-1", "cora")
+    states.append(store.ratings_state())
+    assert len(set(states)) == 5
