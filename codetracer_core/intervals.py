@@ -67,10 +67,13 @@ def estimate(
     return _estimated(statistic, sums, why, seed, draws)
 
 
-def difference(statistic: Statistic, ours: Array, theirs: Array, *, why: str, seed: int = SEED) -> Estimate:
+def difference(
+    statistic: Statistic, ours: Array, theirs: Array, *, why: str, seed: int = SEED, draws: Array | None = None
+) -> Estimate:
     """Ours minus theirs, paired: both have the sums of the same clusters in the same order, and each draw is for both.
 
-    Shapes (clusters, k), both. Raises ValueError if they differ.
+    Shapes (clusters, k), both. ``draws``: ``resampled`` of both beside each other, where several statistics share it.
+    Raises ValueError if the shapes differ.
     """
     if ours.shape != theirs.shape:
         raise ValueError(f"sums of the same clusters are needed, not {ours.shape} and {theirs.shape}")
@@ -79,7 +82,7 @@ def difference(statistic: Statistic, ours: Array, theirs: Array, *, why: str, se
     def both(sums: Array) -> Array:
         return statistic(sums[..., :split]) - statistic(sums[..., split:])
 
-    return _estimated(both, np.concatenate([ours, theirs], axis=1), why, seed, None)
+    return _estimated(both, np.concatenate([ours, theirs], axis=1), why, seed, draws)
 
 
 def _estimated(statistic: Statistic, sums: Array, why: str, seed: int, draws: Array | None) -> Estimate:

@@ -14,6 +14,7 @@ from codetracer_core.cli import terminal
 from codetracer_core.cli.analytics import analytics
 from codetracer_core.cli.batches import diagnose_all
 from codetracer_core.cli.diagnosis import analyze, config
+from codetracer_core.cli.evaluation import evaluate
 from codetracer_core.cli.labels import import_labels, label
 from codetracer_core.cli.machine import dashboard, doctor
 from codetracer_core.cli.project import project_app
@@ -42,6 +43,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "analyze": analyze,
     "analytics": analytics,
     "batch": diagnose_all,
+    "evaluate": evaluate,
     "dashboard": dashboard,
     "doctor": doctor,
     "config": config,

@@ -1,14 +1,14 @@
 """Two systems on the same rows: the difference, with an interval that knows that the rows are the same."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from codetracer_core.evaluation.conventions import CONVENTIONS, in_scope, why_undefined
+from codetracer_core.evaluation.conventions import CONVENTIONS, SCOPES, Scope, in_scope, why_undefined
 from codetracer_core.evaluation.counting import Observations, by_cluster
 from codetracer_core.evaluation.summary import Entry, Evaluation
-from codetracer_core.intervals import Array, Estimate, Statistic, difference
+from codetracer_core.intervals import FEWEST_CLUSTERS, Array, Estimate, Statistic, difference, resampled
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,11 @@ def compare_systems(evaluation: Evaluation, ours: str, theirs: str) -> Compariso
         theirs=theirs,
         runs=int(both.sum()),
         left_out=len(np.union1d(first.seen.runs, second.seen.runs)) - int(both.sum()),
-        differences={name: _difference(evaluation, name, first, second, both) for name in CONVENTIONS},
+        differences={
+            found.convention: found
+            for scope in SCOPES
+            for found in _differences(evaluation, scope, CONVENTIONS, first, second, both)
+        },
         by_run=_by_run(evaluation, first.seen, second.seen, both),
     )
 
@@ -100,25 +104,35 @@ def against_baselines(evaluation: Evaluation, name: str, convention: str) -> tup
     for other in others:
         both = np.zeros(len(evaluation.rows.truth), dtype=bool)
         both[np.intersect1d(entry.seen.runs, other.seen.runs)] = True
-        found.append(AgainstBaseline(other, _difference(evaluation, convention, entry, other, both).f1))
+        scope = CONVENTIONS[convention].scope
+        (one,) = _differences(evaluation, scope, (convention,), entry, other, both)
+        found.append(AgainstBaseline(other, one.f1))
     return tuple(found)
 
 
-def _difference(evaluation: Evaluation, name: str, ours: Entry, theirs: Entry, both: Array) -> Difference:
-    convention = CONVENTIONS[name]
-    kept = both & in_scope(evaluation.rows, convention.scope)
+def _differences(
+    evaluation: Evaluation, scope: Scope, names: Collection[str], ours: Entry, theirs: Entry, both: Array
+) -> Iterator[Difference]:
+    """Under those of the conventions that have this scope."""
+    kept = both & in_scope(evaluation.rows, scope)
     sums = [by_cluster(evaluation.rows, one.seen, kept[one.seen.run], one.seen.columns) for one in (ours, theirs)]
+    drawable = len(sums[0]) >= FEWEST_CLUSTERS
+    draws = resampled(np.concatenate(sums, axis=1), evaluation.seed) if drawable else None
+    why = f"{why_undefined(scope)}, for one of both"
 
-    def number(statistic: Statistic | None) -> Estimate | None:
-        if statistic is None:
-            return None
-        return difference(
-            statistic, *sums, why=f"{why_undefined(convention.scope)}, for one of both", seed=evaluation.seed
-        )
+    def number(statistic: Statistic) -> Estimate:
+        return difference(statistic, *sums, why=why, seed=evaluation.seed, draws=draws)
 
-    f1 = number(convention.f1)
-    assert f1 is not None
-    return Difference(name, f1, number(convention.precision), number(convention.recall), int(kept.sum()))
+    for name in names:
+        convention = CONVENTIONS[name]
+        if convention.scope == scope:
+            yield Difference(
+                convention=name,
+                f1=number(convention.f1),
+                precision=number(convention.precision) if convention.precision else None,
+                recall=number(convention.recall) if convention.recall else None,
+                runs=int(kept.sum()),
+            )
 
 
 def _by_run(evaluation: Evaluation, ours: Observations, theirs: Observations, both: Array) -> tuple[RunDifference, ...]:

@@ -7,7 +7,7 @@ README does not say how runs are averaged, nor what becomes of runs without inco
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from codetracer_core.intervals import (
 
 Scope = Literal["all", "positive", "scored"]
 """Which rows count: all, those with an incorrect step, or these and the solved ones without."""
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 _N, _P, _R, _F, _F_ONE, _MATCHED, _PREDICTED, _EXPECTED, _STEPS = range(len(COLUMNS))
 
@@ -45,6 +46,8 @@ class Convention:
     precision: Statistic | None = None
     """None: it has none."""
     recall: Statistic | None = None
+    is_micro: bool = False
+    """It counts steps of all runs as one heap: matched, predicted and expected steps are what it comes from."""
 
 
 def _mean(column: int) -> Statistic:
@@ -76,12 +79,8 @@ def _class_macro(sums: Array) -> Array:
 
 _NOTHING = "A failed or missing answer predicts nothing and stays in."
 _MISS = "A failed or missing answer finds nothing: its incorrect steps are missed."
-_README_MEANS: dict[str, Statistic] = {"precision": _mean(_P), "recall": _mean(_R)}
-_MICRO: dict[str, Statistic] = {
-    "f1": _micro_f1,
-    "precision": _quotient(_MATCHED, _PREDICTED),
-    "recall": _quotient(_MATCHED, _EXPECTED),
-}
+_MICRO_PRECISION = _quotient(_MATCHED, _PREDICTED)
+_MICRO_RECALL = _quotient(_MATCHED, _EXPECTED)
 
 CONVENTIONS: Mapping[str, Convention] = {
     one.name: one
@@ -93,7 +92,8 @@ CONVENTIONS: Mapping[str, Convention] = {
             "positive",
             f"{_NOTHING} Its F1 is 0.",
             _mean(_F),
-            **_README_MEANS,
+            _mean(_P),
+            _mean(_R),
         ),
         Convention(
             "all_row_f1",
@@ -118,7 +118,8 @@ CONVENTIONS: Mapping[str, Convention] = {
             "positive",
             f"{_NOTHING} Its precision and recall are 0.",
             _harmonic_of_means,
-            **_README_MEANS,
+            _mean(_P),
+            _mean(_R),
         ),
         Convention(
             "micro_all",
@@ -126,7 +127,10 @@ CONVENTIONS: Mapping[str, Convention] = {
             "Precision, recall and F1 of the steps of all runs as one heap; accusations on clean runs lower precision.",
             "all",
             _MISS,
-            **_MICRO,
+            _micro_f1,
+            _MICRO_PRECISION,
+            _MICRO_RECALL,
+            is_micro=True,
         ),
         Convention(
             "micro_positive",
@@ -134,7 +138,10 @@ CONVENTIONS: Mapping[str, Convention] = {
             "Precision, recall and F1 of the steps of all runs with at least one incorrect step as one heap.",
             "positive",
             _MISS,
-            **_MICRO,
+            _micro_f1,
+            _MICRO_PRECISION,
+            _MICRO_RECALL,
+            is_micro=True,
         ),
         Convention(
             "class_macro",
@@ -150,7 +157,10 @@ CONVENTIONS: Mapping[str, Convention] = {
             "Precision, recall and F1 of the steps of runs with an incorrect step and of solved runs without one.",
             "scored",
             _MISS,
-            **_MICRO,
+            _micro_f1,
+            _MICRO_PRECISION,
+            _MICRO_RECALL,
+            is_micro=True,
         ),
     )
 }
