@@ -142,11 +142,11 @@ def pooled(several: Sequence[Drawn], width: int) -> Drawn:
 def grouped(tables: Array, contrast: Contrast) -> Array:
     """Tables of the schema's categories, shape (…, K·K), as tables of the contrast's groups."""
     kinds, groups = len(contrast.groups), len(contrast.names)
-    cells = np.zeros((kinds * kinds, groups * groups))
-    for first in range(kinds):
-        for second in range(kinds):
-            cells[first * kinds + second, contrast.groups[first] * groups + contrast.groups[second]] = 1
-    return np.asarray(tables @ cells)
+    found = np.zeros((*tables.shape[:-1], groups * groups))
+    for first, of_first in enumerate(contrast.groups):
+        for second, of_second in enumerate(contrast.groups):
+            found[..., of_first * groups + of_second] += tables[..., first * kinds + second]
+    return found
 
 
 def measures_of_two(tables: Drawn, contrast: Contrast, *, unit: str, runs: int) -> Measures:

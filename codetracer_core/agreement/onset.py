@@ -150,8 +150,14 @@ def onset_agreement(shares: Drawn, distances: Array, histogram: Drawn, *, of_two
     def share(column: int) -> Estimate:
         return of_both.estimate(lambda of: ratio(of[..., 1 + column], of[..., 0]), why)
 
-    absolute, folded = np.unique(np.abs(distances), return_inverse=True)
-    fold = (folded[:, None] == np.arange(len(absolute))).astype(float)
+    absolute = np.unique(np.abs(distances))
+
+    def folded(counts: Array) -> Array:
+        found = np.zeros((*counts.shape[:-1], len(absolute)))
+        for side in (distances < 0, distances >= 0):  # each absolute distance is at most once on either side
+            found[..., np.searchsorted(absolute, np.abs(distances[side]))] += counts[..., side]
+        return found
+
     signed = Estimate(None, why="undefined: a signed distance is of two raters", why_no_interval="there is no value")
     return OnsetAgreement(
         runs,
@@ -163,7 +169,7 @@ def onset_agreement(shares: Drawn, distances: Array, histogram: Drawn, *, of_two
             Within(k, *(share(1 + rule * len(TOLERANCES) + at) for rule in range(4))) for at, k in enumerate(TOLERANCES)
         ),
         median_distance=histogram.estimate(_median_of(distances), why) if of_two else signed,
-        median_absolute=histogram.mapped(lambda of: of @ fold).estimate(_median_of(absolute), why),
+        median_absolute=histogram.mapped(folded).estimate(_median_of(absolute), why),
         mean_relative=share(0),
         distances=tuple(zip(distances.tolist(), histogram.sums.sum(axis=0).astype(int).tolist(), strict=True)),
     )

@@ -46,12 +46,12 @@ def rater_reports(
     begun = np.zeros(ratings.finished.shape, dtype=bool)
     rows, by = np.nonzero(ratings.codes != MISSING)
     begun[ratings.run_of[rows], by] = True
+    decided = adjudicated_rater(ratings)
     reports = []
     for rater, total in enumerate(totals):
         pace, timed = _seconds_per_step(ratings, rater)
-        psa = kappa = Estimate(
-            None, why="undefined: nobody else adjudicated a step they rated", why_no_interval="there is no value"
-        )
+        why = "there are no adjudicated labels" if decided is None else "these are the adjudicated labels themselves"
+        psa = kappa = Estimate(None, why=f"undefined: {why}", why_no_interval="there is no value")
         if rater in against_adjudicated:
             psa, kappa = against_adjudicated[rater].psa, against_adjudicated[rater].kappa
         reports.append(

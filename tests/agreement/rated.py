@@ -67,7 +67,7 @@ def stages_of(sizes: Sequence[int]) -> tuple[Stage, ...]:
 
 
 def drawn_ratings(seed: int, *, runs: int = 40, raters: int = 3, longest: int = 30, missing: float = 0.2) -> Ratings:
-    """Ratings as people give them, at random: about 40 % of runs have an error, raters see the same half of the time."""
+    """Ratings as people may give them: half of the runs have errors, and people see them half of the time."""
     draw = np.random.default_rng(seed)
     said: dict[str, list[str]] = {f"person {rater}": [] for rater in range(raters)}
     masses = {}
