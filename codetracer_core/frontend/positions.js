@@ -38,8 +38,13 @@ function createPositions(s, frame) {
   const differs = (step) => new Set(people().map(({ who }) => verdictOf(step, who))).size > 1;
 
   function paint() {
-    panel.hidden = !s.data?.positions || !s.count;
+    const isRefused = s.data?.isBlind && SHOWN[s.data.show]?.length > 0;
+    panel.hidden = !(s.data?.positions || isRefused) || !s.count;
     if (panel.hidden) return;
+    if (isRefused) {
+      panel.replaceChildren(element("p", "none", `What others say is ${HIDDEN}.`));
+      return;
+    }
     const step = s.cur + 1,
       question = RUN_QUESTIONS.find(({ name }) => name === asked);
     const columns = question ? runColumns(question) : stepColumns(step);

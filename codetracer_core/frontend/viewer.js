@@ -732,17 +732,13 @@ function createViewer(root) {
       s.setState(what, on ? s.run : null);
       return;
     }
-    const wanted = ["reveal", "others"].filter((one) => (one === what ? on : asked.includes(one)));
-    s.setState(
-      "show",
-      Object.keys(SHOWN).find((name) => SHOWN[name].join() === wanted.join()),
-    );
+    const wanted = ["reveal", "others"].filter((one) => asked.includes(one) !== (one === what));
+    s.data.show = Object.keys(SHOWN).find((name) => SHOWN[name].join() === wanted.join()); // for the next press
+    s.setState("show", s.data.show);
   }
-  /** Where the address asks for labels of others: who may not see them is told, who has no name is asked for one. */
+  /** Where the address asks for labels of others, who has no name is asked for one. */
   function showAsked() {
-    if (!SHOWN[s.data.show]?.length) return;
-    if (s.data.isBlind) flash(`what others say is ${HIDDEN}`);
-    else if (!outbox.annotator) asSomebody(() => s.setState("show", s.data.show));
+    if (SHOWN[s.data.show]?.length && !s.data.isBlind) asSomebody(() => {});
   }
   /** The adjudicated verdict of the step, if it is shown. */
   function outcome() {

@@ -37,7 +37,7 @@ class StepList(NamedTuple):
 
 
 @dataclass
-class _Kept:
+class KeptLists:
     """The lists of this server, the latest used last."""
 
     lists: OrderedDict[str, StepList] = field(default_factory=OrderedDict)
@@ -58,8 +58,8 @@ class _Kept:
 
 
 @st.cache_resource(show_spinner=False)
-def _kept() -> _Kept:
-    return _Kept()
+def _kept() -> KeptLists:
+    return KeptLists()
 
 
 def keep_list(title: str, steps: Sequence[Entry]) -> str:

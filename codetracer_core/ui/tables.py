@@ -160,7 +160,8 @@ def _as_dict(cell: Cell) -> dict[str, Any]:
     return {name: getattr(cell, name) for name in cell.__dataclass_fields__}
 
 
-def _column(column: Column, rows: Sequence[Row]) -> dict[str, Any]:
+def sent_column(column: Column, rows: Sequence[Row]) -> dict[str, Any]:
+    """A column as the browser is given it, an interval column with its scale."""
     sent: dict[str, Any] = {"key": column.key, "label": column.label, "kind": column.kind, "help": column.help}
     if column.kind == "interval":
         low, high = column.scale or _scale([row.cells[column.key] for row in rows if column.key in row.cells])
@@ -175,11 +176,11 @@ def _scale(cells: Sequence[Cell]) -> tuple[float, float]:
     if low == high:
         return 0.0, 1.0
     step = 10.0 ** floor(log10(max(high, -low))) / 2
-    return floor(low / step) * step, ceil(high / step) * step
+    return floor(round(low / step, 9)) * step, ceil(round(high / step, 9)) * step
 
 
-def _rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Only what is said of each cell: a table of some thousand rows stays small."""
+def sent_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Rows as the browser is given them, only with what is said of each cell: some thousand rows stay small."""
     empty = Cell("")
     return [
         {
@@ -197,7 +198,7 @@ def _rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def _shown(key: str, columns: Sequence[Column], rows: Sequence[Row], **told: Any) -> str:
     result = components.table()(
         key=key,
-        data={"columns": [_column(column, rows) for column in columns], "rows": _rows(rows), **told},
+        data={"columns": [sent_column(column, rows) for column in columns], "rows": sent_rows(rows), **told},
         on_pick_change=_nothing,
         on_open_change=_nothing,
     )

@@ -40,16 +40,22 @@ class Dashboard:
     process: subprocess.Popen[bytes] | None = None
     runs: dict[str, str] = field(default_factory=dict)
     """Run ids by the name of the folder or file that holds the run."""
+    app: Path | None = None
+    """A script to be served in place of the dashboard's own."""
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "codetracer_core", "dashboard", "--workspace", str(self.workspace)]
+        if self.app is None:
+            words = ["codetracer_core", "dashboard", "--port", str(self.port), "--no-browser"]
+        else:
+            words = ["streamlit", "run", str(self.app), "--server.port", str(self.port), "--server.headless", "true"]
+        environment = os.environ | {"CODETRACER_WORKSPACE": str(self.workspace)}
         with (self.workspace.parent / "dashboard.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--port", str(self.port), "--no-browser"], stdout=log, stderr=log, start_new_session=True
+                [sys.executable, "-m", *words], stdout=log, stderr=log, start_new_session=True, env=environment
             )
         for _ in range(600):
             if self.process.poll() is not None:

@@ -65,7 +65,7 @@ def demo() -> None:
     st.text(f"picked: {picked or pressed or chosen}")
 
     entries: list[tuple[str, int | None]] = [
-        (run.run_id, step) for step in (2, 3) for run in open_store().runs() for step in (step, step + 1)
+        (run.run_id, step) for first in (2, 3) for run in open_store().runs() for step in (first, first + 1)
     ]
     list_id = keep_list(f"Disagreements {HOSTILE}", entries)
     links = [
