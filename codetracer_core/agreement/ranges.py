@@ -80,7 +80,11 @@ def matched_ranges(first: Ranges, second: Ranges) -> tuple[Array, Array, Array]:
     ours, theirs = pairs[new].T
     shared = np.bincount(np.cumsum(new) - 1, minlength=len(ours)) if len(rows) else np.zeros(0)
     iou = shared / (first.sizes[ours] + second.sizes[theirs] - shared)
-    chosen = best_chain(ours.tolist(), theirs.tolist(), iou.tolist())
+    linked = (ours[1:] == ours[:-1]) | (theirs[1:] == theirs[:-1])  # to the overlap before
+    in_chain = np.append(False, linked) | np.append(linked, False)
+    chained = np.flatnonzero(in_chain[: len(ours)])
+    chosen = ~in_chain[: len(ours)]
+    chosen[chained[best_chain(ours[chained].tolist(), theirs[chained].tolist(), iou[chained].tolist())]] = True
     return ours[chosen], theirs[chosen], iou[chosen]
 
 
