@@ -21,7 +21,8 @@ from codetracer_core.agreement.selection import (
 )
 from codetracer_core.agreement.stages import StageAgreement
 from codetracer_core.agreement.summary import Agreement
-from codetracer_core.intervals import Estimate
+from codetracer_core.agreement.words import why_they_differ
+from codetracer_core.intervals import Estimate, as_plain
 from codetracer_core.ratings import CATEGORIES, MISSING, UNCERTAIN, Rater
 
 ALL = "all together"
@@ -201,6 +202,16 @@ def number_rows(found: Agreement) -> list[dict[str, Any]]:
         add(who, "rater", "PSA with adjudicated", report.psa_with_adjudicated, "step", report.steps)
         add(who, "rater", "kappa with adjudicated", report.kappa_with_adjudicated, "step", report.steps)
     return rows
+
+
+def as_told(found: Agreement, **question: Any) -> dict[str, Any]:
+    """All numbers as JSON holds them (``intervals.as_plain``), after what was asked, with the sentence beside them."""
+    return {
+        **question,
+        **as_plain(found),
+        "rater_names": [rater_name(rater) for rater in found.raters],
+        "why_they_differ": why_they_differ(found.headline),
+    }
 
 
 # --- which steps ------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import typer
 
 from codetracer_core import __version__
 from codetracer_core.cli import terminal
+from codetracer_core.cli.agreement import agreement
 from codetracer_core.cli.analytics import analytics
 from codetracer_core.cli.batches import diagnose_all
 from codetracer_core.cli.diagnosis import analyze, config
@@ -41,6 +42,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "label": label,
     "export": export,
     "analyze": analyze,
+    "agreement": agreement,
     "analytics": analytics,
     "batch": diagnose_all,
     "evaluate": evaluate,

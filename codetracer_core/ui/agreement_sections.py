@@ -9,9 +9,9 @@ import streamlit as st
 
 from codetracer_core.agreement import why_they_differ
 from codetracer_core.agreement.measures import HAS_INCORRECT, RUN_VERDICT, Measures
-from codetracer_core.agreement.told import Scope, number_rows, rater_name
+from codetracer_core.agreement.told import Scope, as_told, number_rows, rater_name
 from codetracer_core.export import rows_as_csv
-from codetracer_core.intervals import Estimate, as_plain
+from codetracer_core.intervals import Estimate
 from codetracer_core.ratings import CATEGORIES
 from codetracer_core.store import Store
 from codetracer_core.ui import shell
@@ -295,14 +295,13 @@ def downloads(answers: Sequence[Answer]) -> None:
 def as_json(answer: Answer) -> str:
     """All numbers, with the question that they answer."""
     question = answer.question
-    told = {
-        "project": question.project_id,
-        "reading": question.reading,
-        "sources": question.sources,
-        "runs_left_out_because_you_label_them_blind": answer.left_out,
-        **as_plain(answer.found),
-        "why_they_differ": why_they_differ(answer.found.headline),
-    }
+    told = as_told(
+        answer.found,
+        project=question.project_id,
+        reading=question.reading,
+        sources=question.sources,
+        left_out_as_blind=answer.left_out,
+    )
     return json.dumps(told, indent=1, allow_nan=False)
 
 
