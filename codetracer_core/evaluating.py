@@ -1,5 +1,6 @@
 """The verbs of evaluation that the command line and the dashboard share: where truth and predictions come from."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import numpy as np
 
 from codetracer_core.benchmark import BenchmarkRow, read_manifest, wave_of
 from codetracer_core.diagnosis_models import DIAGNOSIS_CLIENT, HEURISTIC, Diagnosis
-from codetracer_core.errors import CodeTracerError
+from codetracer_core.errors import CodeTracerError, NotFound, UnreadableFile
 from codetracer_core.evaluation import Prediction, System, Truth
 from codetracer_core.predictions import read_predictions
 from codetracer_core.ratings import INCORRECT, UNCERTAIN, UNUSEFUL, Ratings
@@ -166,6 +167,20 @@ def _truth_of_misaligned(run: RunSummary, name: str) -> Truth:
 
 def _solved(run: RunSummary) -> bool | None:
     return {"solved": True, "failed": False}.get(run.outcome)
+
+
+def step_texts(reader: Reader, truth: Sequence[Truth]) -> dict[str, tuple[str, ...]]:
+    """What each step shows without the agent's thought, by ``traj_id``: for ``evaluation.warnings``.
+
+    Only of stored runs with incorrect steps, about 2 ms each. A run whose file is damaged is left out.
+    """
+    texts = {}
+    for run in truth:
+        if run.run_id and run.incorrect and not run.misaligned:
+            with contextlib.suppress(UnreadableFile, NotFound):
+                steps = reader.load_run(run.run_id).trajectory.steps
+                texts[run.traj_id] = tuple(f"{step.action}\0{step.observation or ''}" for step in steps)
+    return texts
 
 
 # --- systems ------------------------------------------------------------------------------------------------

@@ -118,7 +118,7 @@ def resampled(sums: Array, seed: int = SEED) -> Array:
     return np.asarray(_multiplicities(len(sums), seed) @ sums.astype(float))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)  # as many as an evaluation needs by turns; of 1,000 clusters each takes 16 MB
 def _multiplicities(clusters: int, seed: int) -> Array:
     """How often each cluster is drawn, shape (``REPLICATES``, clusters); each row adds up to ``clusters``."""
     drawn = np.random.default_rng(seed).integers(0, clusters, size=(REPLICATES, clusters), dtype=np.int64)

@@ -1,6 +1,6 @@
 """How an evaluation is printed: a table for each question, with what it rests on."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from codetracer_core.cli.terminal import counted, harmless, one_line, print_line
@@ -34,8 +34,9 @@ def print_evaluation(
     by: Sequence[str],
     tolerances: Sequence[int],
     pairs: Sequence[tuple[str, str]],
+    texts: Mapping[str, Sequence[str]],
 ) -> None:
-    """Everything that was asked for; ``pairs`` are compared."""
+    """Everything that was asked for; ``pairs`` are compared, ``texts`` are those of ``warnings``."""
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -59,7 +60,7 @@ def print_evaluation(
         _comparison(console, found, pair, conventions)
     for name in conventions if by else ():
         _slices(console, found, name, by)
-    said = dict.fromkeys(caveat for name in conventions for caveat in warnings(found, name))
+    said = dict.fromkeys(caveat for name in conventions for caveat in warnings(found, name, texts=texts))
     for caveat in said:
         print_line(f"\n! {harmless(caveat.text)}\n  {caveat.why}")
 

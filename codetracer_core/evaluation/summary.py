@@ -1,8 +1,8 @@
 """Everything at once: systems and baselines on the same rows, under every convention."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from codetracer_core.evaluation.baselines import RANDOM_STEP, RULES, SAME_NUMBER, rule_observations, same_number
 from codetracer_core.evaluation.clean import CleanRuns, clean_runs
@@ -79,43 +79,43 @@ def evaluate(
     name.
     """
     rows = Rows.of(truth)
-    seen = {system.name: observe(rows, system, missing) for system in systems}
-    rules = rule_observations(rows)
-    titles = {name: rule.title for name, rule in RULES.items()} | {RANDOM_STEP: "one random step (expected)"}
-    entries = [
-        _entry(
-            rows,
-            system.name,
-            system.name,
-            "baseline" if system.is_baseline else "system",
-            seen[system.name],
-            seed,
-            repetitions=len(system.repetitions),
-        )
-        for system in systems
-    ]
-    entries += [_entry(rows, name, titles[name], "baseline", said, seed) for name, said in rules.items()]
-    entries += [
-        _entry(
-            rows,
-            f"{SAME_NUMBER}:{system.name}",
-            f"as many random steps as {system.name} (expected)",
-            "baseline",
-            same_number(seen[system.name]),
-            seed,
-            repetitions=len(system.repetitions),
-            of=system.name,
-        )
-        for system in systems
-        if not system.is_baseline
-    ]
-    if len({entry.name for entry in entries}) < len(entries):
+    judged = list(_judged(rows, systems, missing))
+    if len({one.name for one in judged}) < len(judged):
         raise ValueError("two systems, or a system and a baseline, have the same name")
-    return Evaluation(rows, tuple(sorted(entries, key=lambda entry: entry.kind != "system")), missing, seed)
+    # First all scores, then all else: those of one kind draw from the same clusters, and draws are kept for a moment.
+    scores = [score(rows, one.seen, seed=seed) for one in judged]
+    clean = [clean_runs(rows, one.seen, seed=seed) for one in judged]
+    entries = [
+        Entry(one.name, one.title, one.kind, one.repetitions, one.seen, scored, runs, one.of)
+        for one, scored, runs in zip(judged, scores, clean, strict=True)
+    ]
+    return Evaluation(rows, tuple(entries), missing, seed)
 
 
-def _entry(
-    rows: Rows, name: str, title: str, kind: Kind, seen: Observations, seed: int, *, repetitions: int = 1, of: str = ""
-) -> Entry:
-    scores, clean = score(rows, seen, seed=seed), clean_runs(rows, seen, seed=seed)
-    return Entry(name, title, kind, repetitions, seen, scores, clean, of)
+class _Judged(NamedTuple):
+    """What is needed to judge somebody."""
+
+    name: str
+    title: str
+    kind: Kind
+    repetitions: int
+    seen: Observations
+    of: str = ""
+
+
+def _judged(rows: Rows, systems: Sequence[System], missing: Missing) -> Iterator[_Judged]:
+    """Systems in the order in which they were given, then baselines."""
+    seen = [(system, len(system.repetitions), observe(rows, system, missing)) for system in systems]
+    for system, repetitions, said in seen:
+        if not system.is_baseline:
+            yield _Judged(system.name, system.name, "system", repetitions, said)
+    for system, repetitions, said in seen:
+        if system.is_baseline:
+            yield _Judged(system.name, system.name, "baseline", repetitions, said)
+    titles = {name: rule.title for name, rule in RULES.items()} | {RANDOM_STEP: "one random step (expected)"}
+    for name, said in rule_observations(rows).items():
+        yield _Judged(name, titles[name], "baseline", 1, said)
+    for system, repetitions, said in seen:
+        if not system.is_baseline:
+            name, title = f"{SAME_NUMBER}:{system.name}", f"as many random steps as {system.name} (expected)"
+            yield _Judged(name, title, "baseline", repetitions, same_number(said), system.name)
