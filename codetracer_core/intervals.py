@@ -41,7 +41,7 @@ class Estimate:
     high: float | None = None
     why_no_interval: str = ""
     clusters: int = 0
-    """How many clusters were drawn from."""
+    """How many clusters it rests on, and were drawn from."""
     undefined_replicates: int = 0
     """In how many of the ``REPLICATES`` the value was undefined; they are left out of the interval."""
 
@@ -58,13 +58,15 @@ def estimate(
     why: str,
     seed: int = SEED,
     draws: Array | None = None,
+    clusters: int | None = None,
 ) -> Estimate:
     """The statistic of all clusters together, and its interval.
 
     ``sums``: sufficient statistics, shape (clusters, k). ``why``: what to say where it is undefined. ``draws``:
-    ``resampled(sums)``, where several statistics of the same sums share it.
+    ``resampled(sums)``, where several statistics of the same sums share it. ``clusters``: how many of them say anything
+    on it, where not all do: those count for whether there is an interval.
     """
-    return _estimated(statistic, sums, why, seed, draws)
+    return _estimated(statistic, sums, why, seed, draws, clusters)
 
 
 def difference(
@@ -85,8 +87,10 @@ def difference(
     return _estimated(both, np.concatenate([ours, theirs], axis=1), why, seed, draws)
 
 
-def _estimated(statistic: Statistic, sums: Array, why: str, seed: int, draws: Array | None) -> Estimate:
-    clusters = len(sums)
+def _estimated(
+    statistic: Statistic, sums: Array, why: str, seed: int, draws: Array | None, clusters: int | None = None
+) -> Estimate:
+    clusters = len(sums) if clusters is None else clusters
     value = float(statistic(sums.sum(axis=0, dtype=float)))
     if np.isnan(value):
         return Estimate(None, why=why, clusters=clusters, why_no_interval="there is no value")

@@ -59,6 +59,13 @@ def test_few_clusters_have_no_interval(clusters: int, there_is_one: bool) -> Non
     assert bool(found.why_no_interval) is not there_is_one
 
 
+def test_clusters_that_say_nothing_do_not_make_an_interval() -> None:
+    sums = np.concatenate([made_up(9), np.zeros((30, 2))])
+    assert estimate(share, sums, why="").low is not None
+    found = estimate(share, sums, why="", clusters=9)
+    assert (found.low, found.clusters, found.why_no_interval) == (None, 9, "9 clusters: an interval needs at least 10")
+
+
 def test_undefined_is_said_and_is_no_number() -> None:
     found = estimate(share, np.zeros((12, 2)), why="nobody labelled a step")
     assert (found.value, found.low, found.high, found.why) == (None, None, None, "nobody labelled a step")

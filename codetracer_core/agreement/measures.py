@@ -17,7 +17,7 @@ from codetracer_core.agreement.coefficients import (
     specific_agreement,
     unit_sums_of_tables,
 )
-from codetracer_core.intervals import Array, Estimate, estimate, resampled
+from codetracer_core.intervals import Array, Estimate, estimate, ratio, resampled
 from codetracer_core.ratings import CATEGORIES
 
 FEWEST_RUNS_FOR_THE_RARE = 300
@@ -112,13 +112,23 @@ class Drawn(NamedTuple):
     sums: Array
     draws: Array
 
-    def estimate(self, statistic: Callable[[Array], Array], why: str) -> Estimate:
-        """Of those clusters that have anything to say on it. ``why``: what to say where it is undefined."""
-        return estimate(statistic, self.sums[(self.sums != 0).any(axis=1)], why=why, draws=self.draws)
+    def estimate(self, statistic: Callable[[Array], Array], of: Callable[[Array], Array], why: str) -> Estimate:
+        """``of``: what is counted in the denominator, from sums as the statistic takes them: the clusters in which
+        there is any of it are those that say something. ``why``: what to say where it is undefined."""
+        clusters = int(np.count_nonzero(of(self.sums)))
+        return estimate(statistic, self.sums, why=why, draws=self.draws, clusters=clusters)
+
+    def share(self, numerator: int, denominator: int, why: str) -> Estimate:
+        """One column over another."""
+        return self.estimate(lambda of: ratio(of[..., numerator], of[..., denominator]), _column(denominator), why)
 
     def mapped(self, through: Callable[[Array], Array]) -> "Drawn":
         """Other sums that follow linearly from these."""
         return Drawn(through(self.sums), through(self.draws))
+
+
+def _column(at: int) -> Callable[[Array], Array]:
+    return lambda of: of[..., at]
 
 
 def drawn(blocks: Sequence[Array], seed: int) -> list[Drawn]:
@@ -171,21 +181,23 @@ def measures(
     if tables is None:
         why_kappa = f"undefined: Cohen's kappa is of two raters, here are {raters}: see each pair"
 
-    def found(statistic: Callable[[Array], Array], reason: str) -> Estimate:
-        return units_of_all.estimate(statistic, reason)
+    def found(statistic: Callable[[Array], Array]) -> Estimate:
+        return units_of_all.estimate(statistic, lambda of: parts(of).paired, why)
 
     def on(category: int) -> Estimate:
         name = contrast.names[category]
         unused = f"undefined: nobody used “{name}” (n = {units:,} {unit}s)" if units else why
-        return found(lambda of: specific_agreement(of, category), unused)
+        return units_of_all.estimate(
+            lambda of: specific_agreement(of, category), lambda of: parts(of).possible[..., category], unused
+        )
 
     def used(category: int) -> Estimate:
-        return found(lambda of: prevalence(of, category), why)
+        return found(lambda of: prevalence(of, category))
 
     none = Estimate(None, why=why_corrected, why_no_interval="there is no value")
     kappa = Estimate(None, why=why_kappa, why_no_interval="there is no value")
     if tables is not None and corrected:
-        kappa = tables.estimate(cohens_kappa, why)
+        kappa = tables.estimate(cohens_kappa, lambda of: of.sum(axis=-1), why)
     categories = range(len(contrast.names))
     return Measures(
         contrast.name,
@@ -194,10 +206,10 @@ def measures(
         raters,
         runs,
         units,
-        raw=found(raw_agreement, why),
-        alpha=found(krippendorffs_alpha, why) if corrected else none,
+        raw=found(raw_agreement),
+        alpha=found(krippendorffs_alpha) if corrected else none,
         kappa=kappa,
-        ac1=found(gwets_ac1, why) if corrected else none,
+        ac1=found(gwets_ac1) if corrected else none,
         specific=tuple(on(category) for category in categories),
         prevalence=tuple(used(category) for category in categories),
         pairings=_pairings(total.same, total.possible) if len(contrast.names) == 2 else None,

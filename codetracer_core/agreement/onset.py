@@ -12,7 +12,7 @@ import numpy as np
 
 from codetracer_core.agreement.measures import Drawn
 from codetracer_core.agreement.who import Compared
-from codetracer_core.intervals import Array, Estimate, ratio, summed
+from codetracer_core.intervals import Array, Estimate, summed
 from codetracer_core.ratings import INCORRECT, Ratings
 
 TOLERANCES = (0, 1, 3, 5)
@@ -145,10 +145,9 @@ def onset_agreement(shares: Drawn, distances: Array, histogram: Drawn, *, of_two
     both, only_first, only_second, neither = (round(float(runs)) for runs in shares.sums[:, :4].sum(axis=0))
     runs = both + only_first + only_second + neither
     why = f"undefined: in no run both have an onset (n = {runs:,} runs)"
-    of_both = shares.mapped(lambda of: of[..., [0, *range(4, of.shape[-1])]])
 
     def share(column: int) -> Estimate:
-        return of_both.estimate(lambda of: ratio(of[..., 1 + column], of[..., 0]), why)
+        return shares.share(4 + column, 0, why)
 
     absolute = np.unique(np.abs(distances))
 
@@ -168,11 +167,15 @@ def onset_agreement(shares: Drawn, distances: Array, histogram: Drawn, *, of_two
         within=tuple(
             Within(k, *(share(1 + rule * len(TOLERANCES) + at) for rule in range(4))) for at, k in enumerate(TOLERANCES)
         ),
-        median_distance=histogram.estimate(_median_of(distances), why) if of_two else signed,
-        median_absolute=histogram.mapped(folded).estimate(_median_of(absolute), why),
+        median_distance=histogram.estimate(_median_of(distances), _all, why) if of_two else signed,
+        median_absolute=histogram.mapped(folded).estimate(_median_of(absolute), _all, why),
         mean_relative=share(0),
         distances=tuple(zip(distances.tolist(), histogram.sums.sum(axis=0).astype(int).tolist(), strict=True)),
     )
+
+
+def _all(counts: Array) -> Array:
+    return np.asarray(counts.sum(axis=-1))
 
 
 def _by_chance(reference: Array, lengths: Array, k: int) -> Array:

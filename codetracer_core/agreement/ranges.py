@@ -137,10 +137,13 @@ def range_agreement(ranges: Drawn, label: int, *, of_two: bool) -> RangeAgreemen
     finished, of_first, of_second, overlapping, matched = (round(float(n)) for n in ranges.sums.sum(axis=0)[:5])
 
     def share(over: int, under: tuple[int, ...], times: int, why: str) -> Estimate:
-        def statistic(of: Array) -> Array:
-            return ratio(times * of[..., over], of[..., list(under)].sum(axis=-1))
+        def denominator(of: Array) -> Array:
+            return np.asarray(of[..., list(under)].sum(axis=-1))
 
-        return ranges.estimate(statistic, f"undefined: {why} (n = {finished:,} runs)")
+        def statistic(of: Array) -> Array:
+            return ratio(times * of[..., over], denominator(of))
+
+        return ranges.estimate(statistic, denominator, f"undefined: {why} (n = {finished:,} runs)")
 
     name = CATEGORIES[label]
     no_reference = "undefined: of several pairs of raters neither is the reference"

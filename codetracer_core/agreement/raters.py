@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codetracer_core.agreement.measures import Drawn, Measures, drawn
-from codetracer_core.intervals import Array, Estimate, ratio, summed
+from codetracer_core.intervals import Array, Estimate, summed
 from codetracer_core.ratings import INCORRECT, MISSING, UNCERTAIN, UNUSEFUL, Ratings
 
 
@@ -74,7 +74,7 @@ def rater_reports(
 
 
 def _share(total: Drawn, column: int) -> Estimate:
-    return total.estimate(lambda of: ratio(of[..., column], of[..., 0]), "undefined: they gave no step a verdict")
+    return total.share(column, 0, "undefined: they gave no step a verdict")
 
 
 def _seconds_per_step(ratings: Ratings, rater: int) -> tuple[Estimate, int]:

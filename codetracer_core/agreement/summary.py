@@ -392,7 +392,7 @@ def _nothing_found(counted: _Counted, over: tuple[int, ...], seed: int) -> Estim
     ratings = counted.ratings
     sums = summed(np.column_stack([nothing, enough]).astype(float), ratings.clusters, ratings.cluster_count)
     why = "undefined: no run was finished by two raters"
-    return drawn([sums], seed)[0].estimate(lambda of: ratio(of[..., 0], of[..., 1]), why)
+    return drawn([sums], seed)[0].share(0, 1, why)
 
 
 def _by_run(counted: _Counted, over: tuple[int, ...], counts: Array) -> tuple[RunAgreement, ...]:

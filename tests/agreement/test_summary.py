@@ -166,6 +166,10 @@ def test_few_clusters_have_no_interval_and_those_that_say_nothing_are_not_counte
     assert (found.clusters, found.headline.raw.clusters) == (39, 9)
     assert found.headline.raw.why_no_interval == "9 clusters: an interval needs at least 10"
     assert found.by_rater[0].incorrect.clusters == 39
+    third = agreement(rated(said | {"c": ["..-"] * 39})).headline
+    assert [of.clusters for of in (third.alpha, third.ac1, third.raw, third.psa, third.nsa)] == [9] * 5
+    many = agreement(rated({"a": ["ci"] * 3 + ["cc"] * 30, "b": ["ci"] * 3 + ["cc"] * 30})).headline
+    assert (many.raw.clusters, many.psa.clusters, many.psa.low) == (33, 3, None)
     assert found.by_rater[0].incorrect.low is not None
 
 
