@@ -7,7 +7,7 @@ import streamlit as st
 
 from codetracer_core.evaluation import CONVENTIONS, Convention, Entry, Evaluation, Score
 from codetracer_core.intervals import FEW_CLUSTERS, REPLICATES, Estimate
-from codetracer_core.ui.tables import Cell, Column, Row, estimate_cell, number, show_table
+from codetracer_core.ui.tables import Cell, Column, Row, Tone, estimate_cell, number, show_table
 
 DIGITS = 3
 """Published scores of one benchmark differ in the third."""
@@ -38,8 +38,6 @@ def leaderboard(evaluation: Evaluation, convention: Convention) -> None:
     for words in left_out_words([entry.scores[convention.name] for entry in evaluation.systems or ranked[:1]]):
         st.caption(words)
     st.caption(interval_words(evaluation))
-    for words in put_right(evaluation):
-        st.text(words)
 
 
 def interval_words(evaluation: Evaluation) -> str:
@@ -57,24 +55,6 @@ def left_out_words(scores: Sequence[Score]) -> list[str]:
     if not scores or any(score.left_out != scores[0].left_out for score in scores):
         return []
     return [f"Left out: {counted(part.runs, 'run')} ({part.why})." for part in scores[0].left_out]
-
-
-def put_right(evaluation: Evaluation) -> list[str]:
-    """What was odd in the answers of each system, and what became of it."""
-    found = []
-    for entry in evaluation.systems:
-        odd = entry.seen.oddities
-        parts = [
-            f"{counted(odd.repeated, 'step')} named twice in one answer (counted once)" if odd.repeated else "",
-            f"{counted(odd.outside, 'step')} that the run does not have (dropped)" if odd.outside else "",
-            f"{counted(odd.in_both, 'step')} both incorrect and unuseful (incorrect counts)" if odd.in_both else "",
-            f"{counted(odd.unknown_runs, 'answer')} on runs without ground truth here (left out)"
-            if odd.unknown_runs
-            else "",
-        ]
-        if any(parts):
-            found.append(f"{entry.title}: {'; '.join(part for part in parts if part)}.")
-    return found
 
 
 def _columns(convention: Convention) -> list[Column]:
@@ -100,18 +80,18 @@ def _row(entry: Entry, convention: Convention) -> Row:
     score = entry.scores[convention.name]
     cells = {
         "name": Cell(entry_title(entry), note=_note(entry, score)),
-        "f1": number_cell(score.f1),
+        "f1": score_cell(score.f1),
         "answers": answers_cell(score),
         "accused": _accused(entry),
     }
     for name in ("precision", "recall"):
         part = getattr(score, name)
         if part is not None:
-            cells[name] = number_cell(part)
-    return Row(entry.name, cells, tone="baseline" if entry.kind == "baseline" else "")
+            cells[name] = score_cell(part)
+    return Row(entry.name, cells, tone=tone_of(entry))
 
 
-def number_cell(estimate: Estimate) -> Cell:
+def score_cell(estimate: Estimate) -> Cell:
     """A score; that its interval is rough is said once below the table (``interval_words``)."""
     cell = estimate_cell(estimate, digits=DIGITS)
     return replace(cell, note="") if estimate.is_rough and not estimate.undefined_replicates else cell
@@ -122,6 +102,11 @@ def entry_title(entry: Entry) -> str:
     if entry.of:
         return f"Baseline: random, as many as {entry.of}"
     return f"Baseline: {entry.title}" if entry.kind == "baseline" else entry.title
+
+
+def tone_of(entry: Entry) -> Tone:
+    """How the row of a system or baseline looks."""
+    return "baseline" if entry.kind == "baseline" else ""
 
 
 def answers_cell(score: Score) -> Cell:
@@ -154,6 +139,11 @@ def _note(entry: Entry, score: Score) -> str:
     return "; ".join(words) + "."
 
 
+def count_cell(count: int) -> Cell:
+    """A count as tables write it."""
+    return Cell(f"{count:,}", value=count)
+
+
 def all_conventions(evaluation: Evaluation) -> None:
     """The F1 of each system and baseline under every convention, each column with its own scale and n."""
     columns = [Column("name", "System or baseline")]
@@ -166,6 +156,6 @@ def all_conventions(evaluation: Evaluation) -> None:
         for name, score in entry.scores.items():
             cell = estimate_cell(score.f1, digits=DIGITS)
             cells[name] = replace(cell, text=f"{cell.text} · n {score.observations:,}")
-        rows.append(Row(entry.name, cells, tone="baseline" if entry.kind == "baseline" else ""))
+        rows.append(Row(entry.name, cells, tone=tone_of(entry)))
     show_table("conventions", columns, rows, height=720)
     st.caption("Each cell is the F1, and n the answers (runs × repetitions) that count. Press a head to sort by it.")

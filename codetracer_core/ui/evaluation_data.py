@@ -3,9 +3,10 @@ and the runs that the person before the browser must not see. That set is part o
 computed for somebody with another one.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import streamlit as st
 
@@ -28,6 +29,9 @@ from codetracer_core.store import DiagnosisSummary, Store
 from codetracer_core.ui.evaluation_sources import Sources, SystemSource
 from codetracer_core.ui.identity import blind_runs
 from codetracer_core.ui.workspace import open_store
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,11 +141,35 @@ def _source_of(error: CodeTracerError, sources: Sources, names: Mapping[SystemSo
     return path.name
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What an evaluation is of: its key wherever something is computed from it."""
+
+    sources: Sources
+    state: State
+    missing: Missing
+    seed: int
+
+
 @st.cache_resource(max_entries=16, show_spinner="Comparing systems with the ground truth …")
-def judged(sources: Sources, state: State, missing: Missing, seed: int) -> Evaluation:
+def judged(asked: Asked) -> Evaluation:
     """The whole evaluation. Raises CodeTracerError if what was chosen cannot be read."""
-    read = read_sources(sources, state)
-    return evaluate(read.truth, read.systems, missing=missing, seed=seed)
+    read = read_sources(asked.sources, asked.state)
+    return evaluate(read.truth, read.systems, missing=asked.missing, seed=asked.seed)
+
+
+def computed(
+    asked: Asked, verb: Callable[Concatenate[Evaluation, Given], Found], *given: Given.args, **named: Given.kwargs
+) -> Found:
+    """What a function makes of the evaluation, kept like it. ``given`` and ``named`` must be plain values."""
+    return cast(Found, _computed(asked, verb.__qualname__, given, tuple(sorted(named.items())), verb))
+
+
+@st.cache_resource(max_entries=128, show_spinner="Computing …")
+def _computed(
+    asked: Asked, name: str, given: Any, named: Sequence[tuple[str, Any]], _verb: Callable[..., object]
+) -> object:
+    return _verb(judged(asked), *given, **dict(named))
 
 
 def check_readable(kind: FileKind, path: Path) -> None:

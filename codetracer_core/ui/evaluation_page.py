@@ -10,8 +10,12 @@ from codetracer_core.evaluation import CONVENTIONS, DEFAULT, Convention, Evaluat
 from codetracer_core.intervals import SEED
 from codetracer_core.store import DiagnosisSummary, Store
 from codetracer_core.ui.evaluation import all_conventions, leaderboard, what_is_judged
-from codetracer_core.ui.evaluation_data import Read, judged, read_sources, state_of
-from codetracer_core.ui.evaluation_parts import clean_runs
+from codetracer_core.ui.evaluation_caveats import caveats, show_caveats
+from codetracer_core.ui.evaluation_data import Asked, Read, judged, read_sources, state_of
+from codetracer_core.ui.evaluation_lists import steps_behind
+from codetracer_core.ui.evaluation_pair import two_systems
+from codetracer_core.ui.evaluation_parts import clean_runs, near_hits, onsets, repetitions, sliced
+from codetracer_core.ui.evaluation_places import costs, places
 from codetracer_core.ui.evaluation_sources import Sources, offer_the_samples
 
 _MISSING: dict[str, Missing] = {"counts as a miss": "miss", "is left out": "excluded"}
@@ -34,9 +38,24 @@ def show_evaluation(store: Store, sources: Sources, listed: list[DiagnosisSummar
         st.info("There is no run with such ground truth here, so there is nothing to judge by.")
         return
     convention, missing, seed = _conventions()
-    evaluation = judged(sources, state, missing, seed)
+    asked = Asked(sources, state, missing, seed)
+    evaluation = judged(asked)
     what_is_judged(evaluation)
-    _parts({"Leaderboard": lambda: _leaderboard(evaluation, convention), "Clean runs": lambda: clean_runs(evaluation)})
+    name = convention.name
+    _parts(
+        {
+            "Leaderboard": lambda: _leaderboard(asked, evaluation, convention),
+            "Two systems": lambda: two_systems(store, asked, evaluation, name),
+            "Slices": lambda: sliced(asked, evaluation, convention),
+            "Place in the run": lambda: places(asked, evaluation),
+            "Onset": lambda: onsets(asked, evaluation),
+            "Near hits": lambda: near_hits(asked, evaluation, convention),
+            "Clean runs": lambda: clean_runs(evaluation),
+            "Repetitions": lambda: repetitions(asked, evaluation, convention),
+            "Cost": lambda: costs(evaluation, listed),
+            "Misses and false accusations": lambda: steps_behind(store, asked, read, evaluation),
+        }
+    )
 
 
 def _parts(offered: Mapping[str, Callable[[], None]]) -> None:
@@ -54,8 +73,9 @@ def _parts(offered: Mapping[str, Callable[[], None]]) -> None:
     offered[part or first]()
 
 
-def _leaderboard(evaluation: Evaluation, convention: Convention) -> None:
+def _leaderboard(asked: Asked, evaluation: Evaluation, convention: Convention) -> None:
     leaderboard(evaluation, convention)
+    show_caveats(caveats(asked, convention.name))
     if st.toggle("All conventions side by side", key="side_by_side"):
         all_conventions(evaluation)
 
