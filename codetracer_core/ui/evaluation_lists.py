@@ -3,6 +3,7 @@
 Who is shown such a list is shown labels of these runs: only a page of it at a time, and that goes on record.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 import streamlit as st
@@ -23,7 +24,9 @@ from codetracer_core.ui.workspace import open_store
 ON_A_PAGE = 50
 LONGEST_TEXT = 300
 """Characters of a step that the list shows."""
-_KINDS = {"Misses": misses, "False accusations": false_accusations}
+_BEFORE_THE_WORDS = re.compile(r'\A[\s{\[]*("role": "\w+",\s*)?"content": "')
+"""An excerpt in a manifest is lines of the raw file: often of a JSON record, whose beginning says nothing."""
+KINDS = {"Misses": misses, "False accusations": false_accusations}
 
 
 def seen_of(run_ids: Iterable[str], judged: Sequence[Entry]) -> set[tuple[str, Exposure]]:
@@ -32,6 +35,12 @@ def seen_of(run_ids: Iterable[str], judged: Sequence[Entry]) -> set[tuple[str, E
     if any(entry.seen.answers is not None for entry in judged):
         exposures.append("model")
     return {(run_id, exposure) for run_id in run_ids if run_id for exposure in exposures}
+
+
+def run_title(evaluation: Evaluation, traj_id: str) -> str:
+    """What a run is about, then its name."""
+    task = evaluation.rows.truth[evaluation.rows.index[traj_id]].task
+    return f"{task} · {traj_id}" if task else traj_id
 
 
 def walked(title: str, steps: Iterable[tuple[str, int | None]]) -> str:
@@ -48,9 +57,9 @@ def steps_behind(store: Store, asked: Asked, read: Read, evaluation: Evaluation)
     left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
     name = left.selectbox("System", answering, key="system", bind="query-params")
     kind = middle.segmented_control(
-        "Steps", [*_KINDS], default="Misses", required=True, key="errors", bind="query-params"
+        "Steps", [*KINDS], default="Misses", required=True, key="errors", bind="query-params"
     )
-    found = computed(asked, _KINDS[kind or "Misses"], name)
+    found = computed(asked, KINDS[kind or "Misses"], name)
     pages = max(1, -(-len(found) // ON_A_PAGE))
     page = int(right.number_input("Page", 1, pages, key=f"page {kind} {name} {len(found)}")) if pages > 1 else 1
     first = (page - 1) * ON_A_PAGE
@@ -63,7 +72,7 @@ def steps_behind(store: Store, asked: Asked, read: Read, evaluation: Evaluation)
     show_table(
         "steps_behind",
         _columns(kind or "Misses"),
-        [_row(one, read, list_id, first + at) for at, one in enumerate(shown)],
+        [_row(one, read, evaluation, list_id, first + at) for at, one in enumerate(shown)],
     )
 
 
@@ -96,13 +105,13 @@ def _columns(kind: str) -> list[Column]:
     ]
 
 
-def _row(one: Finding, read: Read, list_id: str, at: int) -> Row:
+def _row(one: Finding, read: Read, evaluation: Evaluation, list_id: str, at: int) -> Row:
     href = step_address(one.run_id, one.step_id, show_labels=True, list_id=list_id) if one.run_id else ""
     text = step_text(one, read)
     return Row(
         str(at),
         {
-            "run": Cell(one.traj_id),
+            "run": Cell(run_title(evaluation, one.traj_id)),
             "step": Cell(f"{one.step_id} of {one.step_count}", value=one.step_id, href=href),
             "answers": Cell(
                 f"{one.repetitions} of {one.of}" if one.of else "no answer",
@@ -129,7 +138,7 @@ def step_text(one: Finding, read: Read) -> str:
     stored = _actions(one.run_id, open_store().revision()[1]) if one.run_id else ()
     if one.step_id <= len(stored):
         return stored[one.step_id - 1]
-    return _line(read.excerpts.get((one.traj_id, one.step_id), ""))
+    return _line(_BEFORE_THE_WORDS.sub("", read.excerpts.get((one.traj_id, one.step_id), "")).replace("\\n", " "))
 
 
 @st.cache_resource(max_entries=512, show_spinner=False)

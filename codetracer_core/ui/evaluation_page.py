@@ -12,6 +12,7 @@ from codetracer_core.store import DiagnosisSummary, Store
 from codetracer_core.ui.evaluation import all_conventions, leaderboard, what_is_judged
 from codetracer_core.ui.evaluation_caveats import caveats, show_caveats
 from codetracer_core.ui.evaluation_data import Asked, Read, judged, read_sources, state_of
+from codetracer_core.ui.evaluation_downloads import downloads
 from codetracer_core.ui.evaluation_lists import steps_behind
 from codetracer_core.ui.evaluation_pair import two_systems
 from codetracer_core.ui.evaluation_parts import clean_runs, near_hits, onsets, repetitions, sliced
@@ -54,6 +55,7 @@ def show_evaluation(store: Store, sources: Sources, listed: list[DiagnosisSummar
             "Repetitions": lambda: repetitions(asked, evaluation, convention),
             "Cost": lambda: costs(evaluation, listed),
             "Misses and false accusations": lambda: steps_behind(store, asked, read, evaluation),
+            "Files": lambda: downloads(store, asked, read, evaluation),
         }
     )
 

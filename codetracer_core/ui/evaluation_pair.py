@@ -9,7 +9,7 @@ from codetracer_core.intervals import Estimate
 from codetracer_core.store import Store
 from codetracer_core.ui.evaluation import counted, entry_title, score_cell
 from codetracer_core.ui.evaluation_data import Asked, computed
-from codetracer_core.ui.evaluation_lists import seen_of, walked
+from codetracer_core.ui.evaluation_lists import run_title, seen_of, walked
 from codetracer_core.ui.identity import person
 from codetracer_core.ui.links import step_address
 from codetracer_core.ui.tables import Cell, Column, Row, number, show_table
@@ -107,7 +107,7 @@ def _runs(store: Store, evaluation: Evaluation, found: Comparison, titles: Seque
             one.traj_id,
             {
                 "run": Cell(
-                    one.traj_id,
+                    run_title(evaluation, one.traj_id),
                     href=step_address(one.run_id, show_labels=True, list_id=list_id) if one.run_id else "",
                 ),
                 "expected": Cell(f"{one.expected:,}", value=one.expected),

@@ -1,6 +1,7 @@
 """What is behind a leaderboard: runs without errors, slices, onsets and near hits, repetitions."""
 
 from collections.abc import Sequence
+from math import ceil
 
 import streamlit as st
 
@@ -18,7 +19,6 @@ from codetracer_core.evaluation import (
     stage_scores,
     tolerant,
 )
-from codetracer_core.intervals import Estimate
 from codetracer_core.ui.evaluation import DIGITS, answers_cell, count_cell, entry_title, score_cell, tone_of
 from codetracer_core.ui.evaluation_data import Asked, computed
 from codetracer_core.ui.tables import Cell, Column, Row, estimate_cell, matrix, number, show_table
@@ -79,7 +79,7 @@ def sliced(asked: Asked, evaluation: Evaluation, convention: Convention) -> None
     by = left.multiselect(
         "Runs by",
         [*DIMENSIONS],
-        default=["agent"],
+        default=[_telling(evaluation)],
         max_selections=2,
         key="by",
         bind="query-params",
@@ -106,12 +106,20 @@ def sliced(asked: Asked, evaluation: Evaluation, convention: Convention) -> None
     st.caption("Many slices are many chances to differ by luck: look at the intervals, and at how few runs there are.")
 
 
+def _telling(evaluation: Evaluation) -> str:
+    """The first dimension by which these runs differ."""
+    truth = evaluation.rows.truth
+    return next((name for name, value in DIMENSIONS.items() if len({value(run) for run in truth}) > 1), "agent")
+
+
 def _one_way(found: Sequence[Slice], entries: Sequence[Entry], by: str) -> None:
+    ends = [score.f1.high or score.f1.value or 0.0 for one in found for score in one.scores.values()]
+    scale = (0.0, max(0.1, ceil(max(ends, default=1.0) * 10) / 10))  # one for all columns: they are compared
     columns = [
         Column("value", by.capitalize()),
         Column("runs", "Runs", "number"),
         Column("errors", "With errors", "number", help="Runs with at least one incorrect step."),
-        *(Column(entry.name, entry_title(entry), "interval", scale=(0.0, 1.0)) for entry in entries),
+        *(Column(entry.name, entry_title(entry), "interval", scale=scale) for entry in entries),
     ]
     rows = [
         Row(
@@ -192,21 +200,21 @@ def _named(evaluation: Evaluation) -> list[Entry]:
 
 _DETECTION = [
     Column("name", "System or baseline"),
-    Column("both", "Onset and answer", "number"),
-    Column("missed", "Onset, no answer", "number"),
-    Column("invented", "Answer, no onset", "number"),
+    Column("both", "Both", "number", help="There is an onset and an answer."),
+    Column("missed", "Only onset", "number", help="There is an onset, and no answer."),
+    Column("invented", "Only answer", "number", help="There is an answer, and no onset."),
     Column("neither", "Neither", "number"),
-    Column("ranked", "Ranked lists", "number", help="Answers with a ranked list of candidates."),
-    Column("distance", "Median distance", "number", help="In steps, where there are both."),
-    Column("signed", "Median, signed", "number", help="In steps; positive: the answer comes too late."),
-    Column("relative", "Of the run's length", "number", help="Median of the distance as a share of the run's steps."),
+    Column("ranked", "Ranked", "number", help="Answers with a ranked list of candidates."),
+    Column("distance", "Median off", "number", help="Distance in steps where there are both; a median, no interval."),
+    Column("signed", "Signed", "number", help="Its median in steps; positive: the answer comes too late."),
+    Column("relative", "Of length", "number", help="Median of the distance as a share of the run's steps."),
 ]
 _NEAR = [
     Column("name", "System or baseline"),
     Column("of_all", "First candidate is right", "interval", scale=(0.0, 1.0)),
     Column("by_chance", "By chance", "number"),
-    Column("of_both", "Of those with an answer", "number"),
-    Column("top_3", "Among the first three", "number"),
+    Column("of_both", "If answered", "number"),
+    Column("top_3", "In first three", "number"),
     Column(
         "mrr", "Mean 1/rank", "number", help="MRR: 1 over the rank of the first candidate that is right, 0 if none is."
     ),
@@ -245,10 +253,7 @@ def near_hits(asked: Asked, evaluation: Evaluation, convention: Convention) -> N
     )
     columns = [
         Column("name", "System or baseline"),
-        *(
-            Column(f"k{steps}", "exact" if steps == 0 else f"within {steps}", "interval", scale=(0.0, 1.0))
-            for steps in TOLERANCES
-        ),
+        *(Column(f"k{steps}", "exact" if steps == 0 else f"within {steps}", "number") for steps in TOLERANCES),
     ]
     rows = []
     for entry in evaluation.ranked(convention.name):
@@ -303,10 +308,9 @@ def repetitions(asked: Asked, evaluation: Evaluation, convention: Convention) ->
         cells = {
             "repetitions": count_cell(found.repetitions),
             "each": Cell(" · ".join(_score(value) for value in spread.values)),
-            "mean": _plain(spread.mean, "no repetition has a value"),
-            "sd": _plain(spread.sd, "it takes two repetitions with a value"),
+            "mean": _mean_and_sd(spread.mean, spread.sd),
             "runs": count_cell(found.runs),
-            "in_all": _percent(found.in_all),
+            "in_all": score_cell(found.in_all),
             "jaccard": score_cell(found.jaccard),
             "kappa": score_cell(found.kappa),
             "silent": Cell(f"{found.silent_pairs:,} of {found.pairs:,}", value=found.silent_pairs),
@@ -326,8 +330,7 @@ _REPEATS = [
     Column("name", "System"),
     Column("repetitions", "Times", "number"),
     Column("each", "F1 of each"),
-    Column("mean", "Mean", "number"),
-    Column("sd", "± sd", "number", help="Sample standard deviation, n − 1."),
+    Column("mean", "Mean ± sd", "number", help="Sample standard deviation, n − 1."),
     Column("runs", "Runs", "number", help="Runs that were answered at least twice."),
     Column(
         "in_all",
@@ -352,11 +355,9 @@ def _score(value: float | None) -> str:
     return "undefined" if value is None else number(value, digits=DIGITS)
 
 
-def _plain(value: float | None, why: str) -> Cell:
-    return (
-        Cell("undefined", note=f"Undefined: {why}.", tone="weak") if value is None else Cell(_score(value), value=value)
-    )
-
-
-def _percent(estimate: Estimate) -> Cell:
-    return estimate_cell(estimate, percent=True)
+def _mean_and_sd(mean: float | None, sd: float | None) -> Cell:
+    if mean is None:
+        return Cell("undefined", note="Undefined: no repetition has a value.", tone="weak")
+    if sd is None:
+        return Cell(_score(mean), note="No spread: it takes two repetitions with a value.", value=mean)
+    return Cell(f"{_score(mean)} ± {_score(sd)}", value=mean)

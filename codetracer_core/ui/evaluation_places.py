@@ -22,6 +22,9 @@ _BARS = {
 }
 
 
+_PATTERN = {"fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.6)", "solidity": 0.2, "size": 7}
+
+
 def places(asked: Asked, evaluation: Evaluation) -> None:
     """Confusion by position in the run, and rates per step."""
     titles = {entry_title(entry): entry for entry in evaluation.entries if entry.seen.accused is not None}
@@ -73,14 +76,14 @@ def position_figure(found: Sequence[Position]) -> go.Figure:
             x=names,
             y=[getattr(part, key) for part in found],
             name=words,
-            marker={"color": colour, "pattern": {"shape": shape, "solidity": 0.25}},
+            marker={"color": colour, "pattern": {"shape": shape, **_PATTERN}},
             hovertemplate="%{x} of the run<br>%{y} steps " + words + "<extra></extra>",
         )
     figure.update_layout(
         barmode="stack",
         height=340,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        legend={"orientation": "h", "y": 1.12},
+        legend={"orientation": "h", "y": 1.12, "traceorder": "normal"},
         xaxis={"title": "part of the run"},
         yaxis={"title": "steps, over all answers", "rangemode": "tozero", "tickformat": ",d"},
         bargap=0.25,
