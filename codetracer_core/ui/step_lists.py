@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import streamlit as st
 
@@ -75,7 +75,7 @@ def keep_list(title: str, steps: Sequence[Entry]) -> str:
 
 def _this_page() -> str:
     name = urlsplit(st.context.url or "").path.rpartition("/")[2]
-    asked = urlencode(st.query_params.to_dict())
+    asked = urlencode({name: st.query_params.get_all(name) for name in st.query_params}, doseq=True)
     return (name if name in shell.pages() else ".") + (f"?{asked}" if asked else "")
 
 
@@ -91,7 +91,7 @@ def answer_request(store: Reader) -> None:
     if asked.get("do") == "back":
         parts = urlsplit(kept.back)
         offered = shell.pages()
-        st.switch_page(offered.get(parts.path, offered["library"]), query_params=dict(parse_qsl(parts.query)))
+        st.switch_page(offered.get(parts.path, offered["library"]), query_params=parse_qs(parts.query))
     entries = _entries(kept, blind_runs(store))
     to = asked.get("to")
     if type(to) is int and 0 <= to < len(entries):
