@@ -88,6 +88,8 @@ def _row(entry: Entry, convention: Convention) -> Row:
         part = getattr(score, name)
         if part is not None:
             cells[name] = score_cell(part)
+            if part.value is not None:
+                cells[name] = replace(cells[name], note="")  # what there is to say of its interval stands beside the F1
     return Row(entry.name, cells, tone=tone_of(entry))
 
 

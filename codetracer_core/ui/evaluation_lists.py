@@ -89,7 +89,7 @@ def _say(kind: str, found: Sequence[Finding], first: int, shown: int) -> None:
         "link, and only the text that the manifest has."
         if elsewhere
         else "",
-        "Links open the step with all labels shown, and lead from there to the next one of the list.",
+        "Links open the step with the labels that the workspace has, and lead on to the next one of the list.",
     ]
     st.caption(" ".join(word for word in words if word))
 

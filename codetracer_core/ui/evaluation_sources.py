@@ -96,7 +96,7 @@ def choose_sources(store: Store, authors: Mapping[str, int]) -> Sources:
     chosen = right.multiselect(
         "Systems",
         [*systems],
-        default=[label for label, one in systems.items() if not one.paths],
+        default=None if "systems" in st.session_state else [label for label, one in systems.items() if not one.paths],
         key="systems",
         bind="query-params",
         placeholder="Stored diagnoses or loaded predictions",
