@@ -58,7 +58,7 @@ def solved_by_category(frames: Frames, by: Group) -> FigureData:
 
 
 def solved_rate(frames: Frames, by: Group) -> FigureData:
-    """Share of runs that solved their task, by group.
+    """Share of runs that solved their task, by group, the highest first.
 
     Columns: group, runs, solved, value (solved / runs), low, high, clusters, why.
     """
@@ -69,7 +69,7 @@ def solved_rate(frames: Frames, by: Group) -> FigureData:
     solved = (known.runs["outcome"] == "solved").to_numpy()
     rows: list[dict[str, Any]] = []
     behind: list[tuple[int, str, float]] = []
-    for group, here in groups:
+    for group, here in sorted(groups, key=lambda one: (-solved[one[1]].mean(), -one[1].sum())):
         found = share(solved[here], np.ones(here.sum()), known.clusters[here], "no run")
         behind += [(len(rows), run_id, np.nan) for run_id in known.runs["run_id"][here]]
         rows.append({"group": group, "runs": int(here.sum()), "solved": int(solved[here].sum())} | as_columns(found))

@@ -28,7 +28,7 @@ _FORMS: dict[str, Callable[[FigureData, Theme], go.Figure]] = {
 }
 _LINE = 17
 """Height of a line of notes, pixels."""
-_CHARACTERS = 150
+_CHARACTERS = 125
 
 
 def draw(figure: Figure, data: FigureData, *, dark: bool = False, alone: bool = False) -> go.Figure:

@@ -23,6 +23,7 @@ from codetracer_core.figures.style import (
 
 _ROW, _CELL = 30, 40
 """Heights of a row of whiskers and of a row of cells, pixels."""
+_MOST_BANDS = 3
 
 
 # ---------------------------------------------------------------- rates with whiskers
@@ -138,8 +139,7 @@ def solved_by_category(data: FigureData, theme: Theme) -> go.Figure:
         ],
         columns=[safe(group, 28) for group in groups],
         names=[f"{safe(category, 36)}  ({counts[category]})" for category in categories],
-        axis=GROUP_WORDS[data.by],
-        key="solved runs / runs; darker" if theme.background == "#ffffff" else "solved runs / runs; brighter",
+        key=f"solved runs of all runs, by {GROUP_WORDS[data.by]}",
     )
 
 
@@ -161,8 +161,8 @@ def error_ranges(data: FigureData, theme: Theme) -> go.Figure:
         ],
         columns=ranges,
         names=[f"{safe(group)}  ({of[group]})" for group in groups],
-        axis="steps of the run",
-        key="share of the group's incorrect steps (their number in brackets; – no run is so long);",
+        key="step numbers; share of the group's incorrect steps, which are counted in brackets; – no run is so long",
+        most=float(rows["value"].max()),
     )
 
 
@@ -182,8 +182,7 @@ def transitions(data: FigureData, theme: Theme) -> go.Figure:
         ],
         columns=[f"then {kind}" for kind in KINDS],
         names=[f"{safe(group)}: {before}  ({of[group, before]:,})" for group, before in lines],
-        axis="the next step",
-        key="share of the steps that follow (number of steps in brackets);",
+        key="share of the steps that follow; how many there are, in brackets",
     )
 
 
@@ -197,12 +196,15 @@ def _cells(
     hovers: Sequence[str],
     columns: Sequence[str],
     names: Sequence[str],
-    axis: str,
     key: str,
+    most: float = 1.0,
 ) -> go.Figure:
-    """A table of squares that are the darker the greater the share; what it is stands in each."""
+    """A table of squares that stand out the more the greater the share; what it is stands in each.
+
+    ``most``: the share that stands out most.
+    """
     drawn = plain_figure(theme)
-    colours, inks = zip(*(in_scale(theme, value) for value in values), strict=True)
+    colours, inks = zip(*(in_scale(theme, value / (most or 1)) for value in values), strict=True)
     drawn.add_scatter(
         x=list(x),
         y=list(y),
@@ -221,7 +223,7 @@ def _cells(
         },
     )
     tall = max((len(column) for column in columns), default=0) > 12
-    top = 150 if tall else 56
+    top = 130 if tall else 34
     drawn.update_layout(
         height=_CELL * len(names) + top + 40,
         margin={"l": 8, "r": 60, "t": top, "b": 40},
@@ -230,8 +232,7 @@ def _cells(
             "ticktext": list(columns),
             "tickangle": -35 if tall else 0,
             "side": "top",
-            "title": {"text": axis},
-            "range": [-0.6, max(len(columns) - 0.4, 7.6 if tall else 5.6)],
+            "range": [-0.6, max(len(columns) - 0.4, 8.6)],
             "showgrid": False,
         },
         yaxis={
@@ -243,7 +244,7 @@ def _cells(
     )
     tone = "darker: more" if theme.background == "#ffffff" else "brighter: more"
     drawn.add_annotation(
-        text=f"{key.split(';')[0]}; {tone}",
+        text=f"{key}; {tone}",
         x=0,
         xref="paper",
         xanchor="left",
@@ -298,6 +299,7 @@ def kinds_by_position(data: FigureData, theme: Theme) -> go.Figure:
         hover=lambda row: f"{row['tenth'] * 10}–{row['tenth'] * 10 + 10} % of the run: {told(row, 'steps', 'of')}",
         x="place in the run, percent of its steps",
         y="steps that change something",
+        until=100,
     )
 
 
@@ -318,14 +320,17 @@ def _curves(
     y: str,
     counted: str = "",
     from_one: bool = False,
+    until: float | None = None,
 ) -> go.Figure:
-    """A curve for each group with its interval as a band; its name stands at its end.
+    """A curve for each group with its interval as a band; its name stands at its end. With many curves bands would hide
+    each other: then the interval of the last value stands with the name.
 
-    ``steps``: the value holds until the next one. ``from_one``: all begin at 100 %.
+    ``steps``: the value holds until the next one. ``from_one``: all begin at 100 %. ``until``: end of the axis.
     """
     drawn = plain_figure(theme)
     shape = "hv" if steps else "linear"
     ends: list[tuple[float, str, str]] = []
+    many = data.rows["group"].nunique() > _MOST_BANDS
     furthest = float(data.rows["at"].max())
     for number, (group, rows) in enumerate(data.rows.groupby("group", sort=False)):
         colour, symbol, dash = look_of(str(group), number, theme)
@@ -334,7 +339,7 @@ def _curves(
             continue
         at, value = list(rows["at"]), list(rows["value"])
         bounded = rows[rows["low"].notna()]
-        if len(bounded):
+        if len(bounded) and not many:
             # a band of a step curve is drawn along its steps
             edge = {"mode": "lines", "line": {"width": 0, "shape": shape}, "hoverinfo": "skip", "showlegend": False}
             drawn.add_scatter(x=list(bounded["at"]), y=list(bounded["low"]), **edge)
@@ -357,16 +362,19 @@ def _curves(
             customdata=list(rows.index),
             hovertext=[f"{safe(group, 90)}<br>{hover(row)}" for _, row in rows.iterrows()],
             hovertemplate="%{hovertext}<extra></extra>",
-            marker={"color": colour, "symbol": symbol, "size": 7},
+            marker={"color": colour, "symbol": symbol, "size": 6},
         )
         size = f" ({int(rows[counted].iloc[0])})" if counted else ""
+        last = rows.iloc[-1]
+        if many and not np.isnan(last["low"]):
+            size += f" {percent(last['value'])} [{100 * last['low']:.0f}, {100 * last['high']:.0f}]"
         ends.append((value[-1], f"{safe(group, 30)}{size}", colour))
     _name_curves(drawn, ends)
     widest = max((len(name) for _, name, _ in ends), default=0)
     drawn.update_layout(
         height=440,
-        margin={"l": 8, "r": min(30 + 7 * widest, 260), "t": 12, "b": 52},
-        xaxis={"title": {"text": x}, "range": [0, furthest * 1.01 or 1]},
+        margin={"l": 8, "r": min(30 + 7 * widest, 330), "t": 12, "b": 52},
+        xaxis={"title": {"text": x}, "range": [0, until or furthest * 1.01 or 1]},
         yaxis={"title": {"text": y}, "tickformat": ".0%", "range": [-0.02, 1.02]},
     )
     return drawn

@@ -41,11 +41,9 @@ def error_position(data: FigureData, theme: Theme) -> go.Figure:
     return _multiples(
         data,
         theme,
-        titles=lambda rows: f"{safe(rows['group'].iloc[0])}: {rows['of'].iloc[0]:,} incorrect steps",
+        titles=lambda rows: f"{safe(rows['group'].iloc[0], 26)}: {rows['of'].iloc[0]:,} incorrect steps",
         hovers=lambda row: f"{row['first']}–{row['last']} % of the run<br>{told(row, 'steps', 'of')}",
-        edges=[10 * number for number in range(11)],
-        suffix=" %",
-        axis="place in the run",
+        axis="place in the run, percent of its steps",
         height="share of the incorrect steps",
         line=0.1,
     )
@@ -55,11 +53,9 @@ def effective_ratio(data: FigureData, theme: Theme) -> go.Figure:
     return _multiples(
         data,
         theme,
-        titles=lambda rows: f"{safe(rows['group'].iloc[0])}: {rows['of'].iloc[0]:,} runs",
+        titles=lambda rows: f"{safe(rows['group'].iloc[0], 32)}: {rows['of'].iloc[0]:,} runs",
         hovers=lambda row: f"ratio {100 * row['first']:.0f} to {100 * row['last']:.0f} %<br>{told(row, 'runs', 'of')}",
-        edges=[10 * number for number in range(11)],
-        suffix=" %",
-        axis="effective steps of a run",
+        axis="effective steps of a run, percent",
         height="share of the runs",
     )
 
@@ -70,8 +66,6 @@ def _multiples(
     *,
     titles: Any,
     hovers: Any,
-    edges: Sequence[int],
-    suffix: str,
     axis: str,
     height: str,
     line: float | None = None,
@@ -106,8 +100,8 @@ def _multiples(
             error_y={
                 "type": "data",
                 "symmetric": False,
-                "array": (rows["high"] - rows["value"]).fillna(0),
-                "arrayminus": (rows["value"] - rows["low"]).fillna(0),
+                "array": (rows["high"] - rows["value"]).where(rows["high"] > 0),
+                "arrayminus": (rows["value"] - rows["low"]).where(rows["high"] > 0),
                 "color": theme.quiet,
                 "thickness": 1.2,
                 "width": 3,
@@ -117,7 +111,7 @@ def _multiples(
         )
         if line is not None:
             drawn.add_hline(y=line, line={"dash": "dot", "color": theme.quiet, "width": 1.2}, **place)
-    drawn.update_xaxes(tickvals=list(edges)[::2], ticksuffix=suffix, range=[0, 100], showgrid=False)
+    drawn.update_xaxes(tickvals=[0, 20, 40, 60, 80, 100], range=[0, 100], showgrid=False)
     drawn.update_yaxes(tickformat=".0%", range=[0, min(1.0, tallest * 1.08) or 1], rangemode="tozero")
     drawn.update_xaxes(title={"text": axis}, row=down)
     drawn.update_yaxes(title={"text": height}, col=1)
@@ -176,7 +170,7 @@ def step_budget(data: FigureData, theme: Theme) -> go.Figure:
                         "size": 6,
                         "solidity": 0.25,
                         "fgcolor": theme.background,
-                        "fgopacity": 0.5,
+                        "fgopacity": 0.35,
                     },
                 },
                 row=1,
@@ -198,6 +192,7 @@ def step_budget(data: FigureData, theme: Theme) -> go.Figure:
     key = {"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "traceorder": "normal"}
     drawn.update_layout(
         barmode="stack",
+        showlegend=True,
         height=int(26 * (at + 1.2)) + 120,
         margin={"l": 8, "r": 16, "t": 66, "b": 52},
         legend=key | {"x": 0},
@@ -227,6 +222,7 @@ def effective_runs(data: FigureData, theme: Theme) -> go.Figure:
     rows = data.rows
     groups = list(rows.groupby("group", sort=False)["value"].count().sort_values(ascending=False, kind="stable").index)
     drawn = plain_figure(theme)
+    least = float(np.floor(rows["value"].min() * 10) / 10)
     for height, group in enumerate(groups):
         part = rows[(rows["group"] == group).to_numpy()]
         colour = theme.series[height % len(theme.series)]
@@ -242,7 +238,7 @@ def effective_runs(data: FigureData, theme: Theme) -> go.Figure:
     drawn.update_layout(
         height=74 * len(groups) + 100,
         margin={"l": 8, "r": 16, "t": 34, "b": 52},
-        xaxis={"title": {"text": "effective steps of a run"}, "tickformat": ".0%", "range": [-0.02, 1.02]},
+        xaxis={"title": {"text": "effective steps of a run"}, "tickformat": ".0%", "range": [least - 0.02, 1.02]},
         yaxis={
             "tickvals": list(range(len(groups))),
             "ticktext": names,
@@ -275,7 +271,7 @@ def cost(data: FigureData, theme: Theme) -> go.Figure:
                 _shape(drawn, of["at"], height, colour, place, log=True)
                 _points(drawn, of, height, theme, lambda row: f"<b>{row['value']:,.6g}</b>", place, "at")
         low, high = np.log10(edge), np.log10(max(part["at"].max(), edge * 3))
-        ticks = [10.0**power for power in range(int(np.floor(low)), int(np.ceil(high)) + 1) if 10.0**power > edge * 1.5]
+        ticks = [tick for tick in _log_ticks(low, high) if tick > edge * 1.5]
         zero = [edge] if (part["value"] <= 0).any() else []
         drawn.update_xaxes(
             type="log",
@@ -293,6 +289,14 @@ def cost(data: FigureData, theme: Theme) -> go.Figure:
     )
     drawn.update_layout(height=110 * len(outcomes) + 96, margin={"l": 8, "r": 16, "t": 34, "b": 40})
     return drawn
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers between two powers of ten; over a short way also their halves and fifths."""
+    leads = (1, 2, 5) if high - low < 2.2 else (1,)
+    powers = range(int(np.floor(low)), int(np.ceil(high)) + 1)
+    ticks = [lead * 10.0**power for power in powers for lead in leads]
+    return [tick for tick in ticks if low <= np.log10(tick) <= high]
 
 
 def _short(number: float) -> str:
@@ -343,7 +347,8 @@ def _points(
     column: str = "value",
 ) -> None:
     """A mark for each run, those of a line beside each other; its outcome is its colour and shape."""
-    spread = ((np.arange(len(rows)) * 0.618_034) % 1 - 0.5) * 0.5  # golden section: even at any number
+    # golden section: even at any number; few stay near their line
+    spread = ((np.arange(len(rows)) * 0.618_034) % 1 - 0.5) * min(0.5, 0.05 * (len(rows) - 1))
     for outcome in OUTCOMES:
         mine = (rows["outcome"] == outcome).to_numpy()
         part = rows[mine]
@@ -414,7 +419,8 @@ def strips(data: FigureData, theme: Theme) -> go.Figure:
                 y=marked["run"],
                 mode="markers",
                 hoverinfo="skip",
-                marker={"symbol": symbol, "size": 6, "color": theme.background, "line": {"width": 0}},
+                showlegend=False,
+                marker={"symbol": symbol, "size": 5, "color": theme.background, "line": {"width": 0}},
             )
         key = {"symbol": "square", "size": 12, "color": colour}
         drawn.add_scatter(x=[None], y=[None], mode="markers", name=word, showlegend=True, marker=key)
