@@ -7,7 +7,7 @@ from codetracer_core.ui.exporting import export_panel
 from codetracer_core.ui.identity import EXPORTERS, blind_runs, may, person
 from codetracer_core.ui.importing import import_panel
 from codetracer_core.ui.label_importing import label_import_panel
-from codetracer_core.ui.library import filtered_runs, runs_table
+from codetracer_core.ui.library import filtered_runs, only_chosen, runs_table
 from codetracer_core.ui.workspace import open_store
 
 store = open_store()
@@ -25,6 +25,7 @@ if offered:
     if exporting:
         with tabs["Export labels"]:
             export_panel(store, person(), filtered_runs())
-opened = runs_table(store.runs(annotator=person(), blind=blind_runs(store)), store, tell_filtered=exporting)
+runs = only_chosen(store.runs(annotator=person(), blind=blind_runs(store)))
+opened = runs_table(runs, store, tell_filtered=exporting)
 if opened:
     st.switch_page(shell.pages()["trajectory"], query_params={"traj": opened})

@@ -132,8 +132,13 @@ def grouped(frames: Frames, by: Group, *, most: int = MOST_GROUPS) -> Grouped:
 
 
 def share(counted: Array, of: Array, clusters: Array, why: str) -> Estimate:
-    """What of ``of`` is ``counted``, all runs together: numbers per run, shape (runs,), and each run's cluster."""
-    return estimate(lambda sums: ratio(sums[..., 0], sums[..., 1]), cluster_sums([counted, of], clusters), why=why)
+    """What of ``of`` is ``counted``, all runs together: numbers per run, shape (runs,), and each run's cluster.
+
+    Runs that have none of it say nothing, and their clusters are not counted among those that an interval is made of.
+    """
+    says = of > 0
+    sums = cluster_sums([counted[says], of[says]], clusters[says])
+    return estimate(lambda sums: ratio(sums[..., 0], sums[..., 1]), sums, why=why)
 
 
 def cluster_sums(columns: Sequence[Array], clusters: Array) -> Array:

@@ -94,6 +94,11 @@ UNKNOWN = "unknown"
 """What a run is called in a column in which nothing is known of it."""
 
 
+def named(value: object) -> str:
+    """A cell of such a column as text."""
+    return value if isinstance(value, str) else UNKNOWN
+
+
 def names_in(runs: pd.DataFrame, column: str) -> pd.Series:
     """The column as text, ``UNKNOWN`` where nothing is known."""
     return runs[column].astype(object).where(runs[column].notna(), UNKNOWN).astype(str)

@@ -152,6 +152,7 @@ def cost(frames: Frames, by: Group) -> FigureData:
     notes = [
         f"{number_of(len(runs), 'run')}; known: cost of {known['cost_usd']:,}, tokens of {known['tokens']:,}. The "
         "others are left out of that panel.",
+        *(["On these axes 0 stands at the left edge."] if (rows["value"] <= 0).any() else []),
         "Prompt tokens include those that were read from a cache. Boxes: median and quartiles; whiskers: 1.5 times "
         "the distance of the quartiles.",
     ]

@@ -98,7 +98,7 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "onset_to_failure",
-        "From the failure onset to the first failing command",
+        "From onset to first failed command",
         "How long does it take until something shows that the run is off track?",
         frozenset({"labels"}),
         errors.onset_to_failure,

@@ -374,7 +374,7 @@ def _curves(
     drawn.update_layout(
         height=440,
         margin={"l": 8, "r": min(30 + 7 * widest, 330), "t": 12, "b": 52},
-        xaxis={"title": {"text": x}, "range": [0, until or furthest * 1.01 or 1]},
+        xaxis={"title": {"text": x}, "range": [0, until or furthest * 1.01 or 1], "dtick": 1 if furthest < 8 else None},
         yaxis={"title": {"text": y}, "tickformat": ".0%", "range": [-0.02, 1.02]},
     )
     return drawn

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
-import numpy as np
 import streamlit as st
 
 from codetracer_core.analytics import (
@@ -16,88 +15,100 @@ from codetracer_core.analytics import (
     Labels,
     data_of,
     figure_named,
+    named,
+    number_of,
 )
 from codetracer_core.figures import as_html, draw
-from codetracer_core.models import Exposure, LabelSource
 from codetracer_core.store import Reader, Store
-from codetracer_core.ui import shell
-from codetracer_core.ui.identity import blind_runs, person
+from codetracer_core.ui import components, shell
+from codetracer_core.ui.annotate import ask_name
+from codetracer_core.ui.diagnosis_order import ORDERERS
+from codetracer_core.ui.identity import blind_runs, may, person
+from codetracer_core.ui.library import choose_runs
 from codetracer_core.ui.links import step_address
 from codetracer_core.ui.run_filters import run_filters
+from codetracer_core.ui.step_lists import keep_list
 from codetracer_core.ui.tables import Cell, Column, Row, show_table
-from codetracer_core.ui.viewer import note_exposures
+from codetracer_core.ui.viewer import EXPOSES, note_exposures
 
 MOST_LISTED = 500
-"""So many runs are listed below a figure; the table says if there are more."""
-_EXPOSURES: Mapping[LabelSource, Exposure] = {
-    "human": "peers",
-    "adjudicated": "peers",
-    "model": "model",
-    "ground_truth": "ground_truth",
-}
+"""So many runs are listed below a figure; the page says if there are more."""
 _CONFIG = {
     "displaylogo": False,
     "displayModeBar": True,
     "modeBarButtonsToRemove": ["zoomIn2d", "zoomOut2d", "autoScale2d"],
 }
+_BAR = 30
+"""Height of the bar with the figure's own buttons, which stands above it."""
+_WHO = "Who is reading? Labels of single runs are shown to a name: they count as seen when you label there."
 
 
 def analytics_page(store: Store) -> None:
     blind = blind_runs(store)
     chosen = run_filters(store, "analytics")
-    index, place = st.columns([1, 3.6], gap="medium")
+    index, place = st.columns([1, 4], gap="medium")
     with index:
         figure = _choose_figure()
     with place:
-        labels, by = _choose_reading(store, figure, blind)
-        with st.spinner("Counting …", show_time=False):
+        title, of, apart = st.columns([2.4, 1.3, 1], vertical_alignment="bottom")
+        with title:
+            components.heading()(key="analytics_heading", data=[figure.title, figure.question])
+        labels, by = Labels(), figure.by
+        if "labels" in figure.needs:
+            with of:
+                labels = _choose_labels(store, blind)
+        if figure.groups:
+            with apart:
+                by = _choose_groups(figure)
+        with st.spinner("Counting …"):
             frames, data = _computed(store, tuple(sorted(blind)), labels, chosen, figure.name, by)
         _left_out_as_blind(blind, chosen)
-        st.subheader(figure.title, anchor=False)
-        st.text(figure.question)
-        if not _may_be_shown(store, figure, data, labels):
+        if not len(data.rows):
+            st.info(data.why)
+            _notes(data)
+            return
+        if not _may_be_shown(store, data, labels):
             return
         rows = _drawn(figure, data, labels, by)
-        for note in data.notes:
-            st.text(note)
+        _notes(data)
         _downloads(figure, data)
-    _runs(store, frames, figure, data, labels, rows)
+        _runs(store, frames, figure, data, labels, rows)
 
 
 def _choose_figure() -> Figure:
-    """The list of figures, each with its question."""
-    names = [figure.name for figure in FIGURES]
+    """The list of figures; the one that is chosen stands in the address."""
     titles = {figure.name: figure.title for figure in FIGURES}
-    name = st.radio("Figure", names, format_func=titles.__getitem__, key="analytics_figure", bind="query-params")
+    asked = st.query_params.get("figure", "")
+    if "analytics_figure" not in st.session_state and asked in titles:
+        st.session_state["analytics_figure"] = asked
+    name = st.radio("Figure", [*titles], format_func=titles.__getitem__, key="analytics_figure")
+    st.query_params["figure"] = name
     return figure_named(name)
 
 
-def _choose_reading(store: Reader, figure: Figure, blind: Collection[str]) -> tuple[Labels, Group]:
-    """Whose labels, and what runs are told apart by, where the figure asks for it."""
-    left, right, _ = st.columns([1.4, 1, 1.2])
-    labels, by = Labels(), figure.by
-    if "labels" in figure.needs:
-        sources = _sources(store, store.state(), tuple(sorted(blind)))
-        offered = [*([] if Labels() in sources else [Labels()]), *sources]
-        labels = left.selectbox(
-            "Labels",
-            offered,
-            format_func=lambda one: f"{one.in_words} ({sources.get(one, 0):,} runs)",
-            key="analytics_labels",
-        )
-    if figure.groups:
-        by = right.selectbox(
-            "Told apart by",
-            figure.groups,
-            index=figure.groups.index(figure.by),
-            format_func=GROUP_WORDS.__getitem__,
-            key=f"analytics_by {figure.name}",
-        )
-    return labels, by
+def _choose_labels(store: Reader, blind: Collection[str]) -> Labels:
+    sources = _sources(store, (str(store.workspace.folder), *store.state()), tuple(sorted(blind)))
+    offered = [*([] if Labels() in sources else [Labels()]), *sources]
+    return st.selectbox(
+        "Labels",
+        offered,
+        format_func=lambda one: f"{one.in_words} ({number_of(sources.get(one, 0), 'run')})",
+        key="analytics_labels",
+    )
+
+
+def _choose_groups(figure: Figure) -> Group:
+    return st.selectbox(
+        "Told apart by",
+        figure.groups,
+        index=figure.groups.index(figure.by),
+        format_func=GROUP_WORDS.__getitem__,
+        key=f"analytics_by {figure.name}",
+    )
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _sources(_store: Reader, state: tuple[int, ...], blind: tuple[str, ...]) -> dict[Labels, int]:
+def _sources(_store: Reader, state: tuple[Any, ...], blind: tuple[str, ...]) -> dict[Labels, int]:
     return _store.label_sources(blind)
 
 
@@ -139,26 +150,30 @@ def _left_out_as_blind(blind: Collection[str], chosen: Sequence[str] | None) -> 
         )
 
 
-def _may_be_shown(store: Store, figure: Figure, data: FigureData, labels: Labels) -> bool:
+def _notes(data: FigureData) -> None:
+    """Each in a line of its own; names of runs in them are text."""
+    if data.notes:
+        components.notes()(key="analytics_notes", data=list(data.notes))
+
+
+def _may_be_shown(store: Store, data: FigureData, labels: Labels) -> bool:
     """Whether the figure is drawn. One that tells labels of single runs asks first, and goes on record."""
-    if not data.tells_runs or not len(data.rows) or _is_own(labels):
+    if not data.tells_runs or _is_own(labels):
         return True
-    runs = sorted(set(data.behind["run_id"]))
     if not person():
-        st.text("This figure shows labels of single runs. Say who you are first: it goes on record who has seen them.")
-        st.page_link(shell.pages()["settings"], label="Who you are here")
-        return False
+        ask_name(_WHO)
+    runs = set(data.behind["run_id"])
     agreed = f"analytics_shows {labels}"
     if not st.session_state.get(agreed):
         st.text(
-            f"This figure shows labels of single runs. It goes on record that you have seen those of {len(runs):,} "
-            "runs; whatever you label there later counts as not blind."
+            f"This figure shows labels of single runs. It goes on record that you have seen those of "
+            f"{number_of(len(runs), 'run')}; what you label there later counts as not blind."
         )
         if not st.button("Show it", type="primary"):
             return False
         st.session_state[agreed] = True
         st.rerun()
-    note_exposures(store, person(), [(run_id, _EXPOSURES[labels.source]) for run_id in runs])
+    _note_seen(store, runs, labels)
     return True
 
 
@@ -166,23 +181,29 @@ def _is_own(labels: Labels) -> bool:
     return labels.source == "human" and labels.name == person()
 
 
+def _note_seen(store: Store, run_ids: Collection[str], labels: Labels) -> None:
+    note_exposures(store, person(), [(run_id, EXPOSES[labels.source]) for run_id in run_ids])
+
+
 def _drawn(figure: Figure, data: FigureData, labels: Labels, by: Group) -> list[int]:
     """Draw the figure; returns the rows that are selected in it."""
-    dark = st.context.theme.type == "dark"
-    drawn = draw(figure, data, dark=dark)
-    if not len(data.rows):
-        st.info(data.why)
-        return []
-    drawn.update_layout(dragmode="select")
+    drawn = draw(figure, data, dark=_is_dark())
+    drawn.update_layout(
+        dragmode="select", height=drawn.layout.height + _BAR, margin={"t": (drawn.layout.margin.t or 0) + _BAR}
+    )
     event = st.plotly_chart(
         drawn,
         theme=None,
-        key=f"figure {figure.name} {labels} {by} {len(data.rows)}",
+        key=f"analytics_chart {figure.name} {labels} {by} {len(data.rows)} {len(data.behind)}",
         on_select="rerun",
         selection_mode=("points", "box", "lasso"),
         config={**_CONFIG, "toImageButtonOptions": {"format": "svg", "filename": figure.name}},
     )
     return rows_selected(cast(Mapping[str, Any], event), len(data.rows))
+
+
+def _is_dark() -> bool:
+    return st.context.theme.type == "dark"
 
 
 def rows_selected(event: Mapping[str, Any], rows: int) -> list[int]:
@@ -197,70 +218,65 @@ def rows_selected(event: Mapping[str, Any], rows: int) -> list[int]:
 
 
 def _downloads(figure: Figure, data: FigureData) -> None:
-    if not len(data.rows):
-        return
-    dark = st.context.theme.type == "dark"
+    dark = _is_dark()
     with st.container(horizontal=True):
-        st.download_button(
-            "Data as CSV", data.as_csv, f"{figure.name}.csv", "text/csv", on_click="ignore", icon=":material/table:"
-        )
+        st.download_button("Data as CSV", data.as_csv, f"{figure.name}.csv", "text/csv", on_click="ignore")
         st.download_button(
             "Figure as HTML",
             lambda: as_html(draw(figure, data, dark=dark, alone=True), figure.name),
             f"{figure.name}.html",
             "text/html",
             on_click="ignore",
-            icon=":material/bar_chart:",
         )
 
 
 def _runs(store: Store, frames: Frames, figure: Figure, data: FigureData, labels: Labels, rows: Sequence[int]) -> None:
     """The runs behind the selection, or all that the figure counts; each opens in the viewer."""
-    if not len(data.rows):
-        return
-    behind = data.runs_behind(rows if rows else data.rows.index)
+    behind = data.runs_behind(rows or data.rows.index)
     tells = bool(rows) and "labels" in figure.needs and not _is_own(labels)
     if tells and not person():
-        st.text("Which runs have such labels is shown to those who say who they are: it goes on record.")
-        st.page_link(shell.pages()["settings"], label="Who you are here")
-        return
-    st.subheader("Runs", anchor=False)
-    if rows:
-        marks = f"{len(rows):,} marks are" if len(rows) > 1 else "1 mark is"
-        st.text(
-            f"{marks} selected: {len(behind):,} runs." + (" It is on record that you were shown them." if tells else "")
-        )
-    else:
-        st.text(f"{len(behind):,} runs. Select marks in the figure (click, or drag a box) to see only theirs.")
-    listed = behind[:MOST_LISTED]
-    if len(behind) > len(listed):
-        st.text(f"The first {len(listed):,} are listed.")
+        ask_name(_WHO)
     if tells:
-        note_exposures(store, person(), [(run_id, _EXPOSURES[labels.source]) for run_id, _ in listed])
+        _note_seen(store, [run_id for run_id, _ in behind], labels)
+    runs = number_of(len(behind), "run")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if rows:
+            st.text(f"{runs} behind {number_of(len(rows), 'selected mark')}", width="stretch")
+        else:
+            st.text(f"{runs}. Click marks, or drag a box around some, to list only theirs.", width="stretch")
+        words = f"chosen in the figure “{figure.title}”"
+        ids = [run_id for run_id, _ in behind]
+        if st.button("Open in the library"):
+            choose_runs(ids, words)
+            st.switch_page(shell.pages()["library"])
+        if may(*ORDERERS) and st.button("Diagnose"):
+            choose_runs(ids, words)
+            st.session_state["batch"] = True
+            st.switch_page(shell.pages()["diagnose"])
+    at_step = data.tells_steps and bool(rows)
+    listed = behind[:MOST_LISTED]
+    walked = [(run_id, step if at_step else None) for run_id, step in behind]
+    list_id = keep_list(f"{figure.title}: {runs}", walked)
+    if len(behind) > len(listed):
+        st.text(f"The first {len(listed):,} are listed; opened in the library, there are all.")
     facts = frames.runs.set_index("run_id")
-    told = data.tells_steps and bool(rows)
     columns = [
         *(Column("run", "Run"), Column("task", "Task"), Column("agent", "Agent"), Column("model", "Model")),
         *(Column("outcome", "Outcome"), Column("steps", "Steps", "number")),
-        *([Column("at", "At step", "number")] if told else []),
+        *([Column("at", "At step", "number")] if at_step else []),
     ]
-    show_table(
-        "analytics_runs",
-        columns,
-        [_row(run_id, step if told else None, facts.loc[run_id]) for run_id, step in listed],
-    )
+    shown = [_row(run_id, step if at_step else None, facts.loc[run_id], list_id) for run_id, step in listed]
+    show_table("analytics_runs", columns, shown)
 
 
-def _row(run_id: str, step: int | None, facts: Any) -> Row:
-    def text(name: str) -> str:
-        return facts[name] if isinstance(facts[name], str) else "unknown"
-
+def _row(run_id: str, step: int | None, facts: Any, list_id: str) -> Row:
+    address = step_address(run_id, step, list_id=list_id)
     steps = int(facts["step_count"])
     cells = {
-        "run": Cell(run_id, href=step_address(run_id, step)),
-        **{name: Cell(text(name)) for name in ("task", "agent", "model", "outcome")},
+        "run": Cell(run_id, href=address),
+        **{name: Cell(named(facts[name])) for name in ("task", "agent", "model", "outcome")},
         "steps": Cell(f"{steps:,}", value=steps),
     }
-    if step is not None and not np.isnan(step):
-        cells["at"] = Cell(f"{step:,}", value=step, href=step_address(run_id, step))
+    if step is not None:
+        cells["at"] = Cell(f"{step:,}", value=step, href=address)
     return Row(run_id, cells)

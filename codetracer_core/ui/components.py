@@ -80,6 +80,14 @@ def runs() -> Component:
 
 
 @cache
+def notes() -> Component:
+    """Sentences, each on a line of its own, as text."""
+    return st.components.v2.component(
+        "codetracer_notes", css=frontend_text("notes.css"), js=frontend_text("text.js", "notes.js")
+    )
+
+
+@cache
 def heading() -> Component:
     """A title and a quieter line beside it, as text."""
     return st.components.v2.component(

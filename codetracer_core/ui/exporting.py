@@ -14,7 +14,7 @@ from codetracer_core.models import Exposure, LabelSource
 from codetracer_core.stage_labels import LABELS_FILE
 from codetracer_core.store import Labeller, Reader, Store
 from codetracer_core.ui.identity import EXPORTERS, blind_runs, require
-from codetracer_core.ui.viewer import note_exposures
+from codetracer_core.ui.viewer import EXPOSES, note_exposures
 from codetracer_core.workflow import export_events, export_labels, export_stage_labels
 
 Target = Literal["codetracebench", "labels", "csv", "jsonl", "parquet"]
@@ -33,12 +33,6 @@ _SOURCES: Mapping[LabelSource | Literal[""], str] = {
     "model": "models",
     "adjudicated": "adjudication",
     "": "all of these",
-}
-_EXPOSURES: Mapping[LabelSource, Exposure] = {
-    "human": "peers",
-    "adjudicated": "peers",
-    "model": "model",
-    "ground_truth": "ground_truth",
 }
 
 
@@ -86,7 +80,7 @@ def _zipped(files: Mapping[str, str]) -> bytes:
 
 def exposures(labellers: Iterable[Labeller], person: str) -> set[tuple[str, Exposure]]:
     """(run, exposure) for what this person learns from these labels: their own ones are no news."""
-    return {(one.run_id, _EXPOSURES[one.source]) for one in labellers if not _is_own(one, person)}
+    return {(one.run_id, EXPOSES[one.source]) for one in labellers if not _is_own(one, person)}
 
 
 def _is_own(labeller: Labeller, person: str) -> bool:

@@ -1,6 +1,6 @@
 """The table of runs on the library page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -26,10 +26,31 @@ _COLUMNS: tuple[tuple[str, str, str, str, bool], ...] = (
 )
 
 
+def choose_runs(run_ids: Collection[str], words: str) -> None:
+    """Have the tables of runs show only these from now on; ``words`` say where they were chosen."""
+    st.session_state["chosen_runs"] = (frozenset(run_ids), words)
+
+
+def only_chosen(runs: Sequence[RunSummary]) -> Sequence[RunSummary]:
+    """The runs that another page has chosen, if it has, with a line that says so and a way back to all."""
+    if "chosen_runs" not in st.session_state:
+        return runs
+    ids, words = st.session_state["chosen_runs"]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text(f"Only {len(ids):,} {'run' if len(ids) == 1 else 'runs'}, {words}.")
+        if st.button("Show all runs"):
+            del st.session_state["chosen_runs"]
+            st.rerun()
+    return [run for run in runs if run.run_id in ids]
+
+
 def filtered_runs() -> Sequence[str] | None:
-    """Ids of the runs that pass the table's filters, as it told last; None: all. See ``runs_table``."""
+    """Ids of the runs that pass the table's filters, as it told last, and ``only_chosen``; None: all."""
     passing = _state().get("passing")
-    return None if passing is None else tuple(map(str, passing))
+    chosen, _ = st.session_state.get("chosen_runs", (None, ""))
+    if passing is None:
+        return None if chosen is None else tuple(sorted(chosen))
+    return tuple(run_id for run_id in map(str, passing) if chosen is None or run_id in chosen)
 
 
 def _state() -> Mapping[str, Any]:

@@ -21,6 +21,7 @@ from codetracer_core.models import (
     STEP_FIELDS,
     Exposure,
     LabelEvent,
+    LabelSource,
     Trajectory,
     Verdict,
 )
@@ -204,6 +205,15 @@ def note_exposure(store: Store, run_id: str, annotator: str, standing: Standing,
         occurred_at=datetime.now(UTC),
     )
     store.add_label_events([shown])
+
+
+EXPOSES: Mapping[LabelSource, Exposure] = {
+    "human": "peers",
+    "adjudicated": "peers",
+    "model": "model",
+    "ground_truth": "ground_truth",
+}
+"""What somebody is exposed to who sees labels of a source."""
 
 
 def note_exposures(store: Store, annotator: str, seen: Iterable[tuple[str, Exposure]]) -> None:
