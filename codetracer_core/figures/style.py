@@ -90,8 +90,18 @@ def in_scale(theme: Theme, value: float) -> tuple[str, str]:
     at = min(int(place), len(theme.scale) - 2)
     low, high = (_rgb(theme.scale[number]) for number in (at, at + 1))
     mixed = np.rint(low + (high - low) * (place - at)).astype(int)
-    light = float(mixed @ np.array([0.299, 0.587, 0.114])) > 140
-    return f"rgb({mixed[0]},{mixed[1]},{mixed[2]})", "#16181c" if light else "#ffffff"
+    return f"rgb({mixed[0]},{mixed[1]},{mixed[2]})", "#000000" if _luminance(mixed) > _MIDDLE else "#ffffff"
+
+
+_MIDDLE = 0.179
+"""Luminance on which black and white can be read equally well: (x + 0.05) / 0.05 = 1.05 / (x + 0.05)."""
+
+
+def _luminance(colour: Any) -> float:
+    """Relative luminance as WCAG 2.2 defines it, of red, green and blue between 0 and 255."""
+    parts = np.asarray(colour) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
 
 
 def _rgb(colour: str) -> Any:
