@@ -70,12 +70,19 @@ def estimate(
 
 
 def difference(
-    statistic: Statistic, ours: Array, theirs: Array, *, why: str, seed: int = SEED, draws: Array | None = None
+    statistic: Statistic,
+    ours: Array,
+    theirs: Array,
+    *,
+    why: str,
+    seed: int = SEED,
+    draws: Array | None = None,
+    clusters: int | None = None,
 ) -> Estimate:
     """Ours minus theirs, paired: both have the sums of the same clusters in the same order, and each draw is for both.
 
-    Shapes (clusters, k), both. ``draws``: ``resampled`` of both beside each other, where several statistics share it.
-    Raises ValueError if the shapes differ.
+    Shapes (clusters, k), both. ``draws``: ``resampled`` of both beside each other, where several statistics share it;
+    ``clusters`` as in ``estimate``. Raises ValueError if the shapes differ.
     """
     if ours.shape != theirs.shape:
         raise ValueError(f"sums of the same clusters are needed, not {ours.shape} and {theirs.shape}")
@@ -84,7 +91,7 @@ def difference(
     def both(sums: Array) -> Array:
         return statistic(sums[..., :split]) - statistic(sums[..., split:])
 
-    return _estimated(both, np.concatenate([ours, theirs], axis=1), why, seed, draws)
+    return _estimated(both, np.concatenate([ours, theirs], axis=1), why, seed, draws, clusters)
 
 
 def _estimated(

@@ -81,7 +81,7 @@ class Measures:
     kappa: Estimate
     """Cohen's; undefined for more than two raters."""
     ac1: Estimate
-    """Gwet's."""
+    """Gwet's. Of more than two raters, how often each category is used is taken of all units that anybody rated."""
     specific: tuple[Estimate, ...]
     """Specific agreement on each of ``categories``."""
     prevalence: tuple[Estimate, ...]
