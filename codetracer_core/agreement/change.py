@@ -53,7 +53,7 @@ def change(
     drawn = _drawn(ours, theirs, seed)
     compared = np.logical_and(*((of >= 0).sum(axis=1) >= 2 for of in codes))
     units, runs = int(compared.sum()), len(np.unique(earlier.run_of[compared]))
-    why = "undefined: one reading or both leave it undefined"
+    why = "one reading or both leave it undefined"
 
     def found(statistic: Callable[[Array], Array], of: Callable[[Array], Array]) -> Estimate:
         clusters = int(np.count_nonzero(of(ours) + of(theirs)))
@@ -65,7 +65,7 @@ def change(
     def possible(sums: Array, category: int) -> Array:
         return np.asarray(parts(sums).possible[..., category])
 
-    kappa = Estimate(None, why="undefined: Cohen's kappa is of two raters", why_no_interval="there is no value")
+    kappa = Estimate(None, why="Cohen's kappa is of two raters", why_no_interval="there is no value")
     if both:
         clusters = int(np.count_nonzero(paired(ours) + paired(theirs)))
         draws = _drawn(both[0], both[1], seed)

@@ -175,18 +175,18 @@ def measures(
     corrected = contrast is not UNUSEFUL or runs >= FEWEST_RUNS_FOR_THE_RARE
     if not corrected:
         why_corrected = why_kappa = (
-            f"not computed: {runs:,} runs with two raters are too few for so rare a label"
+            f"{runs:,} runs with two raters are too few to correct for chance with so rare a label"
             f" (at least {FEWEST_RUNS_FOR_THE_RARE}): look at the counts"
         )
     if tables is None:
-        why_kappa = f"undefined: Cohen's kappa is of two raters, here are {raters}: see each pair"
+        why_kappa = f"Cohen's kappa is of two raters, here are {raters}: see each pair"
 
     def found(statistic: Callable[[Array], Array]) -> Estimate:
         return units_of_all.estimate(statistic, lambda of: parts(of).paired, why)
 
     def on(category: int) -> Estimate:
         name = contrast.names[category]
-        unused = f"undefined: nobody used “{name}” (n = {units:,} {unit}s)" if units else why
+        unused = f"nobody used “{name}” (n = {units:,} {unit}s)" if units else why
         return units_of_all.estimate(
             lambda of: specific_agreement(of, category), lambda of: parts(of).possible[..., category], unused
         )
@@ -229,8 +229,6 @@ def _pairings(same: Array, possible: Array) -> Pairings:
 
 def _why_undefined(contrast: Contrast, ratings: Array, units: int, unit: str) -> str:
     if not units:
-        return f"undefined: no {unit} has labels of two raters"
-    if np.count_nonzero(ratings) == 1:
-        label = contrast.names[int(np.argmax(ratings))]
-        return f"undefined: everyone used one label, “{label}” (n = {units:,} {unit}s)"
-    return f"undefined (n = {units:,} {unit}s)"
+        return f"no {unit} has labels of two raters"
+    label = contrast.names[int(np.argmax(ratings))]
+    return f"everyone used one label, “{label}” (n = {units:,} {unit}s)"

@@ -144,7 +144,7 @@ def onset_agreement(shares: Drawn, distances: Array, histogram: Drawn, *, of_two
     """Of the sums of two raters, or of several pairs of raters together."""
     both, only_first, only_second, neither = (round(float(runs)) for runs in shares.sums[:, :4].sum(axis=0))
     runs = both + only_first + only_second + neither
-    why = f"undefined: in no run both have an onset (n = {runs:,} runs)"
+    why = f"in no run both have an onset (n = {runs:,} runs)"
 
     def share(column: int) -> Estimate:
         return shares.share(4 + column, 0, why)
@@ -157,7 +157,7 @@ def onset_agreement(shares: Drawn, distances: Array, histogram: Drawn, *, of_two
             found[..., np.searchsorted(absolute, np.abs(distances[side]))] += counts[..., side]
         return found
 
-    signed = Estimate(None, why="undefined: a signed distance is of two raters", why_no_interval="there is no value")
+    signed = Estimate(None, why="a signed distance is of two raters", why_no_interval="there is no value")
     return OnsetAgreement(
         runs,
         both,

@@ -143,10 +143,10 @@ def range_agreement(ranges: Drawn, label: int, *, of_two: bool) -> RangeAgreemen
         def statistic(of: Array) -> Array:
             return ratio(times * of[..., over], denominator(of))
 
-        return ranges.estimate(statistic, denominator, f"undefined: {why} (n = {finished:,} runs)")
+        return ranges.estimate(statistic, denominator, f"{why} (n = {finished:,} runs)")
 
     name = CATEGORIES[label]
-    no_reference = "undefined: of several pairs of raters neither is the reference"
+    no_reference = "of several pairs of raters neither is the reference"
     directed = Estimate(None, why=no_reference, why_no_interval="there is no value")
     return RangeAgreement(
         name,

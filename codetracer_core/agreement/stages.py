@@ -122,7 +122,7 @@ def stage_agreement(stages: Drawn) -> StageAgreement:
 
     def mean(column: int, of: int, why: str) -> Estimate:
         why = why if total[0] else "in no run both drew stages"
-        return stages.share(column, of, f"undefined: {why} (n = {total[0]:,} runs with stages of both)")
+        return stages.share(column, of, f"{why} (n = {total[0]:,} runs with stages of both)")
 
     short, none = "no run is longer than the window", "nobody drew a border"
     return StageAgreement(

@@ -391,7 +391,7 @@ def _nothing_found(counted: _Counted, over: tuple[int, ...], seed: int) -> Estim
     nothing = enough & ~(said == 1).any(axis=1)
     ratings = counted.ratings
     sums = summed(np.column_stack([nothing, enough]).astype(float), ratings.clusters, ratings.cluster_count)
-    why = "undefined: no run was finished by two raters"
+    why = "no run was finished by two raters"
     return drawn([sums], seed)[0].share(0, 1, why)
 
 
@@ -415,7 +415,7 @@ def _by_run(counted: _Counted, over: tuple[int, ...], counts: Array) -> tuple[Ru
     for run in np.flatnonzero(sums.paired).tolist():
         value = Estimate(psa[run], why_no_interval="it is one run")
         if not (both[run] or one[run]):
-            value = Estimate(None, why="undefined: nobody calls a step incorrect", why_no_interval="there is no value")
+            value = Estimate(None, why="nobody calls a step incorrect", why_no_interval="there is no value")
         found.append(
             RunAgreement(
                 ratings.run_ids[run],

@@ -15,11 +15,11 @@ def why_they_differ(measures: Measures) -> str:
     if raw is None or share is None:
         return f"There is nothing to compare: {measures.raw.why}."
     if ac1 is None:
-        return f"Chance-corrected coefficients are {measures.ac1.why}."
+        return f"No coefficient is corrected for chance: {measures.ac1.why}."
     if alpha is None:
         return (
-            f"Alpha and kappa are {measures.alpha.why}; raw agreement {_percent(raw)} and AC1 {ac1:.3f} then say only"
-            " that everyone used the same label."
+            f"Alpha and kappa are undefined: {measures.alpha.why}. Raw agreement ({_percent(raw)}) and AC1 ({ac1:.3f})"
+            " then say no more than that."
         )
     chance, gwets = share**2 + (1 - share) ** 2, 2 * share * (1 - share)
     names = f"alpha ({alpha:.3f})" if kappa is None else f"alpha ({alpha:.3f}) and kappa ({kappa:.3f})"
@@ -27,13 +27,17 @@ def why_they_differ(measures: Measures) -> str:
     if abs(alpha - ac1) <= ALIKE:
         return f"They say the same here: {many}, and {names} and AC1 ({ac1:.3f}) are at most {ALIKE} apart."
     psa = measures.psa.value
+    frequent = measures.categories[share > 0.5]
     seen = "" if psa is None else f" Where one says “{positive}”, another says so, too, in {_percent(psa)} (PSA)."
     verb = "counts" if kappa is None else "count"
+    apart = ""
+    if kappa is not None and abs(alpha - kappa) > ALIKE:
+        apart = " Kappa and alpha differ because the two use the label at different rates."
     return (
-        f"{many}: two people who label at random at this rate would already agree on {_percent(chance)} of the"
+        f"{many}: two raters who label at random at this rate would already agree on {_percent(chance)} of the"
         f" {measures.unit}s. Raw agreement is {_percent(raw)}, and {names} {verb} only what goes beyond chance."
         f" AC1 ({ac1:.3f}) takes only {_percent(gwets)} for chance at this rate, so it stays near raw agreement: it"
-        f" tells how well people agree on what is “{measures.categories[0]}”.{seen} Read alpha and PSA with the counts;"
+        f" tells how well they agree on what is “{frequent}”.{seen}{apart} Read alpha and PSA with the counts;"
         " AC1 and raw agreement never alone."
     )
 

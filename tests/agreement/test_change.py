@@ -46,7 +46,7 @@ def test_only_runs_that_both_hold_are_compared_and_nothing_changed_is_nothing() 
 def test_what_one_reading_leaves_undefined_has_no_change() -> None:
     ratings = rated({"a": ["ci"], "b": ["ci"]})
     nobody = dataclasses.replace(ratings, codes=np.full_like(ratings.codes, MISSING))
-    assert change(ratings, nobody, (0, 1)).psa.why == "undefined: one reading or both leave it undefined"
+    assert change(ratings, nobody, (0, 1)).psa.why == "one reading or both leave it undefined"
     assert change(ratings.of_runs([]), nobody, (0, 1)).raw.value is None
     with pytest.raises(ValueError, match="same raters"):
         change(ratings, rated({"a": ["ci"]}), (0,))

@@ -50,7 +50,7 @@ def test_without_a_run_that_both_see_failing_there_is_no_distance() -> None:
     found = of_two(rated({"a": ["cc", "ci"], "b": ["ci", "cc"]}))
     assert found.distances == ()
     for of in (found.median_distance, found.median_absolute, found.mean_relative, found.within[0].chance):
-        assert (of.value, of.why) == (None, "undefined: in no run both have an onset (n = 2 runs)")
+        assert (of.value, of.why) == (None, "in no run both have an onset (n = 2 runs)")
 
 
 @pytest.mark.parametrize("raters", [2, 3])
@@ -79,4 +79,4 @@ def test_intervals_are_those_of_clusters_drawn_one_by_one(raters: int) -> None:
         assert signed.value == np.median(everything)
         assert (signed.low, signed.high) == pytest.approx(np.quantile([np.median(of) for of in of_draws], ends))
     else:
-        assert (signed.value, signed.why) == (None, "undefined: a signed distance is of two raters")
+        assert (signed.value, signed.why) == (None, "a signed distance is of two raters")

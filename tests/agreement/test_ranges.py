@@ -45,10 +45,10 @@ def test_a_range_is_matched_once_with_the_one_that_makes_most_of_all() -> None:
 
 def test_nothing_to_match_says_so() -> None:
     found = of_incorrect(["cc"], ["ic"])
-    assert found.recall.why == "undefined: the first rater has no incorrect range (n = 1 runs)"
+    assert found.recall.why == "the first rater has no incorrect range (n = 1 runs)"
     assert (found.precision.value, found.f1.value) == (0, 0)
-    assert found.mean_iou.why == "undefined: no two incorrect ranges overlap (n = 1 runs)"
-    assert of_incorrect(["cc"], ["cc"]).f1.why == "undefined: nobody has any incorrect range (n = 1 runs)"
+    assert found.mean_iou.why == "no two incorrect ranges overlap (n = 1 runs)"
+    assert of_incorrect(["cc"], ["cc"]).f1.why == "nobody has any incorrect range (n = 1 runs)"
 
 
 @given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=4))

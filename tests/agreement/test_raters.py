@@ -16,16 +16,16 @@ def test_rates_and_what_does_not_count() -> None:
     # of 6 shared steps: one both, one only decided
     assert first.psa_with_adjudicated.value == pytest.approx(2 / 3)
     assert first.kappa_with_adjudicated.value == pytest.approx((5 / 6 - 22 / 36) / (1 - 22 / 36))
-    assert decided.psa_with_adjudicated.why == "undefined: these are the adjudicated labels themselves"
+    assert decided.psa_with_adjudicated.why == "these are the adjudicated labels themselves"
     assert (decided.runs, decided.unfinished_runs, decided.seconds_per_step.why) == (
         2,
         0,
-        "undefined: no time on task is known",
+        "no time on task is known",
     )
 
 
 def test_without_adjudicated_labels_or_any_there_is_nothing_to_compare_with() -> None:
     alone, idle = agreement(rated({"a": ["ci"], "b": ["..-"]})).by_rater
-    assert alone.psa_with_adjudicated.why == "undefined: there are no adjudicated labels"
+    assert alone.psa_with_adjudicated.why == "there are no adjudicated labels"
     assert (idle.runs, idle.unfinished_runs, idle.steps) == (0, 0, 0)
-    assert idle.incorrect.why == "undefined: they gave no step a verdict"
+    assert idle.incorrect.why == "they gave no step a verdict"

@@ -70,15 +70,15 @@ def test_each_is_the_reference_once_unless_one_is_one() -> None:
 def test_one_stage_on_both_sides_is_perfect_and_has_no_borders() -> None:
     found = of_two(([9], [9]))
     assert (found.window_diff.value, found.pk.value, found.runs_with_borders) == (0, 0, 0)
-    assert found.borders[0].f1.why == "undefined: nobody drew a border (n = 1 runs with stages of both)"
+    assert found.borders[0].f1.why == "nobody drew a border (n = 1 runs with stages of both)"
 
 
 def test_too_short_runs_and_runs_without_stages_are_told() -> None:
     found = of_two(([1], [1]), ([2], [1, 1]))
     assert (found.runs, found.runs_with_windows, found.runs_with_borders) == (2, 0, 1)
-    assert found.window_diff.why == "undefined: no run is longer than the window (n = 2 runs with stages of both)"
+    assert found.window_diff.why == "no run is longer than the window (n = 2 runs with stages of both)"
     none = agreement(rated({"a": ["ccc"], "b": ["ccc"]})).stages
-    assert none.pk.why == "undefined: in no run both drew stages (n = 0 runs with stages of both)"
+    assert none.pk.why == "in no run both drew stages (n = 0 runs with stages of both)"
     assert none.mean_stages_first.value is None
 
 

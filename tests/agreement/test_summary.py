@@ -63,7 +63,7 @@ def test_the_headline_is_over_people_when_there_are_two() -> None:
     assert found.headline == next(pair.incorrect for pair in found.pairs if (pair.first, pair.second) == (1, 3))
     found = agreement(rated({"ground_truth:g": runs, "a": runs, "model:m": runs}))
     assert (found.over, found.over_words) == ((0, 1, 2), "over all raters: there are no two people among them")
-    assert found.headline.kappa.why == "undefined: Cohen's kappa is of two raters, here are 3: see each pair"
+    assert found.headline.kappa.why == "Cohen's kappa is of two raters, here are 3: see each pair"
 
 
 def test_a_reference_comes_first_in_its_pair() -> None:
@@ -110,7 +110,7 @@ def test_labels_and_runs() -> None:
     worst, first, nothing = found.by_run
     assert (worst.incorrect, worst.onsets, worst.psa.value) == ((1, 0, None), (2, 0, None), 0)
     assert (first.pairings.both, first.pairings.one, first.pairings.neither) == (3, 0, 9)
-    assert (nothing.nothing_found, nothing.psa.why) == (True, "undefined: nobody calls a step incorrect")
+    assert (nothing.nothing_found, nothing.psa.why) == (True, "nobody calls a step incorrect")
     assert (found.nothing_found.value, found.nothing_found.clusters) == (pytest.approx(1 / 3), 3)
 
 
@@ -126,38 +126,43 @@ def test_runs_are_judged_by_their_steps_and_by_what_was_said_of_them() -> None:
 def test_unuseful_steps_are_counted_but_not_corrected_for_chance_in_few_runs() -> None:
     found = agreement(rated({"a": ["cu"] * 299, "b": ["cu"] * 299})).unuseful
     assert (found.alpha.value, found.kappa.value, found.ac1.value) == (None, None, None)
-    assert found.alpha.why.startswith("not computed: 299 runs with two raters are too few for so rare a label")
+    assert found.alpha.why.startswith("299 runs with two raters are too few to correct for chance")
     assert (found.psa.value, found.table) == (1, ((299, 0), (0, 299)))
     assert agreement(rated({"a": ["cu"] * 300, "b": ["cu"] * 300})).unuseful.alpha.value == 1
 
 
 def test_one_label_only_is_undefined_and_says_so() -> None:
     found = agreement(rated({"a": ["cc"] * 12, "b": ["c."] * 12})).headline
-    why = "undefined: everyone used one label, “rest” (n = 24 steps)"
+    why = "everyone used one label, “rest” (n = 24 steps)"
     assert (found.alpha.value, found.alpha.why, found.kappa.why) == (None, why, why)
-    assert found.psa.why == "undefined: nobody used “incorrect” (n = 24 steps)"
+    assert found.psa.why == "nobody used “incorrect” (n = 24 steps)"
     assert (found.raw.value, found.nsa.value) == (1, 1)
     assert why_they_differ(found) == (
-        f"Alpha and kappa are {why}; raw agreement 100.0 % and AC1 1.000 then say only that everyone used the same"
-        " label."
+        f"Alpha and kappa are undefined: {why}. Raw agreement (100.0 %) and AC1 (1.000) then say no more than that."
     )
 
 
 def test_why_they_differ_has_the_very_numbers() -> None:
     words = ["c" * 944 + "c" * 16 + "i" * 16 + "i" * 24, "c" * 944 + "i" * 16 + "c" * 16 + "i" * 24]
     said = why_they_differ(agreement(rated({"a": [words[0]], "b": [words[1]]})).headline)
-    assert said.startswith("4.0 % of the labels are “incorrect”: two people who label at random at this rate would")
+    assert said.startswith("4.0 % of the labels are “incorrect”: two raters who label at random at this rate would")
     for number in ("agree on 92.3 % of the steps", "is 96.8 %", "alpha (0.584) and kappa (0.583)", "AC1 (0.965)"):
         assert number in said
     assert "takes only 7.7 % for chance" in said
     assert "in 60.0 % (PSA)" in said
+    assert "what is “rest”" in said
+    assert "different rates" not in said
+    apart = agreement(rated({"a": ["ccccii" + "c" * 94], "b": ["iiiiii" + "c" * 60 + "i" * 34]})).headline
+    assert "because the two use the label at different rates" in why_they_differ(apart)
+    often = agreement(rated({"a": ["i" * 90 + "ccccciiiii"], "b": ["i" * 90 + "iiiiiccccc"]})).headline
+    assert "what is “incorrect”" in why_they_differ(often)
     balanced = agreement(rated({"a": ["ci" * 20], "b": ["ci" * 20]})).headline
     assert why_they_differ(balanced) == (
         "They say the same here: 50.0 % of the labels are “incorrect”, and alpha (1.000) and kappa (1.000) and AC1"
         " (1.000) are at most 0.05 apart."
     )
     nobody = agreement(rated({"a": ["ci"], "b": ["ci-"]}, verdicts={}), unlabelled="missing").run_verdicts
-    assert why_they_differ(nobody) == "There is nothing to compare: undefined: no run has labels of two raters."
+    assert why_they_differ(nobody) == "There is nothing to compare: no run has labels of two raters."
 
 
 def test_few_clusters_have_no_interval_and_those_that_say_nothing_are_not_counted() -> None:
@@ -177,5 +182,5 @@ def test_nobody_and_nothing() -> None:
     for said in ({}, {"a": []}, {"a": ["ci"]}, {"a": ["??"], "b": ["??"]}):
         found = agreement(rated(said))  # type: ignore[arg-type]
         assert found.headline.units == 0
-        assert found.headline.alpha.why == "undefined: no step has labels of two raters"
+        assert found.headline.alpha.why == "no step has labels of two raters"
         assert found.onset.median_absolute.value is None
