@@ -262,18 +262,18 @@ def near_hits(asked: Asked, evaluation: Evaluation, convention: Convention) -> N
             cells = {f"k{steps}": score_cell(found[convention.name].f1) for steps, found in scores.items()}
             rows.append(Row(entry.name, {"name": Cell(entry_title(entry)), **cells}, tone=tone_of(entry)))
     show_table("near_hits", columns, rows)
-    st.text("Stages in place of steps")
+    if st.toggle("Stages in place of steps", key="staged"):
+        _stages(asked, evaluation, convention)
+
+
+def _stages(asked: Asked, evaluation: Evaluation, convention: Convention) -> None:
     st.caption(
         "A stage of the ground truth is incorrect if it holds an incorrect step, and blamed if one of its steps is "
         "named, or by the number that the answer gives: that means something only for a system that was shown these "
         "stages."
     )
-    staged = [
-        _stage_row(asked, entry, convention)
-        for entry in evaluation.ranked(convention.name)
-        if entry.seen.accused is not None
-    ]
-    show_table("stages", _STAGES, staged)
+    entries = [entry for entry in evaluation.ranked(convention.name) if entry.seen.accused is not None]
+    show_table("stages", _STAGES, [_stage_row(asked, entry, convention) for entry in entries])
 
 
 _STAGES = [

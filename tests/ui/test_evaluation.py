@@ -1,5 +1,7 @@
 """The page Evaluate: what is read, what is left out and for whom, and that its numbers are those of the files."""
 
+import csv
+import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,13 +11,19 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from codetracer_core.evaluation import CONVENTIONS, Prediction, System, Truth, evaluate
 from codetracer_core.evaluation_files import keep_files, kept_files
+from codetracer_core.intervals import Estimate
 from codetracer_core.models import LabelEvent, Stage
 from codetracer_core.projects import Project
 from codetracer_core.store import Store, Workspace
 from codetracer_core.ui import shell
+from codetracer_core.ui.evaluation_downloads import leaderboard_csv
+from codetracer_core.ui.evaluation_pair import in_words
+from codetracer_core.ui.evaluation_places import mean_by_task
+from codetracer_core.ui.workspace import open_store
 from tests.conftest import REPOSITORY
-from tests.store.factory import NOON, decide, make_label, make_run
+from tests.store.factory import NOON, decide, make_diagnosis, make_label, make_run
 from tests.ui.test_pages import sent, texts
 
 RUNS = [f"run-{number}" for number in range(1, 7)]
@@ -243,3 +251,161 @@ def test_the_numbers_are_the_published_ones(place: Path, real: Path) -> None:
         solved = clean[f"{name} solved"]
         accused, answered = expected[name]["clean_solved_runs_accused"]
         assert (solved["accused"], solved["answered"].split(",")[0]) == (str(accused), str(answered))
+
+
+# --- what is behind the numbers -------------------------------------------------------------------------------
+
+
+PARTS = (
+    *("Leaderboard", "Two systems", "Slices", "Place in the run", "Onset", "Near hits", "Clean runs", "Repetitions"),
+    *("Cost", "Misses and false accusations", "Files"),
+)
+SAMPLES: dict[str, Any] = {
+    "truth": "Sample manifest",
+    "systems": ["careful (sample predictions)", "eager (sample predictions)"],
+}
+
+
+@pytest.mark.parametrize("asked", [SAMPLES, {}], ids=["with systems", "without"])
+def test_every_part_is_drawn(place: Path, asked: dict[str, Any]) -> None:
+    app = evaluate_page("rita", **asked)
+    for part in PARTS:
+        app.session_state["part"] = part
+        app.run()
+        assert not app.exception
+        assert "That is not possible." not in texts(app)
+
+
+def test_the_samples_are_one_press_away(place: Path) -> None:
+    app = evaluate_page("rita")
+    next(button for button in app.button if button.label == "Try it with the sample predictions").click()
+    app.run()
+    assert not app.exception
+    found = rows(app, "leaderboard")
+    assert {"careful (sample)", "eager (sample)", "second_half"} <= set(found)
+    assert "failed" in found["careful (sample)"]["answers"]
+
+
+def said_of_runs(place: Path, tmp_path: Path) -> dict[str, Any]:
+    """Predictions that miss one incorrect step and accuse two others wrongly."""
+    file = answers(tmp_path / "said.jsonl", {"bench-run-1": [2], "bench-run-3": [4], "bench-run-4": [5]})
+    keep(place, "mine", file)
+    return {"systems": [LOADED.format("mine")]}
+
+
+def test_lists_hold_the_steps_with_their_text_and_lead_there(place: Path, tmp_path: Path) -> None:
+    asked = said_of_runs(place, tmp_path)
+    listed = "Misses and false accusations"
+    missed = sent(evaluate_page("rita", part=listed, **asked))["steps_behind"]["rows"]
+    assert [row["cells"]["step"]["text"] for row in missed] == ["2 of 5", "2 of 5"]
+    wrong, silent = sorted(missed, key=lambda row: row["cells"]["run"]["text"])
+    assert wrong["cells"]["run"]["text"] == "task of run-3 · bench-run-3"
+    assert wrong["cells"]["nearest"]["text"] == "4 (2 later)"
+    assert wrong["cells"]["text"]["text"] == "cat file_2.py"
+    assert wrong["cells"]["step"]["href"].startswith("trajectory?traj=run-3&step=2&show=labels&list=")
+    assert silent["cells"]["answers"]["text"] == "no answer"
+    accused = sent(evaluate_page("rita", part=listed, errors="False accusations", **asked))["steps_behind"]["rows"]
+    assert [(row["cells"]["run"]["text"], row["cells"]["step"]["text"]) for row in accused] == [
+        ("task of run-3 · bench-run-3", "4 of 5"),
+        ("task of run-4 · bench-run-4", "5 of 5"),
+    ]
+
+
+def test_who_is_shown_steps_is_on_record_once_and_aggregates_expose_nobody(place: Path, tmp_path: Path) -> None:
+    asked = said_of_runs(place, tmp_path)
+    app = evaluate_page("rita", **asked)
+    for part in PARTS:
+        if part not in ("Two systems", "Misses and false accusations"):
+            app.session_state["part"] = part
+            app.run()
+    assert open_store().shown_to("rita") == set()
+    evaluate_page("rita", part="Misses and false accusations", **asked)
+    seen = {(run, what) for run in ("run-3", "run-5") for what in ("ground_truth", "model")}
+    assert open_store().shown_to("rita") == seen
+    revision = open_store().revision()
+    evaluate_page("rita", part="Misses and false accusations", **asked)
+    assert open_store().revision() == revision
+    evaluate_page("rita", part="Two systems", **asked)
+    assert open_store().shown_to("rita") > seen
+
+
+def test_lists_never_name_a_run_that_is_labelled_blind(place: Path, tmp_path: Path) -> None:
+    keep(place, "mine", answers(tmp_path / "a.jsonl", {f"bench-{run}": [1, 3] for run in RUNS}))
+    asked: dict[str, Any] = {"systems": [LOADED.format("mine")]}
+    for part, errors in [
+        ("Misses and false accusations", "Misses"),
+        ("Misses and false accusations", "False accusations"),
+        ("Two systems", "Misses"),
+        ("Slices", "Misses"),
+    ]:
+        told = json.dumps(sent(evaluate_page("dan", part=part, errors=errors, by="task", **asked)))
+        assert "run-3" in told
+        assert "run-1" not in told
+        assert "run-2" not in told
+    assert {run for run, _ in open_store().shown_to("dan")}.isdisjoint(RUNS[:2])
+
+
+def test_lists_as_files_go_on_record_before_they_are_written(place: Path, tmp_path: Path) -> None:
+    asked = said_of_runs(place, tmp_path)
+    app = evaluate_page("rita", part="Files", **asked)
+    assert open_store().shown_to("rita") == set()
+    next(button for button in app.button if button.label == "Write its lists of steps").click()
+    app.run()
+    assert not app.exception
+    assert {run for run, _ in open_store().shown_to("rita")} == {"run-3", "run-4", "run-5"}
+    (_, files) = app.session_state["lists_written"]
+    lines = list(csv.DictReader(io.StringIO(files["Misses"])))
+    assert [(line["run_id"], line["step_id"], line["text"]) for line in lines] == [
+        ("run-3", "2", "cat file_2.py"),
+        ("run-5", "2", "cat file_2.py"),
+    ]
+
+
+def test_stored_diagnoses_are_systems_and_hostile_names_stay_text(place: Path) -> None:
+    hostile = "openai/<img src=x onerror=alert(1)>![b](http://127.0.0.1:9/b.png)"
+    with Store.open(place) as store:
+        for run_id in RUNS:
+            store.add_diagnosis(make_diagnosis(run_id=run_id, model=hostile), [])
+    app = evaluate_page("rita")
+    found = rows(app, "leaderboard")
+    (name,) = (name for name in found if name.startswith("openai/"))
+    assert found[name]["answers"] == "3"
+    shown = [*app.markdown, *app.caption, *app.info, *app.warning]
+    assert not [one for one in shown if "<img" in one.value or "![b]" in one.value]
+    costs = rows(evaluate_page("rita", part="Cost"), "costs")
+    assert costs[name]["calls"] == "5.0"
+    assert costs[name]["total"] == "0.18"
+
+
+# --- numbers and words ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("difference", "words"),
+    [
+        (Estimate(0.2, low=0.1, high=0.3, clusters=40), "A is better than B"),
+        (Estimate(-0.2, low=-0.3, high=-0.1, clusters=40), "B is better than A"),
+        (Estimate(0.2, low=-0.1, high=0.3, clusters=40), "do not tell A and B apart"),
+        (Estimate(0.2, clusters=4, why_no_interval="4 clusters: too few"), "cannot be told: 4 clusters: too few"),
+        (Estimate(None, why="no run counts"), "cannot be compared: no run counts"),
+    ],
+)
+def test_two_systems_in_words(difference: Estimate, words: str) -> None:
+    assert words in in_words("A", "B", difference)
+
+
+def test_the_mean_cost_is_the_mean_over_diagnoses_not_over_tasks() -> None:
+    found = mean_by_task(["a", "a", "b", None], [1.0, 2.0, 6.0, 3.0], seed=1)
+    assert found.value == 3.0
+    assert found.clusters == 3
+    assert mean_by_task([], [], seed=1).value is None
+
+
+def test_the_leaderboard_as_csv_says_why_a_number_is_missing() -> None:
+    evaluation = evaluate([Truth("a", 4, frozenset({2}))], [System("=1+1", ({"a": Prediction("a", incorrect=(2,))},))])
+    lines = list(csv.DictReader(io.StringIO(leaderboard_csv(evaluation))))
+    (line,) = (one for one in lines if one["name"] == "'=1+1" and one["convention"] == "all_row_f1")
+    assert (line["f1"], line["f1_low"]) == ("1.0", "")
+    assert line["f1_why"].startswith("1 cluster")
+    assert (line["precision"], line["precision_why"]) == ("", "the convention has none")
+    assert len(lines) == len(CONVENTIONS) * len(evaluation.entries)
