@@ -42,6 +42,8 @@ function createNumbers(root) {
   box.append(caption, list, bubble);
 
   t.receive = (data) => {
+    const focused = root.activeElement?.closest(".row .cell"),
+      place = focused && { id: focused.parentNode.dataset.id, at: [...focused.parentNode.children].indexOf(focused) };
     t.data = data;
     t.columns = data.columns.map((column) => ({ ...column, decimals: 0, chars: 0 }));
     t.rows = data.rows;
@@ -57,6 +59,8 @@ function createNumbers(root) {
     order();
     list.style.maxHeight = `${data.height ?? (ROWS_SHOWN + 1.5) * ROW}px`;
     closeNote();
+    const row = place && [...t.nodes.values()].find((node) => node.dataset.id === place.id);
+    if (row) pressable(row.children[place.at])?.focus({ preventScroll: true }); // a press may have brought new data
   };
 
   // --- widths: one template for the head and all rows, from the longest text of each column -------------------------

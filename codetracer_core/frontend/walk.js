@@ -37,7 +37,6 @@ function createWalk(s, frame, flash) {
       const { count, first, steps } = walk();
       const to = at === null ? (by > 0 ? 0 : count - 1) : at + by;
       if (to < 0 || to >= count) return flash(by > 0 ? "this is the last one of the list" : "this is the first one of the list");
-      s.closeSheets(); // first: a field that is left so is a label of this step
       at = to;
       if (asked || to < first || to >= first + steps.length) ask({ do: "go", to });
       else {

@@ -63,7 +63,7 @@ def place_on_scale(whisker: Locator, mark: str) -> tuple[float, float]:
 
 
 def test_whiskers_stand_on_one_scale(shown: Page) -> None:
-    """The column's scale goes from 0 to 0.9; a point is 8 px wide."""
+    """The column's scale goes from 0 to 0.9; a point is 6 px wide."""
     whiskers = table(shown, 0).locator(".row .cell:nth-child(2) .whisker")
     expect(whiskers).to_have_count(5)
     low, high = place_on_scale(whiskers.nth(0), ".line")
@@ -121,6 +121,7 @@ def test_a_pick_reaches_the_page_and_stays_marked(shown: Page) -> None:
     runs.click()
     expect(shown.get_by_text("picked: runs 2")).to_be_visible()
     expect(runs).to_have_attribute("aria-pressed", "true")
+    expect(runs).to_be_focused()  # though the page has sent the table anew
     confusion = table(shown, 1)
     confusion.get_by_role("button", name="35", exact=True).click()
     expect(shown.get_by_text("picked: correct/incorrect")).to_be_visible()
