@@ -208,7 +208,8 @@ function createComparison(root) {
   const badge = (column) => element("b", `letter letter${column}`, letterOf(column));
   c.link = (run, step, text) => {
     const link = words("a", "", text);
-    link.href = `trajectory?${new URLSearchParams({ traj: run, ...(step ? { step } : {}) })}`;
+    const labels = c.data.labelsShown ? { show: "labels" } : {};
+    link.href = `trajectory?${new URLSearchParams({ traj: run, ...(step ? { step } : {}), ...labels })}`;
     link.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a tab of its own
       event.preventDefault();
@@ -494,7 +495,8 @@ function createComparison(root) {
   function fit() {
     if (!frame.checkVisibility()) return;
     const top = frame.getBoundingClientRect().top + (document.querySelector(".stMain") ?? document.documentElement).scrollTop;
-    const height = `${Math.max(560, window.innerHeight - Math.max(60, top) - 20)}px`;
+    const least = 560 + 80 * Math.max(0, (c.data?.runs.length ?? 2) - 2); // each run has lines of its own above the rows
+    const height = `${Math.max(least, window.innerHeight - Math.max(60, top) - 20)}px`;
     if (height === frame.style.getPropertyValue("--height")) return;
     frame.style.setProperty("--height", height);
     if (c.data) paint();

@@ -156,6 +156,7 @@ function createCompareTexts(c, frame) {
         lines.set(first, ours); // at last beside the one that stands next to it
         lines.set(column, theirs);
       }
+    const isEqual = [...lines.values()].every((side) => side.every(({ differs }) => !differs));
     return fields.map((field, column) => {
       const section = element("section", "part"),
         head = element("h3", "", title);
@@ -168,7 +169,8 @@ function createCompareTexts(c, frame) {
       head.append(element("span", "length", `${field.length.toLocaleString("en")} characters`));
       const shown = lines.get(column),
         pre = element("div", "pre");
-      if (shown && shown.every(({ differs }) => !differs)) head.append(element("span", "equal", "equal"));
+      if (isEqual && lines.size && there.includes(column)) head.append(element("span", "equal", "equal"));
+      if (shown?.isTooLong) head.append(element("span", "length", "too many lines to compare one by one"));
       if (field.text === "") pre.append(element("span", "quiet", "(empty)"));
       else if (shown) pre.append(...asBlocks(shown));
       else pre.append(renderText(field.text));
@@ -191,21 +193,27 @@ function createCompareTexts(c, frame) {
       while (stop < lines.length && lines[stop].differs === lines[start].differs) stop++;
       const folds = c.visible.folded && !lines[start].differs && stop - start >= FOLD_FROM;
       if (!folds) {
-        nodes.push(block(lines.slice(start, stop)));
+        nodes.push(...blocks(lines.slice(start, stop)));
         continue;
       }
       const from = start ? start + CONTEXT : start,
         to = stop < lines.length ? stop - CONTEXT : stop;
-      if (from > start) nodes.push(block(lines.slice(start, from)));
+      if (from > start) nodes.push(...blocks(lines.slice(start, from)));
       const fold = element("details", "fold");
-      fold.append(element("summary", "", `${to - from} equal lines`), block(lines.slice(from, to)));
+      fold.append(element("summary", "", `${to - from} equal lines`), ...blocks(lines.slice(from, to)));
       nodes.push(fold);
-      if (stop > to) nodes.push(block(lines.slice(to, stop)));
+      if (stop > to) nodes.push(...blocks(lines.slice(to, stop)));
     }
     return nodes;
   }
+  /** Blocks that the browser lays out only when they are seen. */
+  function blocks(lines) {
+    const count = Math.ceil(lines.length / LINES_PER_BLOCK);
+    return Array.from({ length: count }, (_, i) => block(lines.slice(i * LINES_PER_BLOCK, (i + 1) * LINES_PER_BLOCK)));
+  }
   function block(lines) {
     const node = element("div", "block");
+    node.style.setProperty("--lines", lines.length);
     for (const { text, differs, words } of lines) {
       const line = element("div", `line${differs ? " differs" : ""}`);
       if (words)

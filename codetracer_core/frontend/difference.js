@@ -18,7 +18,8 @@ function commonEntries(left, right) {
   const found = Array.from({ length: start }, (_, i) => [i, i]);
   const n = left.length - start - end,
     m = right.length - start - end;
-  if (n && m && n * m <= LARGEST_TABLE) {
+  found.isTooLong = n * m > LARGEST_TABLE;
+  if (n && m && !found.isTooLong) {
     const width = m + 1,
       longest = new Uint32Array((n + 1) * width);
     for (let i = n - 1; i >= 0; i--)
@@ -55,6 +56,7 @@ function differingLines(leftText, rightText) {
     before = pair;
   }
   for (const [i, j] of common) lines[0][i].differs = lines[1][j].differs = false;
+  for (const side of lines) side.isTooLong = common.isTooLong;
   return lines;
 }
 

@@ -74,7 +74,7 @@ def compare_runs(store: Store, names: Sequence[str]) -> None:
         on_open_change=_nothing,
     )
     if isinstance(result.open, Mapping):
-        _open(result.open)
+        _open(result.open, show_labels=wanted)
     _text_pipe(key, [run.trajectory for run in runs])
 
 
@@ -101,9 +101,11 @@ def _want_labels(key: str) -> None:
     st.session_state[_WANTS_LABELS] = key if wanted else None
 
 
-def _open(place: Mapping[str, Any]) -> None:
+def _open(place: Mapping[str, Any], *, show_labels: bool) -> None:
+    """A run or a step of it in the viewer, with labels where they are shown here."""
     step = place.get("step")
     query = {"traj": str(place.get("run", ""))} | ({"step": str(step)} if step else {})
+    query |= {"show": "labels"} if show_labels else {}
     st.switch_page(shell.pages()["trajectory"], query_params=query)
 
 
