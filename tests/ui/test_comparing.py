@@ -125,11 +125,12 @@ def test_labels_that_are_asked_for_are_on_record(workspace: Path) -> None:
     told = sent(page("cora", wants_labels=BOTH, runs=BOTH))["comparison"]
     first, second = told["runs"]
     truth = {"who": "ground truth", "source": "ground_truth", "verdict": "incorrect"}
-    assert first["marks"] == {"3": [truth]}
+    assert first["marks"] == {"2": [{"who": "A", "source": "human", "verdict": "unuseful"}], "3": [truth]}
     assert second["marks"]["2"] == [truth]
     assert second["marks"]["4"] == [{"who": "a-model (agent)", "source": "model", "verdict": "unuseful"}]
     assert second["facts"][-1] == "a-model (agent): 1 unuseful; ground truth: 1 incorrect"
-    assert shown_to(workspace, "cora") == {(RUN, "ground_truth"), (OTHER, "ground_truth"), (OTHER, "model")}
+    seen = {(RUN, "peers"), (RUN, "ground_truth"), (OTHER, "ground_truth"), (OTHER, "model")}
+    assert shown_to(workspace, "cora") == seen
 
 
 def test_of_a_run_that_somebody_labels_blind_only_their_own_labels_are_sent(workspace: Path) -> None:
