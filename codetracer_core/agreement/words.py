@@ -25,7 +25,8 @@ def why_they_differ(measures: Measures) -> str:
     names = f"alpha ({alpha:.3f})" if kappa is None else f"alpha ({alpha:.3f}) and kappa ({kappa:.3f})"
     many = f"{_percent(share)} of the labels are “{positive}”"
     if abs(alpha - ac1) <= ALIKE:
-        return f"They say the same here: {many}, and {names} and AC1 ({ac1:.3f}) are at most {ALIKE} apart."
+        listed = names.replace(" and ", ", ")
+        return f"They say the same here: {many}, and {listed} and AC1 ({ac1:.3f}) are at most {ALIKE} apart."
     psa = measures.psa.value
     frequent = measures.categories[share > 0.5]
     seen = "" if psa is None else f" Where one says “{positive}”, another says so, too, in {_percent(psa)} (PSA)."

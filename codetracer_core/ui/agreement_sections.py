@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from codetracer_core.agreement import why_they_differ
+from codetracer_core.agreement import change, why_they_differ
 from codetracer_core.agreement.measures import HAS_INCORRECT, RUN_VERDICT, Measures
 from codetracer_core.agreement.told import Scope, as_told, number_rows, rater_name
 from codetracer_core.export import rows_as_csv
@@ -133,6 +133,11 @@ def measures(answers: Sequence[Answer], scopes: Sequence[Scope]) -> None:
     """Every measure of the headline's question, the other questions, and how many call a step incorrect."""
     names = ["Value"] if len(answers) == 1 else ["Blind", "Revised"]
     of = [(name, scope.incorrect) for name, scope in zip(names, scopes, strict=True)]
+    if len(answers) == 2:
+        before, after = answers
+        asked = before.question
+        changed = change(before.ratings, after.ratings, scopes[0].raters, unlabelled=asked.unlabelled, seed=asked.seed)
+        of.append(("Change, paired by task", changed))
     left, right = st.columns([2, 1] if len(answers) == 1 else [3, 1])
     with left:
         _table("measures", measures_table(of), "Incorrect against the rest, step by step")

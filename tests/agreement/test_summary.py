@@ -158,7 +158,7 @@ def test_why_they_differ_has_the_very_numbers() -> None:
     assert "what is “incorrect”" in why_they_differ(often)
     balanced = agreement(rated({"a": ["ci" * 20], "b": ["ci" * 20]})).headline
     assert why_they_differ(balanced) == (
-        "They say the same here: 50.0 % of the labels are “incorrect”, and alpha (1.000) and kappa (1.000) and AC1"
+        "They say the same here: 50.0 % of the labels are “incorrect”, and alpha (1.000), kappa (1.000) and AC1"
         " (1.000) are at most 0.05 apart."
     )
     nobody = agreement(rated({"a": ["ci"], "b": ["ci-"]}, verdicts={}), unlabelled="missing").run_verdicts
