@@ -16,16 +16,15 @@ question, with_revised = choose(store)
 found = answers(store, question, with_revised=with_revised)
 first = found[0]
 whose, counted = st.columns([1, 2.2])
-with counted:
-    sections.counted_in(first)
 with whose:
     scope = choose_scope(first)
+with counted:
+    sections.counted_in(first)
 if scope is None:
     sections.nothing_to_compare(first)
     st.stop()
 scopes = [scope, *(same_scope(answer, scope) for answer in found[1:])]
 sections.headline(found, scopes)
-steps_panel(store, first)
 tabs = ["Measures", "Pairs", "Labels", "Onset", "Ranges and stages", "Runs", "Raters", "Disagreements", "Download"]
 for name, tab in zip(tabs, st.tabs(tabs, key="agreement_tab", on_change="rerun", bind="query-params"), strict=True):
     if not tab.open:
@@ -50,3 +49,4 @@ for name, tab in zip(tabs, st.tabs(tabs, key="agreement_tab", on_change="rerun",
                 disagreements_panel(store, first, scope)
             case "Download":
                 sections.downloads(found)
+steps_panel(store, first)

@@ -113,7 +113,7 @@ def ranges_table(scope: Scope) -> Table:
         Column("overlapping", "Less", "number", help="Overlap by less than half."),
         Column("first", "Only the first's" if two else "Of one", "number"),
         Column("second", "Only the second's" if two else "Of another", "number"),
-        Column("f1", "F1", "interval", scale=(0.0, 1.0)),
+        Column("f1", "F1", "number"),
         Column("iou", "Mean IoU", "number", help="Of all that overlap."),
     ]
     if two:

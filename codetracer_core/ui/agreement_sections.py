@@ -65,14 +65,8 @@ def nothing_to_compare(answer: Answer) -> None:
     if question.reading == "repeats":
         st.info("Nobody has submitted a run twice. A project with a share of repetitions hands runs out again, blind.")
     elif not raters:
-        where = (
-            "Nobody has submitted a run of this project yet."
-            if question.project_id
-            else "Nobody has labelled these runs."
-        )
-        st.info(
-            f"Nobody has submitted {where} yet. Labels count here when their run is submitted on the page Annotate."
-        )
+        what = "a run of this project" if question.project_id else "one of these runs"
+        st.info(f"Nobody has submitted {what} yet. Labels count when their run is submitted, on the page Annotate.")
     else:
         st.info("Only one rater is here, and agreement takes two.")
         st.text(f"It is {raters[0]}. Give the runs to a second person, or compare with others: “Beside people”.")
@@ -97,9 +91,9 @@ def headline(answers: Sequence[Answer], scopes: Sequence[Scope]) -> None:
         with psa:
             _big("PSA: agreement on “incorrect”", of.psa)
         with counts:
-            st.caption("One says “incorrect” and another …")
+            st.caption("Two say “incorrect” · only one of two does")
             if of.pairings is not None:
-                st.markdown(f"### {of.pairings.both:,} so · {of.pairings.one:,} not so")
+                st.markdown(f"### {of.pairings.both:,} · {of.pairings.one:,}")
             what = f"{of.unit}s" if of.raters == 2 else f"pairs of labels on {of.units:,} {of.unit}s"
             neither = f"neither: {of.pairings.neither:,}" if of.pairings is not None else "no counts"
             st.caption(f"{what} in {of.runs:,} runs; {neither}")
@@ -240,11 +234,13 @@ def ranges_and_stages(scope: Scope) -> None:
         ranges_table(scope),
         f"Ranges of equal labels, matched one to one by overlap ({runs:,} runs that both finished)",
     )
-    _table(
-        "stages", stages_table(scope), f"Borders between stages ({scope.stages.runs:,} runs in which both drew stages)"
-    )
+    left, right = st.columns([2, 1])
+    with left:
+        words = f"Borders between stages ({scope.stages.runs:,} runs in which both drew stages)"
+        _table("stages", stages_table(scope), words)
     if len(scope.raters) == 2 and scope.stages.runs:
-        _table("borders", borders_table(scope))
+        with right:
+            _table("borders", borders_table(scope), "Where they draw them")
 
 
 def runs(store: Store, answer: Answer) -> None:

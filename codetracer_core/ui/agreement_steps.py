@@ -51,18 +51,22 @@ def opened_pick() -> str:
 
 
 def steps_panel(store: Store, answer: Answer) -> None:
-    """The steps of the cell that was pressed last, each with what everybody in it says."""
+    """The steps of the cell that was pressed last, each with what everybody in it says, over the page."""
     selection = as_selection(opened_pick(), answer.found.raters)
-    if selection is None:
-        return
-    with st.container(border=True, key="agreement_steps"):
-        title, close = st.columns([6, 1], vertical_alignment="center")
-        title.text(selection_words(selection, answer.found.raters))
-        if close.button("Close", key="agreement_close", width="stretch"):
-            st.query_params.pop("steps", None)
-            st.rerun()
-        steps = steps_behind(answer.ratings, selection, unlabelled=answer.question.unlabelled)
-        _list(store, answer, selection_words(selection, answer.found.raters), steps, _who(selection, answer), "steps")
+    if selection is not None:
+        _steps_behind(store, answer, selection)
+
+
+def _close() -> None:
+    st.query_params.pop("steps", None)
+
+
+@st.dialog("The steps behind this number", width="large", on_dismiss=_close)
+def _steps_behind(store: Store, answer: Answer, selection: Selection) -> None:
+    title = selection_words(selection, answer.found.raters)
+    st.text(title)
+    steps = steps_behind(answer.ratings, selection, unlabelled=answer.question.unlabelled)
+    _list(store, answer, title, steps, _who(selection), "steps")
 
 
 def disagreements_panel(store: Store, answer: Answer, scope: Scope) -> None:
@@ -79,7 +83,7 @@ def _disagreements(answer: Answer, raters: Sequence[int]) -> list[Disagreement]:
     return disagreements(answer.ratings, unlabelled=answer.question.unlabelled, raters=raters)
 
 
-def _who(selection: Selection, answer: Answer) -> Sequence[int]:
+def _who(selection: Selection) -> Sequence[int]:
     """Whose labels stand beside the steps: those that the selection is about."""
     match selection:
         case _ if hasattr(selection, "by"):
@@ -133,13 +137,14 @@ def _said(answer: Answer, steps: Sequence[tuple[str, int]], raters: Sequence[int
     starts = dict(zip(ratings.run_ids, ratings.starts.tolist(), strict=True))
     rows = [starts[run_id] + step - 1 for run_id, step in steps]
     finished = ratings.finished[ratings.run_of[rows]] if rows else ratings.finished[:0]
-    return [
-        [
-            WORDS[int(codes[row, rater])] if done[rater] or codes[row, rater] != MISSING else NOT_THEIRS
-            for rater in raters
-        ]
-        for row, done in zip(rows, finished, strict=True)
-    ]
+
+    def word(row: int, rater: int, done: bool) -> str:
+        if codes[row, rater] == MISSING and not done:
+            return NOT_THEIRS
+        implied = codes[row, rater] != MISSING and ratings.codes[row, rater] == MISSING
+        return WORDS[int(codes[row, rater])] + (" (unlabelled)" if implied else "")
+
+    return [[word(row, rater, bool(done[rater])) for rater in raters] for row, done in zip(rows, finished, strict=True)]
 
 
 def note_shown(store: Store, answer: Answer, run_ids: Iterable[str], raters: Sequence[int]) -> None:

@@ -289,7 +289,10 @@ def steps_table(
             "task": Cell(tasks.get(run_id) or run_id, href=href),
             "step": Cell(str(step), value=float(step), href=href),
             "run": Cell(run_id, tone="weak"),
-            **{f"said{which}": Cell(word, tone=tones.get(word, "weak")) for which, word in enumerate(words)},
+            **{
+                f"said{which}": Cell(word, tone=tones.get(word.partition(" ")[0], "weak"))
+                for which, word in enumerate(words)
+            },
             **({"kind": Cell(kinds[at][0], note=kinds[at][1])} if kinds else {}),
         }
         rows.append(Row(f"{run_id} {step}", cells))

@@ -1,0 +1,215 @@
+"""The Agreement page in Streamlit's own test runner, on a real workspace: numbers, empty states, who sees what."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import streamlit as st
+from sklearn.metrics import f1_score
+from streamlit.testing.v1 import AppTest
+
+from codetracer_core.agreement import Selection
+from codetracer_core.agreement.selection import Differ, OnsetsApart, Said
+from codetracer_core.projects import Project
+from codetracer_core.ratings import INCORRECT, Rater
+from codetracer_core.store import Store
+from codetracer_core.ui.agreement_tables import as_pick, as_selection
+from tests.conftest import REPOSITORY
+from tests.store.factory import decide, make_label, make_run
+from tests.ui.test_pages import sent, texts
+
+STEPS, RUNS = 6, [f"run-{n}" for n in range(1, 5)]
+ANN: dict[str, dict[int, str]] = {"run-1": {2: "incorrect", 3: "incorrect"}, "run-2": {5: "incorrect"}, "run-3": {}}
+BOB: dict[str, dict[int, str]] = {"run-1": {2: "incorrect", 4: "unuseful"}, "run-2": {}, "run-3": {1: "uncertain"}}
+TABS = ("Measures", "Pairs", "Labels", "Onset", "Ranges and stages", "Runs", "Raters", "Disagreements", "Download")
+HOSTILE = "<b>bob</b> [x](javascript:1)"
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Ann and somebody with a hostile name have submitted three of four runs; Eve labels and may get all of them."""
+    place = tmp_path / "workspace"
+    place.mkdir()
+    (place / "people.toml").write_text(
+        f'[people]\nlea = ["lead"]\nann = ["annotator"]\n"{HOSTILE}" = ["annotator"]\neve = ["annotator"]\n'
+    )
+    monkeypatch.setenv("CODETRACER_WORKSPACE", str(place))
+    st.cache_resource.clear()
+    with Store.open(place) as opened:
+        runs = [make_run(run, STEPS) for run in RUNS]
+        opened.add_runs(runs, decisions=[decide(run) for run in runs])
+        people = ("ann", HOSTILE, "eve")
+        pilot = Project(project_id="pilot", annotators=people, annotators_per_run=3, created_at=datetime.now(UTC))
+        opened.create_project(pilot, RUNS)
+        for who, of_runs in (("ann", ANN), (HOSTILE, BOB)):
+            submit(opened, who, of_runs)
+        opened.add_label_events(
+            [make_label(1, run_id="run-1", step_id=6, source="model", annotator="a model", client="model")]
+        )
+    yield place
+    st.cache_resource.clear()
+
+
+def submit(opened: Store, who: str, of_runs: Mapping[str, Mapping[int, str]]) -> None:
+    for at, (run, verdicts) in enumerate(of_runs.items()):
+        claimed = opened.claim_next("pilot", who)
+        assert claimed is not None
+        assert claimed.run_id == run
+        labels = [
+            make_label(100 * at + step, word, run_id=run, step_id=step, annotator=who, client=who)
+            for step, word in verdicts.items()
+        ]
+        assert opened.add_human_labels(labels).refused == ()
+        opened.submit("pilot", run, who)
+
+
+def page(who: str = "lea", **query: str | list[str]) -> AppTest:
+    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=60)
+    app.switch_page(str(REPOSITORY / "pages" / "agreement.py"))
+    app.session_state["annotator"] = who
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    assert [error.value for error in app.error] == []
+    return app
+
+
+def shown_to(place: Path, who: str) -> set[tuple[str, str]]:
+    st.cache_resource.clear()  # the dashboard gives the workspace free
+    with Store.open(place) as opened:
+        return {(run, str(what)) for run, what in opened.shown_to(who)}
+
+
+def rows(app: AppTest, table: str) -> dict[str, Any]:
+    return {row["id"]: row["cells"] for row in sent(app)[table]["rows"]}
+
+
+def in_dialog(app: AppTest) -> dict[str, Any]:
+    """As ``sent``, also of what lies over the page."""
+    components = [element for element in app if element.type == "bidi_component"]
+    return {
+        element.proto.id.rpartition("-")[2]: json.loads(element.proto.json)
+        for element in components
+        if element.proto.WhichOneof("data")
+    }
+
+
+def tabs(app: AppTest) -> Iterator[AppTest]:
+    """The page with each of its tabs open, one after the other."""
+    for tab in TABS:
+        app.session_state["agreement_tab"] = tab
+        app.run()
+        assert not app.exception
+        yield app
+
+
+@pytest.mark.parametrize("reading", ["blind", "blind beside revised"])
+def test_every_part_is_drawn(store: Path, reading: str) -> None:
+    app = page(agreement_reading=reading, agreement_with=["models", "ground truth", "adjudicated"])
+    assert len([sent(drawn) for drawn in tabs(app)]) == len(TABS)
+
+
+def test_numbers_are_those_of_the_labels(store: Path) -> None:
+    app = page()
+    pairs = [(run, step) for run in ANN for step in range(1, STEPS + 1) if BOB[run].get(step) != "uncertain"]
+    ann, bob = ([said[run].get(step) == "incorrect" for run, step in pairs] for said in (ANN, BOB))
+    psa = rows(app, "agreement_measures")["PSA: agreement on “incorrect”"]["of0"]
+    assert psa["value"] == pytest.approx(f1_score(ann, bob), abs=1e-12)
+    assert psa["note"].startswith("No interval: 3 clusters")
+    captions = " ".join(caption.value for caption in app.caption)
+    assert "4 runs with 24 steps" in captions
+    assert "seed 20260401" in captions
+
+
+def test_no_name_of_a_person_is_read_as_markdown(store: Path) -> None:
+    for app in tabs(page()):
+        told = [*app.caption, *app.markdown, *app.info, *app.button, *app.expander, *app.tabs]
+        assert not any("javascript" in str(getattr(one, "value", "") or getattr(one, "label", "")) for one in told)
+
+
+def test_who_labels_a_run_blind_sees_nothing_of_it(store: Path) -> None:
+    eve = page("eve")
+    assert "4 runs are left out: you label them blind." in texts(eve)
+    assert "Nobody has submitted" in texts(eve)
+    everything = json.dumps([sent(eve), texts(eve), [caption.value for caption in eve.caption]])
+    assert "ann" not in json.loads(everything)[1]
+    assert "agreement_measures" not in sent(eve)
+    ann = page("ann", agreement_tab="Disagreements")
+    assert "1 run is left out: you label it blind." in texts(ann)
+    listed = {row["cells"]["run"]["text"] for row in sent(ann)["agreement_list_all"]["rows"]}
+    assert listed == {"run-1", "run-2"}
+
+
+def test_an_annotator_is_not_told_who_the_others_are(store: Path) -> None:
+    for app in tabs(page("ann")):
+        assert "bob" not in json.dumps(sent(app))
+    assert "person A" in json.dumps(sent(page("ann", agreement_tab="Pairs")))
+    assert "bob" in json.dumps(sent(page("lea", agreement_tab="Pairs")))
+
+
+def test_what_is_shown_of_a_run_goes_on_record_and_numbers_expose_nobody(store: Path) -> None:
+    page("lea", agreement_tab="Measures")
+    assert shown_to(store, "lea") == set()
+    opened = page("lea", steps=as_pick(Said(((0, (INCORRECT,)), (1, (INCORRECT,))))))
+    assert [row["cells"]["step"]["text"] for row in in_dialog(opened)["agreement_list_steps"]["rows"]] == ["2"]
+    assert shown_to(store, "lea") == {("run-1", "peers")}
+    page("lea", agreement_tab="Disagreements", agreement_with="models", agreement_scope="ann · a model (model)")
+    assert shown_to(store, "lea") == {("run-1", "peers"), ("run-1", "model")}
+
+
+def test_a_list_opens_the_viewer_with_labels_shown(store: Path) -> None:
+    listed = sent(page(agreement_tab="Disagreements"))["agreement_list_all"]["rows"]
+    assert [(row["cells"]["run"]["text"], row["cells"]["step"]["text"]) for row in listed] == [
+        ("run-2", "5"),
+        ("run-1", "3"),
+        ("run-1", "4"),
+    ]
+    first = listed[0]["cells"]
+    assert first["step"]["href"].startswith("trajectory?traj=run-2&step=5&show=labels&list=")
+    assert (first["said1"]["text"], first["said0"]["text"]) == ("incorrect", "correct (unlabelled)")
+
+
+def test_where_there_is_nothing_to_compare_the_page_says_what_to_do(store: Path) -> None:
+    assert "Nobody has submitted a run twice" in texts(page(agreement_reading="repeats"))
+    st.cache_resource.clear()
+    with Store.open(store) as opened:
+        opened.create_project(Project(project_id="new", created_at=datetime.now(UTC)), RUNS[:1])
+        opened.create_project(Project(project_id="alone", annotators=("ann",), created_at=datetime.now(UTC)), RUNS[3:])
+        opened.claim_next("alone", "ann")
+        opened.submit("alone", "run-4", "ann")
+    assert "Nobody has submitted a run of this project yet" in texts(page(agreement_project="new"))
+    assert "Only one rater is here" in texts(page(agreement_project="alone"))
+
+
+def test_filters_choose_among_all_runs(store: Path) -> None:
+    app = page(agreement_project="all runs", agreement_text="task of run-2", agreement_tab="Runs")
+    assert list(rows(app, "agreement_runs")) == ["run-2"]
+
+
+def test_a_pick_is_read_back_and_anything_else_is_none() -> None:
+    raters = [Rater("human", "ann"), Rater("human", "bob")]
+    selections: list[Selection] = [
+        Said(((0, (INCORRECT,)), (1, (0, -1)))),
+        Differ((0, 1), "run-1"),
+        OnsetsApart(0, 1, -3, 3),
+    ]
+    for selection in selections:
+        assert as_selection(as_pick(selection), raters) == selection
+    assert as_selection(as_pick(Differ((0, 2))), raters) is None
+    broken = [
+        "",
+        "{}",
+        "[]",
+        "null",
+        '["Said"]',
+        '["Said", {"by": 1}]',
+        '["os.system", {}]',
+        '["Said", {"by": [[-9, [1]]]}]',
+    ]
+    for pick in broken:
+        assert as_selection(pick, raters) is None
+    assert len(get_args(Selection)) >= 9
