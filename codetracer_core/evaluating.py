@@ -109,7 +109,7 @@ def truth_from_store(
 ) -> TruthRead:
     """What the benchmark, or adjudication, says of stored runs; None: of all runs.
 
-    Runs of which it says nothing, and those in ``blind``, are left out. Misaligned runs are in it, named as such: the
+    Runs of which it says nothing, and those in ``blind``, are left out; adjudication says something once it is decided. Misaligned runs are in it, named as such: the
     ground truth counts other steps than they have. A run goes by the benchmark's name, if it has one of its own.
     """
     ratings = reader.ratings(run_ids, sources=(source,), blind=blind)

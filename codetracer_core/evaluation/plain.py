@@ -49,7 +49,7 @@ def as_json(
         "seed": evaluation.seed,
         "replicates": REPLICATES,
         "level": LEVEL,
-        "missing": evaluation.missing,
+        "missing_answers": evaluation.missing,
         "misaligned": [{"traj_id": run.traj_id, "why": run.misaligned} for run in rows.misaligned],
         "dropped_labels": rows.dropped_labels,
         "conventions": {
@@ -92,7 +92,7 @@ def _block(evaluation: Evaluation, entry: Entry, tolerances: Collection[int]) ->
         "counts": {name: _counts(score) for name, score in entry.scores.items()},
         "intervals": {name: _intervals(score) for name, score in entry.scores.items()},
         "clean_runs": [_clean(one) for one in entry.clean],
-        "steps": _step_rates(evaluation, entry),
+        "step_rates": _step_rates(evaluation, entry),
         "tolerance": {
             str(steps): {name: _score(score) for name, score in scores.items()}
             for steps, scores in tolerant(evaluation, entry.name, tolerances).items()
