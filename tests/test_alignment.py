@@ -8,20 +8,9 @@ from pathlib import Path
 import pytest
 
 from codetracer_core.actions import classify
-from codetracer_core.alignment import (
-    BLOCK,
-    SAME_CHANGE,
-    SAME_COMMAND,
-    Deed,
-    Row,
-    align,
-    by_stage,
-    deeds,
-    pairs,
-    parting,
-    same_path,
-    share,
-)
+from codetracer_core.alignment import Deed, Row, align, by_stage, deeds, pairs, parting, share
+from codetracer_core.alignment.deeds import same_path
+from codetracer_core.alignment.pairs import BLOCK, SAME_CHANGE, SAME_COMMAND
 from codetracer_core.models import Stage, Step, ToolCall, Trajectory
 from codetracer_core.workflow import open_run
 

@@ -46,8 +46,7 @@ const COMPARE_KEYS = [
 function createComparison(root) {
   const frame = root.querySelector(".comparison"),
     $ = (selector) => frame.querySelector(selector);
-  const list = $(".list"),
-    map = $(".map");
+  const list = $(".list");
   const c = {
     data: null,
     cur: 0, // index of a row of the alignment
@@ -57,7 +56,8 @@ function createComparison(root) {
     only: false,
     visible: { folded: true, thought: false, ...kept.read("compare", {}) },
   };
-  const texts = createCompareTexts(c, frame);
+  const texts = createCompareTexts(c, frame),
+    head = createCompareHead(c, frame);
   let urlTimer = 0,
     flashTimer = 0;
 
@@ -71,15 +71,14 @@ function createComparison(root) {
       c.cur = Math.max(0, data.rows.findIndex((row) => row[data.start.column] === data.start.step));
       texts.forget();
     }
-    paintFacts();
-    paintSummary();
+    head.paint();
     layout();
     texts.connect();
     fit();
     c.show(c.cur, { center: fresh });
   };
 
-  const differs = (i) => [...c.data.strengths[i]].filter((told) => told === "s").length < c.data.runs.length - 1;
+  c.differs = (i) => [...c.data.strengths[i]].filter((told) => told === "s").length < c.data.runs.length - 1;
 
   /** What the list shows: all rows or those that differ, and lines where the runs part and meet. */
   function layout() {
@@ -91,14 +90,14 @@ function createComparison(root) {
         if (told?.row === i) c.shown.push({ words: `A and ${letterOf(k + 1)} part here: ${told.why}`, tone: "part" });
         if (told?.meets[0] === i) c.shown.push({ words: `A and ${letterOf(k + 1)} do the same again`, tone: "meet" });
       });
-      if (c.only && !differs(i)) return;
+      if (c.only && !c.differs(i)) return;
       c.at[i] = c.shown.length;
       c.shown.push({ row: i });
     });
     $(".spacer").style.height = `${c.shown.length * ROW}px`;
     $(".nothing").hidden = c.shown.some(({ row }) => row !== undefined);
     $(".nothing").textContent = rows.length ? "No row differs." : "These runs have no steps.";
-    const different = rows.filter((_, i) => differs(i)).length;
+    const different = rows.filter((_, i) => c.differs(i)).length;
     $(".count").textContent = `${different} of ${rows.length} rows differ`;
     $('[data-do="only"]').setAttribute("aria-pressed", String(c.only));
   }
@@ -125,15 +124,15 @@ function createComparison(root) {
   };
   /** The first row of the next block of rows that differ, or of the one before. */
   c.difference = (by) => {
-    const begins = (i) => differs(i) && (i === 0 || !differs(i - 1));
+    const begins = (i) => c.differs(i) && (i === 0 || !c.differs(i - 1));
     for (let i = c.cur + by; i >= 0 && i < c.data.rows.length; i += by)
       if (begins(i)) return c.show(i);
     flash(by > 0 ? "no difference further on" : "no difference before");
   };
-  const partingOf = () =>
+  c.parting = () =>
     c.data.partings.filter(Boolean).reduce((first, told) => (!first || told.row < first.row ? told : first), null);
   c.part = () => {
-    const told = partingOf();
+    const told = c.parting();
     if (told) c.show(told.row, { center: true });
     else flash("no change that only one of them makes");
   };
@@ -200,12 +199,6 @@ function createComparison(root) {
 
   // --- painting -------------------------------------------------------------------------------------------------
 
-  const words = (tag, className, text) => {
-    const node = element(tag, className);
-    appendVisible(node, text);
-    return node;
-  };
-  const badge = (column) => element("b", `letter letter${column}`, letterOf(column));
   c.link = (run, step, text) => {
     const link = words("a", "", text);
     const labels = c.data.labelsShown ? { show: "labels" } : {};
@@ -218,77 +211,6 @@ function createComparison(root) {
     return link;
   };
 
-  /** One line per run: who ran it and what came of it. */
-  function paintFacts() {
-    const table = element("table", "facts"),
-      head = element("tr");
-    head.append(...["Run", "Outcome", ...c.data.facts].map((name) => element("th", "", name)));
-    table.append(head);
-    c.data.runs.forEach(({ run, name, outcome, misaligned, facts, isBlind }, column) => {
-      const line = element("tr"),
-        who = element("td", "who"),
-        told = element("td", "outcome", outcome);
-      told.dataset.outcome = outcome;
-      who.append(badge(column), c.link(run, null, name));
-      for (const text of [misaligned, isBlind && c.data.labelsShown ? "you label it blind: only your labels" : ""])
-        if (text) who.append(words("span", "doubt", text));
-      line.append(who, told, ...facts.map((fact) => words("td", fact === "unknown" ? "unknown" : "", fact)));
-      table.append(line);
-    });
-    $(".facts-of-runs").replaceChildren(table);
-    $(".note").textContent = c.data.note;
-    $(".note").hidden = !c.data.note;
-    $('[data-do="labels"]').setAttribute("aria-pressed", String(c.data.labelsShown));
-    $('[data-do="labels"]').hidden = !c.data.hasLabels;
-    const heads = c.data.runs.map(({ name, stagesFrom }, column) => {
-      const title = element("span", "cell");
-      title.append(badge(column), words("span", "name", name), words("span", "from", `stages: ${stagesFrom}`));
-      return title;
-    });
-    $(".columns").replaceChildren(...heads);
-    frame.style.setProperty("--runs", c.data.runs.length);
-  }
-
-  /** What of the runs is common, where they part and meet; and by stage. */
-  function paintSummary() {
-    const lines = c.data.shares.map(({ words: told, stages }, k) => {
-      const line = element("div", "share"),
-        parting = c.data.partings[k];
-      line.append(badge(0), badge(k + 1), element("span", "", told));
-      line.append(
-        parting
-          ? jump(parting.row, `≠ part at ${nameOf(parting.row, k + 1)}`)
-          : element("span", "quiet", "no change that only one of them makes"),
-      );
-      if (parting?.meets.length) line.append(jump(parting.meets[0], `= meet again at ${nameOf(parting.meets[0], k + 1)}`));
-      const box = element("details", "stages");
-      box.append(element("summary", "", "By stage"));
-      stages.forEach((of, side) => {
-        for (const { name, range, first, words: common } of of) {
-          const stage = element("div", "stageshare");
-          stage.append(badge(side ? k + 1 : 0), words("span", "", name), element("span", "quiet", range));
-          stage.append(jump(rowOf(side ? k + 1 : 0, first), common));
-          box.append(stage);
-        }
-      });
-      if (stages.flat().length) line.append(box);
-      return line;
-    });
-    $(".summary").replaceChildren(...lines);
-  }
-  const rowOf = (column, step) => c.data.rows.findIndex((row) => row[column] === step);
-  const nameOf = (i, other) =>
-    [0, other].flatMap((column) => (c.data.rows[i][column] ? [letterOf(column) + c.data.rows[i][column]] : [])).join(" · ");
-  function jump(row, text) {
-    const button = words("button", "jump", text);
-    button.type = "button";
-    button.addEventListener("click", () => {
-      c.show(row, { center: true });
-      list.focus({ preventScroll: true });
-    });
-    return button;
-  }
-
   function paint() {
     frame.classList.toggle("open", c.isOpen);
     for (const [name, on] of [
@@ -298,7 +220,7 @@ function createComparison(root) {
     ])
       $(`[data-do="${name}"]`).setAttribute("aria-pressed", String(on));
     paintRows();
-    paintMap();
+    head.paintMap();
     texts.paint();
   }
 
@@ -316,7 +238,7 @@ function createComparison(root) {
   }
 
   function rowNode(i) {
-    const row = element("div", `row${i === c.cur ? " current" : ""}${differs(i) ? " differs" : ""}`);
+    const row = element("div", `row${i === c.cur ? " current" : ""}${c.differs(i) ? " differs" : ""}`);
     row.id = `row-${i}`;
     row.dataset.row = i;
     row.setAttribute("role", "row");
@@ -378,67 +300,6 @@ function createComparison(root) {
   }
   c.marksOf = marksOf;
 
-  /** The whole alignment as a lane per run: where it has steps, which change, and where the runs part. */
-  function paintMap() {
-    const { width } = map.getBoundingClientRect(),
-      lanes = c.data.runs.length,
-      height = lanes * 13 + 2,
-      context = map.getContext("2d"),
-      colour = themeColours();
-    map.style.height = `${height}px`;
-    const ratio = window.devicePixelRatio || 1;
-    map.width = Math.round(width * ratio);
-    map.height = Math.round(height * ratio);
-    context.scale(ratio, ratio);
-    const each = width / Math.max(1, c.data.rows.length),
-      wide = Math.max(1, each - (each > 5 ? 1 : 0));
-    c.data.rows.forEach((row, i) =>
-      row.forEach((step, column) => {
-        if (!step) return;
-        const { stages, outline } = c.data.runs[column],
-          stage = stages[stageAt(stages, step)],
-          top = column * 13 + 1;
-        context.globalAlpha = differs(i) ? 1 : 0.45;
-        context.fillStyle = stage ? colour[`hue${stage.stage_id % 6}`] : colour.message;
-        context.fillRect(i * each, top, wide, 11);
-        context.globalAlpha = 1;
-        if (outline.kind[step - 1] === "c") {
-          context.fillStyle = colour.ink;
-          context.fillRect(i * each, top + 8, wide, 3);
-        }
-        const verdict = [...(c.data.runs[column].marks[step] ?? [])].find((mark) => mark.verdict)?.verdict;
-        if (verdict) {
-          context.fillStyle = colour[verdict];
-          context.fillRect(i * each, top, Math.max(2, wide), 5);
-        }
-      }),
-    );
-    const parting = partingOf();
-    if (parting) {
-      context.fillStyle = colour.incorrect;
-      context.fillRect(Math.max(0, parting.row * each - 1), 0, 2, height);
-    }
-    context.strokeStyle = colour.ink;
-    context.lineWidth = 1.5;
-    context.strokeRect(Math.min(width - 4, c.cur * each) + 0.5, 0.75, Math.max(4, each) - 1, height - 1.5);
-  }
-
-  /** The theme's colours as a canvas understands them: custom properties may hold light-dark(), a colour does not. */
-  function themeColours() {
-    const ink = getComputedStyle(frame).color;
-    if (themeColours.known?.ink === ink) return themeColours.known;
-    const probe = frame.appendChild(element("i")),
-      known = { ink };
-    const names = ["message", "incorrect", "unuseful", "correct", "uncertain", ...[0, 1, 2, 3, 4, 5].map((n) => `hue${n}`)];
-    for (const name of names) {
-      probe.style.color = `var(--${name})`;
-      known[name] = getComputedStyle(probe).color;
-    }
-    probe.remove();
-    themeColours.known = known;
-    return known;
-  }
-
   function flash(message) {
     $(".flash").textContent = message;
     clearTimeout(flashTimer);
@@ -486,9 +347,6 @@ function createComparison(root) {
     event.stopPropagation();
   }
   list.addEventListener("scroll", () => c.data && paintRows(), { passive: true });
-  map.addEventListener("click", (event) =>
-    c.show(Math.floor((event.offsetX / map.clientWidth) * c.data.rows.length), { center: true }),
-  );
   window.addEventListener("keydown", onKey, true);
 
   /** The comparison fills the window below where it begins. */

@@ -112,10 +112,9 @@ function createCompareTexts(c, frame) {
   }
 
   function headOf(step, column) {
-    const head = element("header", "head"),
-      letter = element("b", `letter letter${column}`, letterOf(column));
+    const head = element("header", "head");
     if (!step) {
-      head.append(letter, element("span", "quiet", "no step here"));
+      head.append(badge(column), element("span", "quiet", "no step here"));
       return head;
     }
     const { run, outline, stages } = c.data.runs[column],
@@ -123,17 +122,13 @@ function createCompareTexts(c, frame) {
       kind = KINDS[outline.kind[step - 1]],
       why = c.data.reasons[c.cur][column];
     const link = c.link(run, step, `Step ${step} of ${outline.label.length}`);
-    head.append(letter, link);
+    head.append(badge(column), link);
     head.append(element("span", `chip ${kind}`, kind === "change" ? `change → S${outline.state[step - 1]}` : kind));
     if (why) head.append(element("span", "chip why", why));
     if (stage) head.append(element("span", "chip", `stage ${stage.stage_id}`));
     if (outline.exit[step - 1]) head.append(element("span", "chip bad", `exit ${outline.exit[step - 1]}`));
     if (!outline.executed[step - 1]) head.append(element("span", "chip bad", "not executed"));
-    for (const { told } of c.marksOf(column, step)) {
-      const chip = element("span", "chip");
-      appendVisible(chip, told);
-      head.append(chip);
-    }
+    for (const { told } of c.marksOf(column, step)) head.append(words("span", "chip", told));
     return head;
   }
 

@@ -140,12 +140,12 @@ def table() -> Component:
 @cache
 def comparison() -> Component:
     """Runs side by side, aligned, with the texts of a row and what differs in them (``comparing.compare_runs``)."""
-    scripts = ("text.js", "keys.js", "outbox.js", "stages.js", "difference.js", "compare_texts.js", "compare.js")
+    scripts = ("text.js", "keys.js", "outbox.js", "stages.js", "difference.js")
     return st.components.v2.component(
         "codetracer_comparison",
         html=frontend_text("compare.html"),
         css=frontend_text("compare.css"),
-        js=frontend_text(*scripts),
+        js=frontend_text(*scripts, "compare_head.js", "compare_texts.js", "compare.js"),
     )
 
 
