@@ -134,7 +134,8 @@ def _accused(entry: Entry) -> Cell:
 def _note(entry: Entry, score: Score) -> str:
     """Everything that a row counts, in words."""
     found, named = (number(count, digits=1 if count % 1 else 0) for count in (score.matched, score.predicted))
-    words = [f"{found} of {number(score.expected, digits=0)} incorrect steps are found by {named} accusations"]
+    before = f"{entry.title}: " if entry.of else ""
+    words = [f"{before}{found} of {number(score.expected, digits=0)} incorrect steps are found by {named} accusations"]
     if entry.kind == "system":
         words.append(f"{counted(entry.repetitions, 'repetition')} pooled")
     words += [f"left out: {counted(part.runs, 'run')}, {part.why}" for part in score.left_out]
@@ -156,7 +157,7 @@ def all_conventions(evaluation: Evaluation) -> None:
     for entry in evaluation.entries:
         cells = {"name": Cell(entry_title(entry))}
         for name, score in entry.scores.items():
-            cell = estimate_cell(score.f1, digits=DIGITS)
+            cell = score_cell(score.f1)
             cells[name] = replace(cell, text=f"{cell.text} · n {score.observations:,}")
         rows.append(Row(entry.name, cells, tone=tone_of(entry)))
     show_table("conventions", columns, rows, height=720)

@@ -9,7 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from codetracer_core.archives import is_archive, safe_extract
 from codetracer_core.errors import CodeTracerError, in_words
-from codetracer_core.evaluation_files import FileKind, Kept, keep_files, kept_files, remove_files
+from codetracer_core.evaluation_files import MOST_BYTES, FileKind, Kept, keep_files, kept_files, remove_files
 from codetracer_core.store import Store
 from codetracer_core.ui.identity import person, require
 from codetracer_core.ui.importing import kept
@@ -31,7 +31,7 @@ def loading_panel(store: Store, check: Check) -> None:
         st.text("A manifest: ground truth of many runs (CodeTraceBench .jsonl or .parquet)")
         _form(store, "manifest", check)
     with right:
-        st.text("Predictions of one system: each file, or folder of codetracer_labels.json, is one repetition")
+        st.text("Predictions of one system: a file, or a folder of codetracer_labels.json, per repetition")
         _form(store, "predictions", check)
     for one in [*kept_files(store.workspace, "manifest"), *kept_files(store.workspace, "predictions")]:
         _kept_line(store, one)
@@ -53,6 +53,7 @@ def _form(store: Store, kind: FileKind, check: Check) -> None:
             "Or upload (a .zip holds one folder)" if many else "Or upload",
             type=_UPLOADS[kind],
             accept_multiple_files=many,
+            max_upload_size=MOST_BYTES >> 20,
         )
         uploads = [] if given is None else given if isinstance(given, list) else [given]
         if st.form_submit_button("Load", type="primary"):

@@ -20,6 +20,7 @@ from codetracer_core.ui.evaluation_places import costs, places
 from codetracer_core.ui.evaluation_sources import Sources, offer_the_samples
 
 _MISSING: dict[str, Missing] = {"counts as a miss": "miss", "is left out": "excluded"}
+_OF_NO_CONVENTION = frozenset({"Place in the run", "Onset", "Clean runs", "Cost", "Misses and false accusations"})
 MOST_PROBLEMS = 500
 
 
@@ -72,6 +73,8 @@ def _parts(offered: Mapping[str, Callable[[], None]]) -> None:
         bind="query-params",
         label_visibility="collapsed",
     )
+    if part in _OF_NO_CONVENTION:
+        st.caption("This part does not depend on the convention.")
     offered[part or first]()
 
 

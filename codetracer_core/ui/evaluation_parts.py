@@ -85,11 +85,12 @@ def sliced(asked: Asked, evaluation: Evaluation, convention: Convention) -> None
         bind="query-params",
         placeholder="One, or two at once",
     )
-    titles = {entry_title(entry): entry for entry in evaluation.ranked(convention.name)}
+    ranked = sorted(evaluation.ranked(convention.name), key=lambda entry: not entry.was_given)
+    titles = {entry_title(entry): entry for entry in ranked}
     if not by:
         st.info("Choose by what the runs are told apart.")
     elif len(by) == 1:
-        given = [title for title, entry in titles.items() if entry.seen.answers is not None]
+        given = [title for title, entry in titles.items() if entry.was_given]
         rules = [title for title in titles if title not in given]
         shown = right.multiselect("Systems and baselines", [*titles], default=[*given, *rules[:1]], key="sliced")
         names = tuple(titles[title].name for title in shown)
@@ -102,7 +103,8 @@ def sliced(asked: Asked, evaluation: Evaluation, convention: Convention) -> None
     else:
         title = right.selectbox("System or baseline", [*titles], key="sliced_one")
         found = computed(asked, slices, tuple(by), convention=convention.name, names=(titles[title].name,))
-        _two_ways(found, titles[title], (by[0], by[1]), convention)
+        across = [one.values[0] for one in computed(asked, slices, (by[1],), names=())]
+        _two_ways(found, across, titles[title], (by[0], by[1]), convention)
     st.caption("Many slices are many chances to differ by luck: look at the intervals, and at how few runs there are.")
 
 
@@ -136,15 +138,16 @@ def _one_way(found: Sequence[Slice], entries: Sequence[Entry], by: str) -> None:
     show_table("slices", columns, rows)
 
 
-def _two_ways(found: Sequence[Slice], entry: Entry, by: tuple[str, str], convention: Convention) -> None:
+def _two_ways(
+    found: Sequence[Slice], across: Sequence[str], entry: Entry, by: tuple[str, str], convention: Convention
+) -> None:
     firsts = list(dict.fromkeys(one.values[0] for one in found))
-    seconds = sorted({one.values[1] for one in found}, key=[one.values[1] for one in found].index)
     at = {one.values: one for one in found}
-    cells = [[_grid_cell(at.get((first, second)), entry.name) for second in seconds] for first in firsts]
+    cells = [[_grid_cell(at.get((first, second)), entry.name) for second in across] for first in firsts]
     matrix(
         "slices_grid",
         firsts,
-        seconds,
+        across,
         cells,
         rows_are=by[0],
         columns_are=by[1],
