@@ -2,8 +2,9 @@
 
 from codetracer_core.agreement.change import change
 from codetracer_core.agreement.disagreement import Disagreement, disagreements
+from codetracer_core.agreement.results import Agreement
 from codetracer_core.agreement.selection import Selection, steps_behind
-from codetracer_core.agreement.summary import Agreement, agreement
+from codetracer_core.agreement.summary import agreement
 from codetracer_core.agreement.words import why_they_differ
 
 __all__ = [

@@ -1,11 +1,10 @@
-"""All that is to be said of the agreement of raters, at once."""
+"""All that is to be said of the agreement of raters, computed at once: sums per cluster, one draw of them, measures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from codetracer_core.agreement import onset, ranges, stages
 from codetracer_core.agreement.coefficients import category_counts, parts, tables, unit_sums
 from codetracer_core.agreement.measures import (
     CLASSES,
@@ -27,7 +26,6 @@ from codetracer_core.agreement.measures import (
 from codetracer_core.agreement.onset import (
     NOT_FINISHED,
     OnsetAgreement,
-    OnsetConflict,
     first_incorrect,
     onset_agreement,
     onset_conflicts,
@@ -35,131 +33,18 @@ from codetracer_core.agreement.onset import (
     onsets,
     pooled_histogram,
 )
+from codetracer_core.agreement.onset import WIDTH as ONSET_WIDTH
+from codetracer_core.agreement.ranges import WIDTH as RANGES_WIDTH
 from codetracer_core.agreement.ranges import RangeAgreement, Ranges, range_agreement, range_sums, ranges_of
-from codetracer_core.agreement.raters import RaterReport, adjudicated_rater, rater_reports
+from codetracer_core.agreement.raters import adjudicated_rater, rater_reports
+from codetracer_core.agreement.results import Agreement, LabelAgreement, LeftOut, Pair, RunAgreement
+from codetracer_core.agreement.stages import WIDTH as STAGES_WIDTH
 from codetracer_core.agreement.stages import Borders, StageAgreement, borders_of, stage_agreement, stage_sums
 from codetracer_core.agreement.who import Compared, all_pairs, are_passes_of_one, headline_raters
 from codetracer_core.intervals import REPLICATES, SEED, Array, Estimate, ratio, summed
-from codetracer_core.ratings import CATEGORIES, MISSING, Rater, Ratings, Unlabelled
+from codetracer_core.ratings import CATEGORIES, MISSING, Ratings, Unlabelled
 from codetracer_core.ratings import INCORRECT as INCORRECT_CODE
 from codetracer_core.ratings import UNUSEFUL as UNUSEFUL_CODE
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """Steps that the headline does not count, and why."""
-
-    why: str
-    runs: int
-    steps: int
-
-
-@dataclass(frozen=True)
-class LabelAgreement:
-    """One category of the schema, over the raters of the headline."""
-
-    category: str
-    prevalence: Estimate
-    specific: Estimate
-    """Where one rating is this category, how often another of the same step is."""
-    with_others: tuple[int, ...]
-    """Pairs of ratings of one step: this category with each of ``CATEGORIES``."""
-
-
-@dataclass(frozen=True)
-class RunAgreement:
-    """One run, over the raters of the headline."""
-
-    run_id: str
-    steps: int
-    """With at least two ratings."""
-    pairings: Pairings
-    """On "incorrect against the rest"."""
-    psa: Estimate
-    incorrect: tuple[int | None, ...]
-    """Steps that each of ``Agreement.over`` calls incorrect; None: they did not finish it."""
-    onsets: tuple[int | None, ...]
-    """Of each of them; 0: none, None: they did not finish it."""
-
-    @property
-    def nothing_found(self) -> bool:
-        """At least two finished it, and none of them calls a step incorrect."""
-        said = [count for count in self.incorrect if count is not None]
-        return len(said) >= 2 and not any(said)
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two raters."""
-
-    first: int
-    """Index into ``Agreement.raters``; the reference, where one of them is."""
-    second: int
-    has_reference: bool
-    is_repeat: bool
-    """Both are the same rater, at different times: agreement with oneself."""
-    incorrect: Measures
-    unuseful: Measures
-    classes: Measures
-    has_incorrect: Measures
-    """Of runs: has at least one incorrect step."""
-    run_verdicts: Measures
-    """Of runs: what was said of the whole run."""
-    onset: OnsetAgreement
-    ranges: tuple[RangeAgreement, ...]
-    """Of *incorrect* and of *unuseful* steps."""
-    stages: StageAgreement
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Of raters on runs. Everything not said to be of a pair or of a rater is over ``over``."""
-
-    raters: tuple[Rater, ...]
-    over: tuple[int, ...]
-    """Indices into ``raters``: over whom the headline is."""
-    over_words: str
-    """The same as a sentence."""
-    unlabelled: Unlabelled
-    seed: int
-    replicates: int
-    clustered_by: str
-    """ "task" or "run": what is drawn for intervals. All clusters are drawn, and all numbers share the draws; each
-    estimate tells how many of them say anything on it."""
-    clusters: int
-    runs: int
-    """All that there are, labelled or not."""
-    steps: int
-    steps_by_ratings: tuple[int, ...]
-    """How many steps have 0, 1, 2 … ratings."""
-    left_out: tuple[LeftOut, ...]
-    headline: Measures
-    """Incorrect against the rest."""
-    unuseful: Measures
-    classes: Measures
-    votes: tuple[Votes, ...]
-    """On incorrect against the rest, of steps with at least two ratings."""
-    labels: tuple[LabelAgreement, ...]
-    has_incorrect: Measures
-    run_verdicts: Measures
-    nothing_found: Estimate
-    """Share of the runs that at least two finished in which none of them calls a step incorrect."""
-    onset: OnsetAgreement
-    onset_conflicts: tuple[OnsetConflict, ...]
-    """Of all raters."""
-    ranges: tuple[RangeAgreement, ...]
-    """Of *incorrect* and of *unuseful* steps."""
-    stages: StageAgreement
-    pairs: tuple[Pair, ...]
-    """Every two of ``raters``."""
-    by_run: tuple[RunAgreement, ...]
-    """With at least one step that has two ratings; where people differ most comes first."""
-    by_rater: tuple[RaterReport, ...]
-
-    @property
-    def repeats(self) -> tuple[Pair, ...]:
-        """Pairs of one rater's passes."""
-        return tuple(pair for pair in self.pairs if pair.is_repeat)
 
 
 @dataclass(frozen=True)
@@ -313,9 +198,9 @@ def _of_several(
     """Onset, ranges and stages of these pairs together."""
     distances, histogram = pooled_histogram([of.distances for of in sums], [of.histogram for of in sums])
     return (
-        onset_agreement(pooled([of.onset for of in sums], onset.WIDTH), distances, histogram, of_two=False),
-        _ranges([pooled([of.ranges[at] for of in sums], ranges.WIDTH) for at in range(2)], of_two=False),
-        stage_agreement(pooled([of.stages for of in sums], stages.WIDTH)),
+        onset_agreement(pooled([of.onset for of in sums], ONSET_WIDTH), distances, histogram, of_two=False),
+        _ranges([pooled([of.ranges[at] for of in sums], RANGES_WIDTH) for at in range(2)], of_two=False),
+        stage_agreement(pooled([of.stages for of in sums], STAGES_WIDTH)),
     )
 
 

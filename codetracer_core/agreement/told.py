@@ -7,6 +7,7 @@ from typing import Any
 from codetracer_core.agreement.measures import CLASSES, Measures
 from codetracer_core.agreement.onset import OnsetAgreement
 from codetracer_core.agreement.ranges import RangeAgreement
+from codetracer_core.agreement.results import Agreement
 from codetracer_core.agreement.selection import (
     BordersOf,
     Detected,
@@ -20,7 +21,6 @@ from codetracer_core.agreement.selection import (
     Voted,
 )
 from codetracer_core.agreement.stages import StageAgreement
-from codetracer_core.agreement.summary import Agreement
 from codetracer_core.agreement.words import why_they_differ
 from codetracer_core.intervals import Estimate, as_plain
 from codetracer_core.ratings import CATEGORIES, MISSING, UNCERTAIN, Rater
