@@ -41,7 +41,7 @@ class Estimate:
     high: float | None = None
     why_no_interval: str = ""
     clusters: int = 0
-    """How many clusters it rests on, and were drawn from."""
+    """How many clusters it rests on."""
     undefined_replicates: int = 0
     """In how many of the ``REPLICATES`` the value was undefined; they are left out of the interval."""
 
