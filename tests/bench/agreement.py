@@ -74,9 +74,11 @@ def _stages(length: int, draw: np.random.Generator) -> tuple[Stage, ...]:
 
 def _print(what: str, work: Callable[[], object], repeats: int = 10) -> None:
     work()
-    taken = []
+    taken, worked = [], []
     for _ in range(repeats):
-        started = time.perf_counter()
+        started, begun = time.perf_counter(), time.process_time()
         work()
         taken.append((time.perf_counter() - started) * 1000)
-    print(f"    {what:32} median {statistics.median(taken):7.1f} ms, most {max(taken):7.1f} ms")
+        worked.append((time.process_time() - begun) * 1000)
+    medians = statistics.median(taken), statistics.median(worked)
+    print(f"    {what:32} median {medians[0]:7.1f} ms, most {max(taken):7.1f} ms; processor {medians[1]:7.1f} ms")
