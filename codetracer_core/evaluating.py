@@ -1,8 +1,7 @@
 """The verbs of evaluation that the command line and the dashboard share: where truth and predictions come from."""
 
-import contextlib
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from codetracer_core.benchmark import BenchmarkRow, read_manifest, wave_of
 from codetracer_core.diagnosis_models import DIAGNOSIS_CLIENT, HEURISTIC, Diagnosis
-from codetracer_core.errors import CodeTracerError, NotFound, UnreadableFile
+from codetracer_core.errors import CodeTracerError
 from codetracer_core.evaluation import Prediction, System, Truth
 from codetracer_core.predictions import read_predictions
 from codetracer_core.ratings import INCORRECT, UNCERTAIN, UNUSEFUL, Ratings
@@ -109,8 +108,9 @@ def truth_from_store(
 ) -> TruthRead:
     """What the benchmark, or adjudication, says of stored runs; None: of all runs.
 
-    Runs of which it says nothing, and those in ``blind``, are left out; adjudication says something once it is decided. Misaligned runs are in it, named as such: the
-    ground truth counts other steps than they have. A run goes by the benchmark's name, if it has one of its own.
+    Runs of which it says nothing, and those in ``blind``, are left out; adjudication says something of decided runs.
+    Misaligned runs are in it, named as such: the ground truth counts other steps than they have. A run goes by the
+    benchmark's name, if it has one of its own.
     """
     ratings = reader.ratings(run_ids, sources=(source,), blind=blind)
     runs = {run.run_id: run for run in reader.runs(ids=run_ids)}
@@ -169,18 +169,28 @@ def _solved(run: RunSummary) -> bool | None:
     return {"solved": True, "failed": False}.get(run.outcome)
 
 
-def step_texts(reader: Reader, truth: Sequence[Truth]) -> dict[str, tuple[str, ...]]:
-    """What each step shows without the agent's thought, by ``traj_id``: for ``evaluation.warnings``.
+class StepTexts(Mapping[str, Sequence[str]]):
+    """What each step of a stored run with errors shows without the agent's thought, by ``traj_id``.
 
-    Only of stored runs with incorrect steps, about 2 ms each. A run whose file is damaged is left out.
+    For ``evaluation.warnings``. A run is read when it is asked for, and not kept: together they may be gigabytes.
     """
-    texts = {}
-    for run in truth:
-        if run.run_id and run.incorrect and not run.misaligned:
-            with contextlib.suppress(UnreadableFile, NotFound):
-                steps = reader.load_run(run.run_id).trajectory.steps
-                texts[run.traj_id] = tuple(f"{step.action}\0{step.observation or ''}" for step in steps)
-    return texts
+
+    def __init__(self, reader: Reader, truth: Sequence[Truth]) -> None:
+        self._reader = reader
+        self._runs = {run.traj_id: run.run_id for run in truth if run.run_id and run.incorrect and not run.misaligned}
+
+    def __getitem__(self, traj_id: str) -> Sequence[str]:
+        try:
+            steps = self._reader.load_run(self._runs[traj_id]).trajectory.steps
+        except CodeTracerError:
+            return ()  # its file is damaged: nothing can be said of its text
+        return [f"{step.action}\0{step.observation or ''}" for step in steps]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._runs)
+
+    def __len__(self) -> int:
+        return len(self._runs)
 
 
 # --- systems ------------------------------------------------------------------------------------------------

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from codetracer_core.evaluating import (
-    step_texts,
+    StepTexts,
     systems_from_files,
     systems_from_store,
     truth_from_manifest,
     truth_from_store,
 )
-from codetracer_core.evaluation import Prediction, evaluate
+from codetracer_core.evaluation import Prediction, evaluate, warnings
 from codetracer_core.models import GroundTruth, Stage
 from codetracer_core.projects import Project
 from codetracer_core.store import Store
@@ -218,6 +218,9 @@ def test_steps_without_their_thoughts(store: Store) -> None:
         decisions=[decide(run)],
         ground_truth=[GroundTruth(annotator="B", said_at=NOON, verdicts={2: "incorrect"})],
     )
-    texts = step_texts(store, truth_from_store(store).truth)
+    texts = StepTexts(store, truth_from_store(store).truth)
     assert texts.keys() == {"bench-1", "bench-2", "bench-6"}
-    assert texts["bench-6"] == ("ls\0app.py",) * 2
+    assert texts["bench-6"] == ["ls\0app.py"] * 2
+    found = evaluate(truth_from_store(store).truth, [])
+    told = [caveat.text for caveat in warnings(found, texts=texts) if caveat.code == "same_text"]
+    assert told == ["1 of 3 incorrect steps look like the step before or after them, but for the agent's thought."]

@@ -89,7 +89,7 @@ def evaluate(
       codetracer evaluate --stored all --workspace my-workspace
     """
     from codetracer_core import evaluation
-    from codetracer_core.evaluating import step_texts
+    from codetracer_core.evaluating import StepTexts
     from codetracer_core.intervals import SEED
     from codetracer_core.store import Store
 
@@ -105,30 +105,30 @@ def evaluate(
     needs_workspace = workspace is not None or stored or manifest is None
     with Store.open_for_reading(place_of(workspace)) if needs_workspace else nullcontext() as reader:
         truth = _truth(manifest, reader, adjudicated)
-        texts = step_texts(reader, truth.truth) if reader else {}
         read = _systems(reader, truth, predictions or [], against or [], stored or [], system or [])
-    names = [one.name for one in read.systems]
-    if len(set(names)) < len(names):
-        raise CodeTracerError("two systems have the same name", remedy="Name them: --system ONE --system OTHER.")
-    found = evaluation.evaluate(truth.truth, read.systems, missing=missing, seed=SEED if seed is None else seed)
-    pairs = [(names[0], other) for other in names[1:]]
-    problems = [*truth.problems, *read.problems]
-    notes = [*truth.notes, *read.notes]
-    if as_json:
-        plain = evaluation.as_json(found, by=dimensions, tolerances=tolerances, against=pairs, texts=texts)
-        told: dict[str, Any] = {"problems": [str(one) for one in problems], "notes": notes}
-        first = (plain["systems"] | plain["baselines"])[names[0]]
-        terminal.print_json(first | {"system": names[0]} | plain | told)
-        return
-    from codetracer_core.cli.evaluation_terminal import print_evaluation
+        names = [one.name for one in read.systems]
+        if len(set(names)) < len(names):
+            raise CodeTracerError("two systems have the same name", remedy="Name them: --system ONE --system OTHER.")
+        found = evaluation.evaluate(truth.truth, read.systems, missing=missing, seed=SEED if seed is None else seed)
+        texts = StepTexts(reader, truth.truth) if reader else {}
+        pairs = [(names[0], other) for other in names[1:]]
+        problems = [*truth.problems, *read.problems]
+        notes = [*truth.notes, *read.notes]
+        if as_json:
+            plain = evaluation.as_json(found, by=dimensions, tolerances=tolerances, against=pairs, texts=texts)
+            told: dict[str, Any] = {"problems": [str(one) for one in problems], "notes": notes}
+            first = (plain["systems"] | plain["baselines"])[names[0]]
+            terminal.print_json(first | {"system": names[0]} | plain | told)
+            return
+        from codetracer_core.cli.evaluation_terminal import print_evaluation
 
-    for problem in problems[: terminal.SHOWN]:
-        terminal.print_line(f"left out: {problem}", err=True)
-    if len(problems) > terminal.SHOWN:
-        terminal.print_line(f"… and {len(problems) - terminal.SHOWN} more (--json lists all)", err=True)
-    for note in notes:
-        terminal.print_line(f"note: {note}", err=True)
-    print_evaluation(found, conventions, by=dimensions, tolerances=tolerances, pairs=pairs, texts=texts)
+        for problem in problems[: terminal.SHOWN]:
+            terminal.print_line(f"left out: {problem}", err=True)
+        if len(problems) > terminal.SHOWN:
+            terminal.print_line(f"… and {len(problems) - terminal.SHOWN} more (--json lists all)", err=True)
+        for note in notes:
+            terminal.print_line(f"note: {note}", err=True)
+        print_evaluation(found, conventions, by=dimensions, tolerances=tolerances, pairs=pairs, texts=texts)
 
 
 def _truth(manifest: Path | None, reader: "Reader | None", adjudicated: bool) -> "TruthRead":

@@ -13,7 +13,7 @@ from codetracer_core.evaluation import (
     repeats,
     slices,
     tolerant,
-    warnings,
+    warnings_by_convention,
 )
 from codetracer_core.intervals import LEVEL, REPLICATES, Estimate
 
@@ -60,7 +60,8 @@ def print_evaluation(
         _comparison(console, found, pair, conventions)
     for name in conventions if by else ():
         _slices(console, found, name, by)
-    said = dict.fromkeys(caveat for name in conventions for caveat in warnings(found, name, texts=texts))
+    caveats = warnings_by_convention(found, conventions, texts=texts)
+    said = dict.fromkeys(caveat for name in conventions for caveat in caveats[name])
     for caveat in said:
         print_line(f"\n! {harmless(caveat.text)}\n  {caveat.why}")
 

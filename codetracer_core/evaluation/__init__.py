@@ -5,7 +5,7 @@ paired comparison, tolerance, onset, repetitions, stages, positions, the steps b
 Definitions and edge cases stand where they are computed.
 """
 
-from codetracer_core.evaluation.caveats import Caveat, warnings
+from codetracer_core.evaluation.caveats import Caveat, warnings, warnings_by_convention
 from codetracer_core.evaluation.clean import CleanRuns
 from codetracer_core.evaluation.comparison import (
     AgainstBaseline,
@@ -77,4 +77,5 @@ __all__ = [
     "step_rates",
     "tolerant",
     "warnings",
+    "warnings_by_convention",
 ]

@@ -1,6 +1,6 @@
 """Where the numbers mislead: what is known of this benchmark, looked up in the rows at hand, in sentences."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from codetracer_core.evaluation.comparison import against_baselines
@@ -33,14 +33,21 @@ def warnings(
     ``texts`` holds, by ``traj_id``, what each step shows without the agent's thought (action and observation); without
     it nothing is said of steps that look alike. Raises KeyError for an unknown convention.
     """
-    found = [
-        *_baselines(evaluation, convention),
-        *_last_but_one(evaluation),
-        *_same_text(evaluation, texts or {}),
-        *_rows(evaluation, convention),
-        *_answers(evaluation),
-    ]
-    return tuple(found)
+    return warnings_by_convention(evaluation, (convention,), texts=texts)[convention]
+
+
+def warnings_by_convention(
+    evaluation: Evaluation,
+    conventions: Collection[str] = tuple(CONVENTIONS),
+    *,
+    texts: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, tuple[Caveat, ...]]:
+    """The same for several conventions; texts are looked at once."""
+    of_labels = [*_last_but_one(evaluation), *_same_text(evaluation, texts or {})]
+    of_answers = list(_answers(evaluation))
+    return {
+        name: (*_baselines(evaluation, name), *of_labels, *_rows(evaluation, name), *of_answers) for name in conventions
+    }
 
 
 def _baselines(evaluation: Evaluation, convention: str) -> Iterator[Caveat]:
@@ -91,7 +98,7 @@ def _same_text(evaluation: Evaluation, texts: Mapping[str, Sequence[str]]) -> It
     rows = evaluation.rows
     alike = total = 0
     for run, gold in zip(rows.truth, rows.gold, strict=True):
-        shown = texts.get(run.traj_id, ())
+        shown = texts.get(run.traj_id, ()) if gold else ()
         for step in gold if len(shown) == run.step_count else ():
             total += 1
             neighbours = shown[max(step - 2, 0) : step - 1], shown[step : step + 1]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codetracer_core.evaluation.conventions import CONVENTIONS, SCOPES, Scope, in_scope, why_undefined
+from codetracer_core.evaluation.conventions import CONVENTIONS, SCOPES, Measure, Scope, in_scope
 from codetracer_core.evaluation.counting import Observations, by_cluster
 from codetracer_core.evaluation.summary import Entry, Evaluation
-from codetracer_core.intervals import FEWEST_CLUSTERS, Array, Estimate, Statistic, difference, resampled
+from codetracer_core.intervals import FEWEST_CLUSTERS, Array, Estimate, difference, resampled
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,10 @@ def _differences(
     sums = [by_cluster(evaluation.rows, one.seen, kept[one.seen.run], one.seen.columns) for one in (ours, theirs)]
     drawable = len(sums[0]) >= FEWEST_CLUSTERS
     draws = resampled(np.concatenate(sums, axis=1), evaluation.seed) if drawable else None
-    why = f"{why_undefined(scope)}, for one of both"
 
-    def number(statistic: Statistic) -> Estimate:
-        return difference(statistic, *sums, why=why, seed=evaluation.seed, draws=draws)
+    def number(measure: Measure) -> Estimate:
+        why = f"{measure.why}, for one of both"
+        return difference(measure.statistic, *sums, why=why, seed=evaluation.seed, draws=draws)
 
     for name in names:
         convention = CONVENTIONS[name]

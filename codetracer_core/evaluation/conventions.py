@@ -7,7 +7,7 @@ README does not say how runs are averaged, nor what becomes of runs without inco
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -31,6 +31,15 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 _N, _P, _R, _F, _F_ONE, _MATCHED, _PREDICTED, _EXPECTED, _STEPS = range(len(COLUMNS))
 
 
+class Measure(NamedTuple):
+    """A number of a convention."""
+
+    statistic: Statistic
+    """Of sums of ``COLUMNS``."""
+    why: str
+    """What to say where it is undefined."""
+
+
 @dataclass(frozen=True)
 class Convention:
     """One way to come from observations to numbers."""
@@ -42,20 +51,20 @@ class Convention:
     scope: Scope
     failed: str
     """What failed and missing answers count as, in a sentence."""
-    f1: Statistic
-    precision: Statistic | None = None
+    f1: Measure
+    precision: Measure | None = None
     """None: it has none."""
-    recall: Statistic | None = None
+    recall: Measure | None = None
     is_micro: bool = False
     """It counts steps of all runs as one heap: matched, predicted and expected steps are what it comes from."""
 
 
-def _mean(column: int) -> Statistic:
-    return lambda sums: ratio(sums[..., column], sums[..., _N])
+def _mean(column: int, why: str) -> Measure:
+    return Measure(lambda sums: ratio(sums[..., column], sums[..., _N]), why)
 
 
-def _quotient(numerator: int, denominator: int) -> Statistic:
-    return lambda sums: ratio(sums[..., numerator], sums[..., denominator])
+def _quotient(numerator: int, denominator: int, why: str) -> Measure:
+    return Measure(lambda sums: ratio(sums[..., numerator], sums[..., denominator]), why)
 
 
 def _micro_f1(sums: Array) -> Array:
@@ -79,8 +88,14 @@ def _class_macro(sums: Array) -> Array:
 
 _NOTHING = "A failed or missing answer predicts nothing and stays in."
 _MISS = "A failed or missing answer finds nothing: its incorrect steps are missed."
-_MICRO_PRECISION = _quotient(_MATCHED, _PREDICTED)
-_MICRO_RECALL = _quotient(_MATCHED, _EXPECTED)
+_NO_RUN = "no run counts"
+_NO_ERRORS = "no run has an incorrect step"
+_MEANS = _mean(_P, _NO_ERRORS), _mean(_R, _NO_ERRORS)
+_MICRO = (
+    Measure(_micro_f1, "no step is incorrect, and none was said to be"),
+    _quotient(_MATCHED, _PREDICTED, "no step was said to be incorrect"),
+    _quotient(_MATCHED, _EXPECTED, "no step is incorrect"),
+)
 
 CONVENTIONS: Mapping[str, Convention] = {
     one.name: one
@@ -91,9 +106,8 @@ CONVENTIONS: Mapping[str, Convention] = {
             "The mean of the F1 of each run, over runs with at least one incorrect step.",
             "positive",
             f"{_NOTHING} Its F1 is 0.",
-            _mean(_F),
-            _mean(_P),
-            _mean(_R),
+            _mean(_F, _NO_ERRORS),
+            *_MEANS,
         ),
         Convention(
             "all_row_f1",
@@ -101,7 +115,7 @@ CONVENTIONS: Mapping[str, Convention] = {
             "The mean of the F1 of each run, over all runs; a run without incorrect steps counts 0 whatever is said.",
             "all",
             f"{_NOTHING} Its F1 is 0.",
-            _mean(_F),
+            _mean(_F, _NO_RUN),
         ),
         Convention(
             "all_row_f1_empty_one",
@@ -109,7 +123,7 @@ CONVENTIONS: Mapping[str, Convention] = {
             "The mean of the F1 of each run, over all runs; a run without incorrect steps counts 1 if nothing is said.",
             "all",
             "A failed or missing answer counts 0, on clean runs too: it does not say that nothing is wrong.",
-            _mean(_F_ONE),
+            _mean(_F_ONE, _NO_RUN),
         ),
         Convention(
             "paper_like",
@@ -117,9 +131,8 @@ CONVENTIONS: Mapping[str, Convention] = {
             "The harmonic mean of mean precision and mean recall over runs with at least one incorrect step.",
             "positive",
             f"{_NOTHING} Its precision and recall are 0.",
-            _harmonic_of_means,
-            _mean(_P),
-            _mean(_R),
+            Measure(_harmonic_of_means, _NO_ERRORS),
+            *_MEANS,
         ),
         Convention(
             "micro_all",
@@ -127,9 +140,7 @@ CONVENTIONS: Mapping[str, Convention] = {
             "Precision, recall and F1 of the steps of all runs as one heap; accusations on clean runs lower precision.",
             "all",
             _MISS,
-            _micro_f1,
-            _MICRO_PRECISION,
-            _MICRO_RECALL,
+            *_MICRO,
             is_micro=True,
         ),
         Convention(
@@ -138,9 +149,7 @@ CONVENTIONS: Mapping[str, Convention] = {
             "Precision, recall and F1 of the steps of all runs with at least one incorrect step as one heap.",
             "positive",
             _MISS,
-            _micro_f1,
-            _MICRO_PRECISION,
-            _MICRO_RECALL,
+            *_MICRO,
             is_micro=True,
         ),
         Convention(
@@ -149,7 +158,7 @@ CONVENTIONS: Mapping[str, Convention] = {
             "The mean of two F1, of incorrect steps and of all others, over the steps of all runs as one heap.",
             "all",
             f"{_MISS} All its steps count as not accused.",
-            _class_macro,
+            Measure(_class_macro, "steps of one of both classes are neither there nor named"),
         ),
         Convention(
             "scored",
@@ -157,9 +166,7 @@ CONVENTIONS: Mapping[str, Convention] = {
             "Precision, recall and F1 of the steps of runs with an incorrect step and of solved runs without one.",
             "scored",
             _MISS,
-            _micro_f1,
-            _MICRO_PRECISION,
-            _MICRO_RECALL,
+            *_MICRO,
             is_micro=True,
         ),
     )
@@ -228,15 +235,6 @@ def in_scope(rows: Rows, scope: Scope) -> Array:
     return positive if scope == "positive" else positive | (rows.solved == 1)
 
 
-def why_undefined(scope: Scope) -> str:
-    """What to say where a number has no value."""
-    return {
-        "all": "no run counts, or no step is incorrect and none was said to be",
-        "positive": "no run has an incorrect step, or none of their steps was said to be incorrect",
-        "scored": "no run counts, or no step is incorrect and none was said to be",
-    }[scope]
-
-
 def _of(
     rows: Rows, seen: Observations, scope: Scope, among: Array, seed: int, conventions: Collection[str]
 ) -> list[tuple[str, Score]]:
@@ -248,17 +246,14 @@ def _of(
     sums = by_cluster(rows, seen, chosen, seen.columns)
     draws = resampled(sums, seed) if len(sums) >= FEWEST_CLUSTERS else None
     left_out = _left_out(rows, scope, among, wanted, observed)
-    why = why_undefined(scope)
 
-    def number(statistic: Statistic | None) -> Estimate | None:
-        return None if statistic is None else estimate(statistic, sums, why=why, seed=seed, draws=draws)
+    def number(measure: Measure) -> Estimate:
+        return estimate(measure.statistic, sums, why=measure.why, seed=seed, draws=draws)
 
     found = []
     for name, convention in CONVENTIONS.items():
         if convention.scope != scope or name not in conventions:
             continue
-        f1 = number(convention.f1)
-        assert f1 is not None
         matched, predicted, expected = (
             float(part[chosen].sum()) for part in (seen.matched, seen.predicted, seen.expected)
         )
@@ -267,9 +262,9 @@ def _of(
                 name,
                 Score(
                     convention=name,
-                    f1=f1,
-                    precision=number(convention.precision),
-                    recall=number(convention.recall),
+                    f1=number(convention.f1),
+                    precision=number(convention.precision) if convention.precision else None,
+                    recall=number(convention.recall) if convention.recall else None,
                     observations=int(chosen.sum()),
                     runs=int(kept.sum()),
                     failed=int((seen.status[chosen] == FAILED).sum()),

@@ -26,7 +26,7 @@ class Oddities:
     in_both: int = 0
     """Named as incorrect and as unuseful: incorrect wins."""
     unknown_runs: int = 0
-    """Answers (not steps) on runs that are not among the rows: left out."""
+    """Answers (not steps) on runs that no row tells of: left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +132,7 @@ def observe(rows: Rows, system: System, missing: Missing = "miss") -> Observatio
     repeated = outside = in_both = unknown = 0
     has_any = set().union(*system.repetitions) if system.is_ragged else set()
     for number, said in enumerate(system.repetitions):
-        unknown += sum(traj_id not in rows.index for traj_id in said)
+        unknown += len(said.keys() - rows.names)
         for at, truth in enumerate(rows.truth):
             answer = said.get(truth.traj_id)
             if answer is None and (missing == "excluded" or truth.traj_id in has_any):

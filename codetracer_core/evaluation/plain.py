@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from codetracer_core.evaluation.baselines import RULES
-from codetracer_core.evaluation.caveats import warnings
+from codetracer_core.evaluation.caveats import warnings_by_convention
 from codetracer_core.evaluation.clean import CleanRuns
 from codetracer_core.evaluation.comparison import Comparison, against_baselines, compare_systems
 from codetracer_core.evaluation.conventions import CONVENTIONS, Score
@@ -62,7 +62,8 @@ def as_json(
         "comparisons": [_comparison(compare_systems(evaluation, *pair)) for pair in against],
         "slices": _slices(evaluation, by) if by else [],
         "warnings": {
-            name: [asdict(caveat) for caveat in warnings(evaluation, name, texts=texts)] for name in CONVENTIONS
+            name: [asdict(caveat) for caveat in found]
+            for name, found in warnings_by_convention(evaluation, texts=texts).items()
         },
     }
 

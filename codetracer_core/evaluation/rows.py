@@ -93,8 +93,13 @@ class Rows:
 
     @cached_property
     def index(self) -> dict[str, int]:
-        """Place of each run by its ``traj_id``."""
+        """Place of each run that counts, by its ``traj_id``."""
         return {run.traj_id: at for at, run in enumerate(self.truth)}
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """``traj_id`` of all runs, misaligned ones too."""
+        return frozenset(run.traj_id for run in (*self.truth, *self.misaligned))
 
     @cached_property
     def lengths(self) -> Array:

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from codetracer_core.evaluating import StepTexts
 from codetracer_core.evaluation import (
     CONVENTIONS,
     Evaluation,
@@ -18,7 +19,6 @@ from codetracer_core.evaluation import (
 from codetracer_core.export import rows_as_csv
 from codetracer_core.intervals import Estimate
 from codetracer_core.store import Store
-from codetracer_core.ui.evaluation_caveats import StoredTexts
 from codetracer_core.ui.evaluation_data import Asked, Read, computed
 from codetracer_core.ui.evaluation_lists import KINDS, seen_of, step_text
 from codetracer_core.ui.identity import person
@@ -76,7 +76,7 @@ def numbers_as_json(store: Store, asked: Asked, read: Read, evaluation: Evaluati
         "left_out": [{"where": where, "place": place, "why": why} for where, place, why in read.problems],
         "notes": list(read.notes),
     }
-    numbers = as_json(evaluation, texts=StoredTexts(store, evaluation))
+    numbers = as_json(evaluation, texts=StepTexts(store, evaluation.rows.truth))
     return json.dumps(told | numbers, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
