@@ -164,6 +164,8 @@ function createCompareTexts(c, frame) {
       head.append(element("span", "length", `${field.length.toLocaleString("en")} characters`));
       const shown = lines.get(column),
         pre = element("div", "pre");
+      if (others.length > 1 && lines.has(column))
+        head.append(element("span", "length", `against ${letterOf(column === first ? others[0] : first)}`));
       if (isEqual && lines.size && there.includes(column)) head.append(element("span", "equal", "equal"));
       if (shown?.isTooLong) head.append(element("span", "length", "too many lines to compare one by one"));
       if (field.text === "") pre.append(element("span", "quiet", "(empty)"));
@@ -191,9 +193,9 @@ function createCompareTexts(c, frame) {
         nodes.push(...blocks(lines.slice(start, stop)));
         continue;
       }
-      const from = start ? start + CONTEXT : start,
+      const from = start + CONTEXT,
         to = stop < lines.length ? stop - CONTEXT : stop;
-      if (from > start) nodes.push(...blocks(lines.slice(start, from)));
+      nodes.push(...blocks(lines.slice(start, from)));
       const fold = element("details", "fold");
       fold.append(element("summary", "", `${to - from} equal lines`), ...blocks(lines.slice(from, to)));
       nodes.push(fold);

@@ -124,7 +124,7 @@ def test_the_texts_of_a_row_show_what_differs_and_a_link_brings_them_back(
     expect(parts.nth(0).locator(".line.differs")).to_have_text("line 20 of app.py")
     expect(parts.nth(0).locator("mark")).to_have_text("of")
     expect(parts.nth(1).locator("mark")).to_have_text("from")
-    expect(parts.nth(0).locator(".fold summary")).to_have_text(["17 equal lines", "16 equal lines"])
+    expect(parts.nth(0).locator(".fold summary")).to_have_text(["14 equal lines", "16 equal lines"])
     expect(page.locator(".texts .part", has_text="Action").nth(1)).to_contain_text("equal")
     expect(parts.locator(".equal")).to_have_count(0)
     expect(page.locator(".texts .part", has_text="Thought")).to_have_count(0)
