@@ -26,14 +26,14 @@ def beside(store: Store, run_id: str, who: str) -> dict[str, Any]:
     if standing.is_blind:
         return {}
     compares = bool(shown_by_address())
-    voices = _voices(store, run_id, who, each_pass=compares)
+    voices = voices_of(store, run_id, who, all_raters=compares)
     told = [voice for voice in voices if not _is_own(voice, who)]
     shown = voices if who and told and is_asked("others", run_id) else []
     for what in sorted({EXPOSES[voice.source] for voice in told if shown}):
         note_exposure(store, run_id, who, standing, what)
     found = {"hasOthers": bool(told), "othersShown": bool(shown)}
     if compares and truth_is_shown(store, run_id, who, standing):
-        shown = [*shown, *_truth(store, run_id)]
+        shown = [*shown, *truth_voices(store, run_id)]
     if not shown:
         return found
     return found | {"allVoices": compares, **positions(shown, names=compares and may(*EXPORTERS))}
@@ -46,15 +46,22 @@ def told_by_others(store: Store, run_id: str, who: str) -> list[Voice]:
     """
     if standing_of(store, run_id, who).is_blind:
         return []
-    return [voice for voice in _voices(store, run_id, who) if not _is_own(voice, who)]
+    return [voice for voice in voices_of(store, run_id, who) if not _is_own(voice, who)]
 
 
-def _voices(store: Store, run_id: str, who: str, *, each_pass: bool = False) -> list[Voice]:
-    """All people who are through with the run, the models, and the outcome of adjudication."""
-    labels = store.labels(run_id)
-    passes = _passes(labels, store.assignments(run_id=run_id))
+def voices_of(store: Store, run_id: str, who: str, *, all_raters: bool = False) -> list[Voice]:
+    """All people who are through with the run, the models, and the outcome of adjudication.
+
+    ``all_raters``: everybody whom ``Reader.ratings`` compares, also people in an earlier pass of theirs, and those who
+    label the run though nobody gave it to them yet.
+    """
+    labels, assignments = store.labels(run_id), store.assignments(run_id=run_id)
+    passes = _passes(labels, assignments)
+    if not all_raters:
+        given = {one.annotator for one in assignments}
+        passes = {name: of for name, of in passes.items() if name in given or not store.standing(run_id, name).is_blind}
     spoken: list[Voice] = []
-    for turn in range(1, max(map(len, passes.values()), default=0)) if each_pass else ():
+    for turn in range(1, max(map(len, passes.values()), default=0)) if all_raters else ():
         earlier = {name: of[turn - 1] for name, of in passes.items() if len(of) > turn}
         spoken += [voice._replace(who=f"pass {turn} of") for voice in people(run_id, labels, earlier)]
     latest = people(run_id, labels, {name: of[-1] for name, of in passes.items()})
@@ -89,7 +96,7 @@ def _models(store: Store, run_id: str, labels: Sequence[LabelEvent]) -> list[Voi
     return [*speaking, *(_silent(run_id, name, "model") for name in silent)]
 
 
-def _truth(store: Store, run_id: str) -> list[Voice]:
+def truth_voices(store: Store, run_id: str) -> list[Voice]:
     """Of a run that the benchmark knows without a label, the ground truth says that nothing is wrong."""
     told = others(run_id, store.labels(run_id, source="ground_truth"), "ground_truth")
     silent = [_silent(run_id, "ground truth", "ground_truth")] if store.benchmark_rows([run_id]) else []
