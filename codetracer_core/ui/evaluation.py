@@ -1,5 +1,6 @@
 """The leaderboard: systems and baselines under one named convention, or under all of them side by side."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -31,13 +32,21 @@ def what_is_judged(evaluation: Evaluation) -> None:
     st.caption(" · ".join(words))
 
 
-def leaderboard(evaluation: Evaluation, convention: Convention) -> None:
-    """Systems and baselines, the best first, with what each number leaves out."""
+def leaderboard(evaluation: Evaluation, convention: Convention) -> tuple[str, str] | None:
+    """Systems and baselines, the best first, with what each number leaves out.
+
+    Returns the system and the kind of errors of the number that was pressed; None: none was.
+    """
     ranked = evaluation.ranked(convention.name)
-    show_table("leaderboard", _columns(convention), [_row(entry, convention) for entry in ranked], height=720)
+    rows = [_row(entry, convention) for entry in ranked]
+    picked = show_table("leaderboard", _columns(convention), rows, height=720)
     for words in left_out_words([entry.scores[convention.name] for entry in evaluation.systems or ranked[:1]]):
         st.caption(words)
-    st.caption(interval_words(evaluation))
+    st.caption(f"Precision, recall and clean runs lead to the steps behind them. {interval_words(evaluation)}")
+    if not picked:
+        return None
+    system, errors = json.loads(picked)
+    return system, errors
 
 
 def interval_words(evaluation: Evaluation) -> str:
@@ -90,6 +99,14 @@ def _row(entry: Entry, convention: Convention) -> Row:
             cells[name] = score_cell(part)
             if part.value is not None:
                 cells[name] = replace(cells[name], note="")  # what there is to say of its interval stands beside the F1
+    if entry.was_given:
+        for name, errors in (
+            ("precision", "False accusations"),
+            ("accused", "False accusations"),
+            ("recall", "Misses"),
+        ):
+            if name in cells:
+                cells[name] = replace(cells[name], pick=json.dumps([entry.name, errors]))
     return Row(entry.name, cells, tone=tone_of(entry))
 
 

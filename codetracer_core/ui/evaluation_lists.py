@@ -57,7 +57,12 @@ def steps_behind(store: Store, asked: Asked, read: Read, evaluation: Evaluation)
     left, middle, right = st.columns([2, 2, 1], vertical_alignment="bottom")
     name = left.selectbox("System", answering, key="system", bind="query-params")
     kind = middle.segmented_control(
-        "Steps", [*KINDS], default="Misses", required=True, key="errors", bind="query-params"
+        "Steps",
+        [*KINDS],
+        default=None if "errors" in st.session_state else "Misses",
+        required=True,
+        key="errors",
+        bind="query-params",
     )
     found = computed(asked, KINDS[kind or "Misses"], name)
     pages = max(1, -(-len(found) // ON_A_PAGE))

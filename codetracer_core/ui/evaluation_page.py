@@ -64,10 +64,14 @@ def show_evaluation(store: Store, sources: Sources, listed: list[DiagnosisSummar
 def _parts(offered: Mapping[str, Callable[[], None]]) -> None:
     """The choice of a part, and the part: only what is open is computed."""
     first = next(iter(offered))
+    pressed = st.session_state.pop("go_to_steps", None)
+    if pressed is not None:  # a number of the leaderboard: what these widgets hold is set before they are there
+        st.session_state["system"], st.session_state["errors"] = pressed
+        st.session_state["part"] = "Misses and false accusations"
     part = st.segmented_control(
         "Part",
         [*offered],
-        default=first,
+        default=first if pressed is None else None,
         required=True,
         key="part",
         bind="query-params",
@@ -79,7 +83,10 @@ def _parts(offered: Mapping[str, Callable[[], None]]) -> None:
 
 
 def _leaderboard(asked: Asked, evaluation: Evaluation, convention: Convention) -> None:
-    leaderboard(evaluation, convention)
+    picked = leaderboard(evaluation, convention)
+    if picked is not None:
+        st.session_state["go_to_steps"] = picked
+        st.rerun()
     show_caveats(caveats(asked, convention.name))
     if st.toggle("All conventions side by side", key="side_by_side"):
         all_conventions(evaluation)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor, log1p, log10
 from typing import Any, Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import streamlit as st
 
@@ -212,7 +212,7 @@ def _go(address: str) -> None:
     parts = urlsplit(address)
     page = shell.pages().get(parts.path.removeprefix("/"))
     if page is not None and not parts.scheme and not parts.netloc:
-        st.switch_page(page, query_params=dict(parse_qsl(parts.query)))
+        st.switch_page(page, query_params=parse_qs(parts.query))
 
 
 def _nothing() -> None:

@@ -67,6 +67,11 @@ def test_from_the_first_visit_to_a_missed_step_and_back(browser: Browser, office
     assert shown["careful (sample)"][0].split()[0] == f"{expected['positive_only']['f1']:.3f}"
     assert "Baseline: the second half" in shown
 
+    page.locator(".st-key-leaderboard .row", has_text="eager (sample)").locator(".pick").nth(1).click()
+    expect(page.get_by_role("combobox", name="System", exact=True)).to_have_value("eager (sample)")
+    expect(page.get_by_text(re.compile("incorrect steps? that it did not name"))).to_be_visible()
+    part(page, "Leaderboard")
+
     page.get_by_role("combobox", name=re.compile("Convention")).click()
     page.get_by_role("option", name="Mean over all runs (published)").click()
     expect(page.get_by_text("all_row_f1", exact=True)).to_be_visible()

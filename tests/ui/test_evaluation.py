@@ -13,14 +13,16 @@ from streamlit.testing.v1 import AppTest
 
 from codetracer_core.evaluation import CONVENTIONS, Prediction, System, Truth, evaluate
 from codetracer_core.evaluation_files import keep_files, kept_files
-from codetracer_core.intervals import Estimate
+from codetracer_core.intervals import SEED, Estimate
 from codetracer_core.models import LabelEvent, Stage
 from codetracer_core.projects import Project
 from codetracer_core.store import Store, Workspace
 from codetracer_core.ui import shell
-from codetracer_core.ui.evaluation_downloads import leaderboard_csv
+from codetracer_core.ui.evaluation_data import Asked, State, judged, read_sources
+from codetracer_core.ui.evaluation_downloads import leaderboard_csv, numbers_as_json
 from codetracer_core.ui.evaluation_pair import in_words
 from codetracer_core.ui.evaluation_places import mean_by_task
+from codetracer_core.ui.evaluation_sources import Sources, system_sources, truth_sources
 from codetracer_core.ui.workspace import open_store
 from tests.conftest import REPOSITORY
 from tests.store.factory import NOON, decide, make_diagnosis, make_label, make_run
@@ -246,11 +248,28 @@ def test_the_numbers_are_the_published_ones(place: Path, real: Path) -> None:
     for name in names:
         assert published[name]["f1"].split()[0] == f"{expected[name]['all_row_f1']:.3f}"
         assert published[name]["answers"].split(",")[0] == str(expected[name]["observations"])
+    told = everything_as_json("Manifest verified", asked["systems"])
+    for name in names:
+        block = told["systems"][name]
+        assert block["all_row_f1"] == pytest.approx(expected[name]["all_row_f1"], abs=1e-12)
+        for convention in ("scored", "positive_only"):
+            assert block[convention] == pytest.approx(expected[name][convention], abs=1e-12)
+        assert block["clean_solved_runs_accused"] == expected[name]["clean_solved_runs_accused"]
     clean = rows(evaluate_page("rita", part="Clean runs", **asked), "clean_runs")
     for name in names:
         solved = clean[f"{name} solved"]
         accused, answered = expected[name]["clean_solved_runs_accused"]
         assert (solved["accused"], solved["answered"].split(",")[0]) == (str(accused), str(answered))
+
+
+def everything_as_json(truth: str, systems: Sequence[str]) -> Any:
+    """The file that the page offers for these sources, read."""
+    store = open_store()
+    offered = system_sources(store, {})
+    sources = Sources(truth_sources(store)[truth], tuple(offered[label] for label in systems))
+    asked = Asked(sources, State((0, 0), 0, frozenset()), "miss", SEED)
+    read = read_sources(asked.sources, asked.state)
+    return json.loads(numbers_as_json(store, asked, read, judged(asked)))
 
 
 # --- what is behind the numbers -------------------------------------------------------------------------------
