@@ -60,6 +60,9 @@ def test_both_systems_at_once_and_beside_each_other(codetracer: Any, real: Path)
     ]
     told = codetracer("evaluate", *words, "--by", "agent,model", "--json").json
     for name in PUBLISHED:
+        exact = told["systems"][name]["tolerance"]["0"]["all_row_f1"]["f1"]
+        assert exact == told["systems"][name]["intervals"]["all_row_f1"]["f1"]
+        assert exact["low"] < exact["value"] < exact["high"]
         agree(told["systems"][name], published[name], name)
     (compared,) = told["comparisons"]
     assert (compared["ours"], compared["theirs"], compared["runs"]) == (ours, theirs, 32)

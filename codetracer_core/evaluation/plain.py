@@ -95,7 +95,7 @@ def _block(evaluation: Evaluation, entry: Entry, tolerances: Collection[int]) ->
         "clean_runs": [_clean(one) for one in entry.clean],
         "step_rates": _step_rates(evaluation, entry),
         "tolerance": {
-            str(steps): {name: _score(score) for name, score in scores.items()}
+            str(steps): {name: _intervals(score) for name, score in scores.items()}
             for steps, scores in tolerant(evaluation, entry.name, tolerances).items()
         },
     }
@@ -202,8 +202,8 @@ def _stages(evaluation: Evaluation, entry: Entry) -> dict[str, Any]:
     named = found.by_name or {}
     return {
         "runs": found.runs,
-        "by_steps": {name: _score(score) for name, score in found.by_steps.items()},
-        "by_name": {name: _score(score) for name, score in named.items()},
+        "by_steps": {name: _intervals(score) for name, score in found.by_steps.items()},
+        "by_name": {name: _intervals(score) for name, score in named.items()},
     }
 
 
