@@ -101,7 +101,7 @@ def test_where_there_is_nothing_to_compare(codetracer: Any, workspace: Path) -> 
     assert "no two raters" in codetracer("agreement", "--reading", "repeats").out
     empty = codetracer("agreement", "--reading", "repeats", "--json").json
     assert empty["headline"]["alpha"]["value"] is None
-    assert empty["headline"]["alpha"]["why"].startswith("undefined")
+    assert empty["headline"]["alpha"]["why"] == "no step has labels of two raters"
     gone = codetracer("agreement", "--project", "gone")
     assert (gone.code, "no project 'gone'" in gone.err) == (1, True)
     unknown = codetracer("agreement", "--run", "nowhere")
