@@ -24,7 +24,7 @@ def invented(seed: int, runs: int = 60) -> Frames:
     step_rows: list[dict[str, Any]] = []
     for run in range(runs):
         length = int(rng.integers(0, 40))
-        labelled = str(rng.choice(["finished", "finished", "finished", "begun", "no"]))
+        labelled = str(rng.choice(["finished", "finished", "finished", "begun", "no", "misaligned"]))
         run_rows.append(
             {
                 "run_id": f"run-{run:03d}",
@@ -41,7 +41,9 @@ def invented(seed: int, runs: int = 60) -> Frames:
             }
         )
         verdicts = (
-            ["unlabelled"] if labelled == "no" else ["unlabelled", "correct", "incorrect", "unuseful", "uncertain"]
+            ["unlabelled"]
+            if labelled in ("no", "misaligned")
+            else ["unlabelled", "correct", "incorrect", "unuseful", "uncertain"]
         )
         step_rows += [
             {
@@ -129,7 +131,7 @@ def test_steps_are_budgeted_by_verdict_and_kind(frames: Frames) -> None:
         of_runs = runs[(runs["agent"] == row["group"]) & (runs["outcome"] == row["outcome"])]
         of_steps = steps[(steps["agent"] == row["group"]) & (steps["outcome"] == row["outcome"])]
         if row["split"] == "verdict":
-            of_runs, of_steps = of_runs[of_runs["labelled"] != "no"], of_steps[of_steps["labelled"] != "no"]
+            of_runs, of_steps = (of[of["labelled"].isin(["finished", "begun"])] for of in (of_runs, of_steps))
         count = (of_steps[row["split"]] == row["what"]).sum()
         assert (row["runs"], row["steps"]) == (len(of_runs), count)
         assert row["value"] == pytest.approx(count / len(of_runs))

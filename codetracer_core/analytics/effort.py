@@ -14,6 +14,7 @@ from codetracer_core.analytics.figure import (
     counts_per_run,
     grouped,
     interval_note,
+    is_spoken_of,
     keep_labelled,
     left_out,
     nothing,
@@ -22,6 +23,7 @@ from codetracer_core.analytics.figure import (
     run_places,
     share,
     with_note,
+    without_labels,
 )
 from codetracer_core.analytics.frames import KINDS, OUTCOMES, VERDICTS, Frames, names_in
 
@@ -40,7 +42,7 @@ def step_budget(frames: Frames, by: Group) -> FigureData:
     groups = grouped(frames, by, most=8)
     run = frames.steps["run"].to_numpy()
     outcome = names_in(frames.runs, "outcome").to_numpy()
-    spoken = (frames.runs["labelled"] != "no").to_numpy()
+    spoken = is_spoken_of(frames)
     ids = frames.runs["run_id"].to_numpy()
     rows: list[dict[str, Any]] = []
     behind: list[tuple[int, str, float]] = []
@@ -64,7 +66,7 @@ def step_budget(frames: Frames, by: Group) -> FigureData:
     notes = [
         f"By kind: {number_of(len(frames.runs), 'run')}, {number_of(len(run), 'step')}. By verdict: "
         f"{number_of(int(spoken.sum()), 'run')} with {words}.",
-        *left_out([(int((~spoken).sum()), f"by verdict, without {words}")]),
+        *without_labels(frames, "by verdict, "),
         *groups.notes,
     ]
     if silent:
@@ -224,11 +226,9 @@ def strips_by_kind(frames: Frames, by: Group) -> FigureData:
 
 def strips_by_verdict(frames: Frames, by: Group) -> FigureData:
     """As ``strips_by_kind``, of the runs that have labels of the source, with the verdicts of steps."""
-    spoken = (frames.runs["labelled"] != "no").to_numpy()
-    words = frames.labels.in_words
-    out = left_out([(int((~spoken).sum()), f"without {words}")])
+    spoken, out = is_spoken_of(frames), without_labels(frames)
     if not spoken.any():
-        return nothing(f"None of these runs has {words}.", out)
+        return nothing(f"None of these runs has {frames.labels.in_words}.", out)
     return replace(with_note(_strips(frames.of_runs(spoken), "verdict"), *out), tells_runs=True)
 
 

@@ -176,16 +176,27 @@ def keep_known_outcomes(frames: Frames) -> tuple[Frames, list[str]]:
     return frames.of_runs(known), left_out([(int((~known).sum()), "whether they solved their task is not known")])
 
 
+def is_spoken_of(frames: Frames) -> Array:
+    """Whether there are labels of the source, shape (runs,)."""
+    return frames.runs["labelled"].isin(["finished", "begun"]).to_numpy(dtype=bool)
+
+
+def without_labels(frames: Frames, words: str = "") -> list[str]:
+    """Sentences on the runs without labels of the source; ``words`` say where they are left out."""
+    state = frames.runs["labelled"]
+    return left_out(
+        [
+            (int((state == "no").sum()), f"{words}without {frames.labels.in_words}"),
+            (int((state == "misaligned").sum()), f"{words}because the benchmark counts other steps than they have"),
+        ]
+    )
+
+
 def keep_labelled(frames: Frames) -> tuple[Frames, list[str]]:
     """The runs of which the source of labels said all that it has to say: only there no verdict is a statement."""
     state = frames.runs["labelled"]
-    whose = frames.labels.in_words
-    return frames.of_runs((state == "finished").to_numpy()), left_out(
-        [
-            (int((state == "no").sum()), f"without {whose}"),
-            (int((state == "begun").sum()), f"whose {whose} are not known to be complete"),
-        ]
-    )
+    begun = left_out([(int((state == "begun").sum()), f"whose {frames.labels.in_words} are not known to be complete")])
+    return frames.of_runs((state == "finished").to_numpy()), [*without_labels(frames), *begun]
 
 
 def counts_per_run(frames: Frames, of: Array) -> Array:

@@ -15,10 +15,11 @@ VERDICTS = ("correct", "incorrect", "unuseful", "uncertain", "unlabelled")
 """What a step can be. A step without a verdict is *unlabelled*: a category of its own, never *correct*."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 OUTCOMES = ("solved", "failed", "unknown")
-Labelled = Literal["finished", "begun", "no"]
+Labelled = Literal["finished", "begun", "no", "misaligned"]
 LABELLED: tuple[Labelled, ...] = get_args(Labelled)
 """How far the source is with a run. *finished*: it said all that it has to say (a person submitted it, a diagnosis did
-not fail, ground truth or an adjudication is there). *begun*: there are labels, and that is all one knows."""
+not fail, ground truth or an adjudication is there). *begun*: there are labels, and that is all one knows. *misaligned*:
+the benchmark counts other steps than the run has, so that its labels name the wrong ones: they are not here."""
 
 
 _ONE_VOICE: dict[str, LabelSource] = {"ground_truth": "ground_truth", "adjudicated": "adjudicated"}

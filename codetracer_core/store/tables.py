@@ -40,6 +40,10 @@ _SAID = """
         WHERE source = $source AND ($name = '' OR annotator = $name))"""
 
 
+# The benchmark counts other steps than the run has: what it says of a step is said of another one.
+_SHIFTED = "($source = 'ground_truth' AND coalesce(declared_step_count <> step_count, false))"
+
+
 def frames_in(
     cursor: duckdb.DuckDBPyConnection,
     labels: Labels,
@@ -56,8 +60,9 @@ def frames_in(
             SELECT run_id, arg_max(CAST(value AS INTEGER), arrival) AS onset FROM said
             WHERE field = 'onset' GROUP BY ALL)
         SELECT {told}, CASE WHEN solved THEN 'solved' WHEN NOT solved THEN 'failed' ELSE 'unknown' END AS outcome,
-            CASE WHEN finished THEN 'finished' WHEN counted.run_id IS NOT NULL THEN 'begun' ELSE 'no' END AS labelled,
-            onset
+            CASE WHEN counted.run_id IS NULL THEN 'no' WHEN {_SHIFTED} THEN 'misaligned'
+                WHEN finished THEN 'finished' ELSE 'begun' END AS labelled,
+            CASE WHEN onset <= step_count AND NOT {_SHIFTED} THEN onset END AS onset
         FROM run LEFT JOIN counted USING (run_id) LEFT JOIN marked USING (run_id)
         WHERE ($ids::VARCHAR[] IS NULL OR list_contains($ids::VARCHAR[], run.run_id))
             AND NOT list_contains($blind::VARCHAR[], run.run_id)
@@ -72,7 +77,8 @@ def frames_in(
             WHERE field = 'verdict' GROUP BY ALL)
         SELECT run, step.step_id, kind::ENUM('explore', 'change', 'message') AS kind,
             coalesce(verdict, 'unlabelled')::ENUM({verdicts}) AS verdict, exit_code
-        FROM step JOIN listed USING (run_id) LEFT JOIN judged USING (run_id, step_id)
+        FROM step JOIN listed USING (run_id)
+            LEFT JOIN (SELECT judged.* FROM judged JOIN run USING (run_id) WHERE NOT {_SHIFTED}) USING (run_id, step_id)
         ORDER BY run, step.step_id""",
         given | {"ids": runs["run_id"].tolist()},
     ).df()
