@@ -233,6 +233,27 @@ def test_the_first_failed_command_is_counted_from_the_onset() -> None:
     assert "Left out: 1 run, whose exit codes after the onset are not known." in data.notes
 
 
+def test_a_group_without_any_error_stays_without_one() -> None:
+    runs = [
+        {"run_id": f"r{n}", "outcome": ("solved", "failed")[n % 2], "step_count": 4, "labelled": "finished"}
+        | {"onset": 2 if n % 2 else None}
+        for n in range(24)
+    ]
+    steps = [
+        {"run": run, "step_id": step, "kind": "explore", "verdict": "unlabelled", "exit_code": 0}
+        for run in range(24)
+        for step in range(1, 5)
+    ]
+    frames = made(runs, steps)
+    free = compute("error_free", frames).rows
+    assert free[["group", "at", "value", "low", "high"]].to_numpy().tolist() == [
+        ["solved", 4, 1, 1, 1],
+        ["failed", 2, 0, 0, 0],
+    ]
+    unseen = compute("onset_to_failure", frames).rows
+    assert unseen[["group", "at", "at_risk", "errors", "value"]].to_numpy().tolist() == [["failed", 2, 12, 0, 1]]
+
+
 def test_transitions_are_counted_within_runs(frames: Frames) -> None:
     _, steps = plain(frames)
     following = steps.assign(after=steps.groupby("run")["kind"].shift(-1)).dropna(subset=["after"])
@@ -301,7 +322,7 @@ def test_replays_are_compared_in_pairs() -> None:
 # ---------------------------------------------------------------- properties
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), runs=st.integers(0, 25), figure=st.sampled_from([one.name for one in FIGURES]))
 def test_every_figure_of_any_runs_is_numbers_or_a_reason(seed: int, runs: int, figure: str) -> None:
     frames = invented(seed, runs)

@@ -248,7 +248,7 @@ def _survival(
             ends = ends[np.unique(np.linspace(0, len(ends) - 1, _MOST_TIMES).round().astype(int))]
         at_risk = [(time[here] >= moment) for moment in times]
         died = [event[here] & (time[here] == moment) for moment in times]
-        sums = cluster_sums([*at_risk, *died], frames.clusters[here])
+        sums = cluster_sums([np.ones(here.sum()), *at_risk, *died], frames.clusters[here])
         draws = resampled(sums)
         before = -1.0
         for moment in ends:
@@ -270,12 +270,11 @@ def _survival(
 
 
 def _kaplan_meier(counted: int, times: int) -> Callable[[Array], Array]:
-    """The estimate after the first ``counted`` of ``times`` events, of sums at risk (first half) and of events."""
+    """The estimate after the first ``counted`` of ``times`` moments, of sums of runs, of those at risk at each moment,
+    and of those with the event then."""
 
     def statistic(sums: Array) -> Array:
-        if not times:
-            return np.ones(sums.shape[:-1])
-        hazard = ratio(sums[..., times : times + counted], sums[..., :counted])
+        hazard = ratio(sums[..., 1 + times : 1 + times + counted], sums[..., 1 : 1 + counted])
         survived = np.prod(1 - np.nan_to_num(hazard), axis=-1)  # nobody at risk: nothing is learned
         return np.where(sums[..., 0] > 0, survived, np.nan)
 
