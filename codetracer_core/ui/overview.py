@@ -7,23 +7,13 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
+from codetracer_core.figures.style import STYLES
 from codetracer_core.models import Stage, Trajectory
 from codetracer_core.tree import ROOT, TraceTree, as_graph
 
 ColourBy = Literal["kind", "verdict", "ground truth", "stage"]
 SizeBy = Literal["text", "time"]
 
-# Okabe and Ito's colours, which stay apart for colour-blind eyes, and a marker shape each for those who print.
-_STYLES: dict[str, tuple[str, str]] = {
-    "explore": ("#56b4e9", "circle"),
-    "change": ("#d55e00", "square"),
-    "message": ("#999999", "diamond"),
-    "correct": ("#009e73", "circle"),
-    "incorrect": ("#d55e00", "x"),
-    "unuseful": ("#e69f00", "triangle-up"),
-    "uncertain": ("#cc79a7", "diamond"),
-    "unlabelled": ("#b0b0b0", "circle-open"),
-}
 _STAGE_COLOURS = ("#7a8ed0", "#4fa3a5", "#b98a4a", "#a778b4", "#7fa650", "#c27a88")
 _SMALLEST, _LARGEST = 7.0, 26.0
 
@@ -131,10 +121,10 @@ def _groups(
 
 
 def _style(group: str) -> tuple[str, str]:
-    if group in _STYLES:
-        return _STYLES[group]
+    if group in STYLES:
+        return STYLES[group]
     number = group.removeprefix("stage ")
-    return (_STAGE_COLOURS[int(number) % len(_STAGE_COLOURS)], "circle") if number.isdigit() else _STYLES["unlabelled"]
+    return (_STAGE_COLOURS[int(number) % len(_STAGE_COLOURS)], "circle") if number.isdigit() else STYLES["unlabelled"]
 
 
 def _sizes(trajectory: Trajectory, size_by: SizeBy) -> dict[int, float]:

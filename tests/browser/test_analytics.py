@@ -34,6 +34,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterato
         make_run(
             name,
             5 + number % 7,
+            task=f"task {number // 2}",
             agent=(HOSTILE, "plain-agent")[number % 3 == 0],
             outcome=Outcome(solved=number % 2 == 0),
             record={"benchmark": {"category": ("games", "security")[number % 2]}},
@@ -67,7 +68,7 @@ def open_figure(page: Page, house: Dashboard, name: str) -> Locator:
 
 
 def rows(page: Page) -> Locator:
-    return page.locator(".st-key-analytics_runs tbody tr")
+    return page.locator(".numbers .row")
 
 
 def select(page: Page, panel: str = "xy", part: float = 1.0) -> None:
