@@ -132,10 +132,10 @@ def measures(answers: Sequence[Answer], scopes: Sequence[Scope]) -> None:
         asked = before.question
         changed = change(before.ratings, after.ratings, scopes[0].raters, unlabelled=asked.unlabelled, seed=asked.seed)
         of.append(("Change, paired by task", changed))
-    left, right = st.columns([2, 1] if len(answers) == 1 else [3, 1])
+    first = answers[0].found
+    left, right = st.columns([2, 1]) if len(answers) == 1 else (st.container(), st.container())
     with left:
         _table("measures", measures_table(of), "Incorrect against the rest, step by step")
-    first = answers[0].found
     if scopes[0].raters == first.over and len(first.over) > 2:
         with right:
             _table("votes", votes_table(first), "Of those who rated a step")
@@ -258,7 +258,8 @@ def runs(store: Store, answer: Answer) -> None:
 
 
 def people(answer: Answer) -> None:
-    _table("raters", raters_table(answer.found), "What each rater did")
+    alone = "" if "adjudicated" in answer.question.sources else "; beside adjudicated labels, also how near they are"
+    _table("raters", raters_table(answer.found), f"What each rater did{alone}")
 
 
 def downloads(answers: Sequence[Answer]) -> None:

@@ -119,7 +119,12 @@ def pairs_table(found: Agreement) -> Table:
         Column("alpha", "Alpha", "interval", scale=(-0.2, 1.0)),
         Column("psa", "PSA", "interval", scale=(0.0, 1.0), help="Where one says incorrect, how often the other does."),
         Column("differ", "Differ on", "number", help="Steps on which their verdicts are not the same."),
-        Column("onset", "Same onset", "number", help="Share of the runs in which both have one."),
+        Column(
+            "onset",
+            "Same onset",
+            "number",
+            help="Share of the runs in which both have one.",
+        ),
     ]
     rows = []
     for pair in found.pairs:
@@ -136,7 +141,7 @@ def pairs_table(found: Agreement) -> Table:
                     "alpha": estimate_cell(pair.incorrect.alpha),
                     "psa": estimate_cell(pair.incorrect.psa),
                     "differ": count(pair.classes.units - alike, Differ((pair.first, pair.second))),
-                    "onset": estimate_cell(pair.onset.within[0].share),
+                    "onset": plain(pair.onset.within[0].share),
                 },
             )
         )
@@ -197,12 +202,14 @@ def runs_table(found: Agreement, tasks: Mapping[str, str | None]) -> Table:
         Column("run", "Run"),
         Column("steps", "Steps", "number", help="With at least two labels."),
         Column("psa", "PSA", "number", help="Agreement on incorrect in this run. Never averaged over runs."),
-        Column("both", "Both incorrect", "number", help="Pairs of labels on one step."),
-        Column("one", "One of two", "number"),
+        Column("both", "Both", "number", help="Pairs of labels on one step that both say incorrect."),
+        Column("one", "One", "number", help="Pairs of which only one does."),
     ]
-    for at in found.over:
-        columns.append(Column(f"incorrect{at}", f"Incorrect: {rater_name(found.raters[at])}", "number"))
-        columns.append(Column(f"onset{at}", "Onset", "number"))
+    names = [rater_name(found.raters[at]) for at in found.over]
+    columns += [
+        Column(f"of{at}", name, "number", help="Steps they call incorrect, and their onset.")
+        for at, name in enumerate(names)
+    ]
     rows = []
     for run in found.by_run[:MOST_RUNS]:
         differ = Differ(found.over, run.run_id)
@@ -213,29 +220,35 @@ def runs_table(found: Agreement, tasks: Mapping[str, str | None]) -> Table:
             "both": count(run.pairings.both),
             "one": count(run.pairings.one, differ),
         }
-        for at, incorrect, onset in zip(found.over, run.incorrect, run.onsets, strict=True):
-            none = Cell("–", tone="weak")
-            cells[f"incorrect{at}"] = none if incorrect is None else count(incorrect)
-            cells[f"onset{at}"] = Cell(str(onset), value=float(onset)) if onset else none
+        for at, (incorrect, onset) in enumerate(zip(run.incorrect, run.onsets, strict=True)):
+            cells[f"of{at}"] = _found_in_run(incorrect, onset)
         rows.append(Row(run.run_id, cells))
     return columns, rows
 
 
+def _found_in_run(incorrect: int | None, onset: int | None) -> Cell:
+    """How much somebody calls incorrect in a run, and from where on."""
+    if incorrect is None:
+        return Cell("–", tone="weak")
+    return Cell(f"{incorrect:,}, from {onset}" if onset else f"{incorrect:,}", value=float(incorrect))
+
+
 def raters_table(found: Agreement) -> Table:
     """One row per rater."""
+    decided = any(rater.source == "adjudicated" for rater in found.raters)
     columns = [
         Column("who", "Rater"),
         Column("runs", "Runs", "number", help="Finished; of others only what they said counts."),
         Column("steps", "Steps", "number", help="That count with a verdict."),
-        Column("incorrect", "Say incorrect", "interval", help="Share of those steps."),
-        Column("incorrect_steps", "Steps", "number"),
+        Column("incorrect", "Share of incorrect", "number" if decided else "interval", help="Of those steps."),
+        Column("incorrect_steps", "Incorrect", "number"),
         Column("unuseful_steps", "Unuseful", "number"),
         Column("uncertain", "Uncertain", "number", help="Missing in every statistic."),
-        Column("unlabelled", "Unlabelled", "number", help="Steps without a verdict in runs that they finished."),
-        Column("pace", "Seconds per step", "number", help="Median over runs of time on task by steps."),
-        Column("psa", "PSA with adjudicated", "interval", scale=(0.0, 1.0)),
-        Column("kappa", "Kappa with adjudicated", "interval", scale=(-0.2, 1.0)),
+        Column("unlabelled", "None", "number", help="Steps without a verdict in runs that they finished."),
+        Column("pace", "s / step", "number", help="Median over runs of time on task by steps."),
     ]
+    if decided:
+        columns.append(Column("psa", "PSA", "interval", help="Agreement on incorrect with the adjudicated labels."))
     rows = []
     for report in found.by_rater:
         who, steps = report.rater, report.steps
@@ -253,9 +266,9 @@ def raters_table(found: Agreement) -> Table:
             "uncertain": count(report.uncertain, Said(((who, (UNCERTAIN,)),))),
             "unlabelled": count(report.unlabelled),
             "pace": plain(report.seconds_per_step, digits=1),
-            "psa": estimate_cell(report.psa_with_adjudicated),
-            "kappa": estimate_cell(report.kappa_with_adjudicated),
         }
+        if decided:
+            cells["psa"] = estimate_cell(report.psa_with_adjudicated)
         rows.append(Row(str(who), cells))
     return columns, rows
 
