@@ -248,7 +248,7 @@ def raters_table(found: Agreement) -> Table:
         Column("pace", "s / step", "number", help="Median over runs of time on task by steps."),
     ]
     if decided:
-        columns.append(Column("psa", "PSA", "interval", help="Agreement on incorrect with the adjudicated labels."))
+        columns.append(Column("psa", "PSA", "number", help="Agreement on incorrect with the adjudicated labels."))
     rows = []
     for report in found.by_rater:
         who, steps = report.rater, report.steps
