@@ -89,7 +89,7 @@ def test_from_the_first_visit_to_a_missed_step_and_back(browser: Browser, office
     see_step(page, int(step))
     expect(page.locator(".viewer")).to_contain_text(f"of {of}")
     expect(page.get_by_text("ground truth: incorrect")).to_be_visible()
-    expect(page.get_by_text("Misses of careful (sample)")).to_be_visible()
+    expect(page.get_by_text("Misses of eager (sample)")).to_be_visible()
 
     def exposed() -> set[str]:
         with Store.open_for_reading(office.workspace) as store:
