@@ -3,6 +3,7 @@ and the runs that the person before the browser must not see. That set is part o
 computed for somebody with another one.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from codetracer_core.evaluating import (
     TruthSource as StoredTruth,
 )
 from codetracer_core.evaluation import Evaluation, Missing, System, Truth, evaluate
+from codetracer_core.evaluation.baselines import RANDOM_STEP, RULES
 from codetracer_core.evaluation_files import FileKind
 from codetracer_core.predictions import read_predictions
 from codetracer_core.store import DiagnosisSummary, Store
@@ -52,8 +54,8 @@ class Read:
 class State:
     """What the numbers depend on besides the choices."""
 
-    stored: tuple[int, int]
-    """Of the store's revision as much as matters."""
+    stored: tuple[int, ...]
+    """Of the store's state as much as matters."""
     diagnoses: int
     """A hash over those that are judged."""
     blind: frozenset[str]
@@ -73,12 +75,13 @@ def stored_authors(listed: Sequence[DiagnosisSummary]) -> dict[str, int]:
 
 
 def state_of(store: Store, sources: Sources, listed: Sequence[DiagnosisSummary]) -> State:
-    """Labels of the workspace matter only where they are what systems are judged by."""
-    labels, imports = store.revision()
+    """Labels of the workspace matter only where they are what systems are judged by; that people label meanwhile, and
+    what they are shown, never does."""
+    _, imports = store.revision()
     authors = {one.name for one in sources.systems if not one.paths}
     judged_ones = tuple((one.diagnosis_id, one.outdated) for one in listed if one.author in authors)
-    stored = (labels if sources.truth.kind != "manifest" else 0, imports)
-    return State(stored, hash(judged_ones), frozenset(blind_runs(store)))
+    labels = store.ratings_state() if sources.truth.kind != "manifest" else ()
+    return State((imports, *labels), hash(judged_ones), frozenset(blind_runs(store)))
 
 
 @st.cache_resource(max_entries=16, show_spinner="Reading ground truth and answers …")
@@ -125,9 +128,9 @@ def _hidden(store: Store, truth: Collection[Truth], blind: Collection[str]) -> s
 
 
 def names_of(systems: Sequence[SystemSource]) -> dict[SystemSource, str]:
-    """What each system is called in tables: its name, or its whole label where two have one name."""
-    names = [one.name for one in systems]
-    return {one: one.name if names.count(one.name) == 1 or not one.paths else one.label for one in systems}
+    """What each system is called in tables: its name, or its whole label where two, or it and a rule, have one name."""
+    taken = Counter([*RULES, RANDOM_STEP, *(one.name for one in systems)])
+    return {one: one.name if taken[one.name] == 1 or not one.paths else one.label for one in systems}
 
 
 def _source_of(error: CodeTracerError, sources: Sources, names: Mapping[SystemSource, str]) -> str:

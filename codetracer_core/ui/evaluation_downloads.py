@@ -58,10 +58,10 @@ def downloads(store: Store, asked: Asked, read: Read, evaluation: Evaluation) ->
         note_exposures(store, person(), seen_of(shown, [evaluation.entry(name)]))
         with st.spinner("Writing …"):
             files = {kind: findings_csv(name, steps, read) for kind, steps in found.items()}
-        st.session_state["lists_written"] = ((asked, name), files)
+        st.session_state["lists_written"] = ((asked, name, person()), files)
     st.caption("Written lists name incorrect steps of runs: these runs then count as seen by you.")
     of, files = st.session_state.get("lists_written", (None, {}))
-    if of == (asked, name):
+    if of == (asked, name, person()):
         with st.container(horizontal=True):
             for kind, text in files.items():
                 file = f"{kind.lower().replace(' ', '-')}.csv"

@@ -92,7 +92,7 @@ def choose_sources(store: Store, authors: Mapping[str, int]) -> Sources:
     """The two lists to choose from; what was chosen stands in the address. No system may be chosen."""
     truths, systems = truth_sources(store), system_sources(store, authors)
     left, right = st.columns([1, 2])
-    truth = left.selectbox("Ground truth", [*truths], key="truth", bind="query-params", help=None)
+    truth = left.selectbox("Ground truth", [*truths], key="truth", bind="query-params")
     chosen = right.multiselect(
         "Systems",
         [*systems],

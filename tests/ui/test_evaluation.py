@@ -396,6 +396,20 @@ def test_stored_diagnoses_are_systems_and_hostile_names_stay_text(place: Path) -
     assert costs[name]["total"] == "0.18"
 
 
+def test_a_system_that_is_called_like_a_rule_is_told_apart_from_it(place: Path, tmp_path: Path) -> None:
+    keep(place, "all_steps", answers(tmp_path / "a.jsonl", {"bench-run-1": [2]}))
+    found = rows(evaluate_page("rita", systems=[LOADED.format("all_steps")]), "leaderboard")
+    assert {"all_steps", LOADED.format("all_steps")} <= set(found)
+
+
+def test_ground_truth_that_is_stored_while_the_page_is_open_counts_at_once(place: Path) -> None:
+    app = evaluate_page("rita")
+    assert rows(app, "leaderboard")["all_steps"]["answers"] == "3"
+    open_store().add_label_events([_truth("run-2", 50, "incorrect")])
+    app.run()
+    assert rows(app, "leaderboard")["all_steps"]["answers"] == "4"
+
+
 # --- numbers and words ----------------------------------------------------------------------------------------
 
 
