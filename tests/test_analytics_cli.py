@@ -56,7 +56,6 @@ def test_numbers_go_to_the_screen_and_what_they_rest_on_beside_them(told: Any) -
         (("--model", "one", "--model", "two"), 3),
         (("--agent", "nobody"), 0),
         (("--task", "main"), 0),
-        (("--collection", "runs"), 3),
         (("--category", "debugging", "--difficulty", "easy"), 3),
         (("--text", "RUN-2"), 1),
     ],

@@ -221,6 +221,7 @@ def _cells(
             "color": list(colours),
             "line": {"width": 1, "color": theme.grid},
         },
+        unselected={"marker": {"opacity": 0.3}, "textfont": {"color": theme.text}},
     )
     tall = max((len(column) for column in columns), default=0) > 12
     top = 130 if tall else 34

@@ -1,0 +1,64 @@
+"""The analytics page by Streamlit's own test runner, and what it makes of what a browser says."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from codetracer_core.analytics import FIGURES
+from codetracer_core.store import Store
+from codetracer_core.ui.analytics import rows_selected
+from tests.conftest import REPOSITORY
+from tests.store.factory import decide, make_label, make_run
+from tests.ui.test_pages import workspace  # noqa: F401 - a fixture
+
+
+def page(figure: str = "") -> AppTest:
+    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=120).run()
+    if figure:
+        app.query_params["figure"] = figure
+    app.switch_page(str(REPOSITORY / "pages" / "analytics.py"))
+    return app.run()
+
+
+@pytest.fixture
+def seeded(workspace: Path) -> Path:  # noqa: F811 - the fixture
+    runs = [make_run("one", 4), make_run("two", 7)]
+    with Store.open(workspace) as store:
+        store.add_runs(runs, decisions=[decide(run) for run in runs])
+        labels = [make_label(n, run_id=run.run_id, annotator=f"peer-{n}") for n, run in enumerate(runs, start=1)]
+        assert store.add_label_events(labels).refused == ()
+    return workspace
+
+
+@pytest.mark.parametrize("figure", [figure.name for figure in FIGURES])
+def test_every_figure_is_there_or_says_why_not(seeded: Path, figure: str) -> None:
+    app = page(figure)
+    assert not app.exception
+    assert app.radio[0].value == figure
+    assert app.query_params["figure"] == figure
+    charts = [element for element in app.main if element.type == "plotly_chart"]
+    reasons = [info.value for info in app.info]
+    assert bool(charts) != bool(reasons) or any(button.label == "Show it" for button in app.button)
+
+
+def test_the_labels_of_anybody_can_be_chosen(seeded: Path) -> None:
+    app = page("step_budget")
+    (choice,) = [box for box in app.selectbox if box.label == "Labels"]
+    assert choice.options == ["ground truth (0 runs)", "labels of peer-1 (1 run)", "labels of peer-2 (1 run)"]
+    choice.set_value(choice.value.__class__("human", "peer-2")).run()
+    assert not app.exception
+
+
+@pytest.mark.parametrize(
+    ("points", "rows"),
+    [
+        ([{"customdata": 2}, {"customdata": [0]}, {"customdata": 2}], [0, 2]),
+        ([{"customdata": 3}, {"customdata": -1}, {"customdata": True}, {"customdata": "1"}], []),
+        ([{}, {"customdata": []}, {"customdata": None}, {"customdata": [[1]]}], []),
+    ],
+)
+def test_whatever_is_no_row_is_not_selected(points: list[Any], rows: list[int]) -> None:
+    assert rows_selected({"selection": {"points": points}}, 3) == rows
+    assert rows_selected({}, 3) == []
