@@ -30,6 +30,7 @@ from codetracer_core.ui.agreement_tables import (
     MOST_RUNS,
     Table,
     confusion,
+    labels_table,
     measures_table,
     pairs_table,
     questions_table,
@@ -154,18 +155,22 @@ def labels(answer: Answer, scope: Scope) -> None:
     found = answer.found
     two = scope.classes.table is not None
     names = [rater_name(found.raters[at]) for at in scope.raters]
-    open_steps(
-        matrix(
-            "agreement_confusion",
-            CATEGORIES,
-            CATEGORIES,
-            confusion(scope, found),
-            rows_are=names[0] if two else "one says",
-            columns_are=names[1] if two else "another says",
-            caption=f"Steps by what {'each of the two' if two else 'two raters'} said ({scope.classes.units:,} steps)",
-            selected=opened_pick(),
+    above, beside = st.columns(2)
+    with above:
+        open_steps(
+            matrix(
+                "agreement_confusion",
+                CATEGORIES,
+                CATEGORIES,
+                confusion(scope, found),
+                rows_are=names[0] if two else "one says",
+                columns_are=names[1] if two else "another says",
+                caption=f"{scope.classes.units:,} steps by what {'each of the two' if two else 'two raters'} said",
+                selected=opened_pick(),
+            )
         )
-    )
+    with beside:
+        _table("labels", labels_table(scope), "Each label")
     if not two:
         return
     left, right = st.columns(2)

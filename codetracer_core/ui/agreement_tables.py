@@ -167,6 +167,21 @@ def confusion(scope: Scope, found: Agreement) -> list[list[Cell]]:
     ]
 
 
+def labels_table(scope: Scope) -> Table:
+    """One row per label: how frequent it is, and how well it is agreed on."""
+    columns = [
+        Column("label", "Label"),
+        Column("share", "Prevalence", "interval", scale=(0.0, 1.0), help="Its share of all labels that are compared."),
+        Column("alike", "Agreement on it", "interval", scale=(0.0, 1.0), help="Where one says so, another, too."),
+    ]
+    of = scope.classes
+    rows = [
+        Row(name, {"label": Cell(name), "share": estimate_cell(share, digits=3), "alike": estimate_cell(alike)})
+        for name, share, alike in zip(of.categories, of.prevalence, of.specific, strict=True)
+    ]
+    return columns, rows
+
+
 def votes_table(found: Agreement) -> Table:
     """How many of how many raters call a step incorrect."""
     columns = [Column("votes", "Say incorrect"), Column("steps", "Steps", "number")]
