@@ -43,8 +43,8 @@ def downloads(store: Store, asked: Asked, read: Read, evaluation: Evaluation) ->
             on_click="ignore",
         )
     st.caption(
-        "The JSON holds every number of this page but the slices, with its n, what was left out and why, intervals, "
-        "seed, baselines and warnings; `codetracer evaluate --json` writes the same."
+        "The JSON holds every number of this page but the slices (which are files of their own), with its n, what was "
+        "left out and why, intervals, seed, baselines and warnings; `codetracer evaluate --json` writes the same."
     )
     answering = [entry.name for entry in evaluation.given]
     if not answering:
@@ -83,7 +83,13 @@ def numbers_as_json(store: Store, asked: Asked, read: Read, evaluation: Evaluati
 def leaderboard_csv(evaluation: Evaluation) -> str:
     """One row for each entry and convention."""
     rows = [
-        {"name": entry.name, "title": entry.title, "kind": entry.kind, "convention": name, **_score(entry.scores[name])}
+        {
+            "name": entry.name,
+            "title": entry.title,
+            "kind": entry.kind,
+            "convention": name,
+            **score_columns(entry.scores[name]),
+        }
         | {"seed": evaluation.seed, "runs_without_answer": evaluation.missing}
         for name in CONVENTIONS
         for entry in evaluation.ranked(name)
@@ -91,7 +97,8 @@ def leaderboard_csv(evaluation: Evaluation) -> str:
     return rows_as_csv(rows)
 
 
-def _score(score: Score) -> dict[str, Any]:
+def score_columns(score: Score) -> dict[str, Any]:
+    """A score as the cells of a table, with why a number or its interval is missing."""
     parts = {"f1": score.f1, "precision": score.precision, "recall": score.recall}
     numbers = [_estimate(name, part) for name, part in parts.items()]
     return {

@@ -115,9 +115,7 @@ def _runs(store: Store, evaluation: Evaluation, found: Comparison, titles: Seque
                 "named0": _mean(one.ours_predicted, 1),
                 "f11": _mean(one.theirs, 3),
                 "named1": _mean(one.theirs_predicted, 1),
-                "difference": Cell(
-                    f"{'+' * (one.difference > 0)}{number(one.difference, digits=3)}", value=one.difference
-                ),
+                "difference": Cell(number(one.difference, digits=3), value=one.difference),
             },
         )
         for one in shown

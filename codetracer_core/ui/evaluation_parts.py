@@ -1,6 +1,7 @@
 """What is behind a leaderboard: runs without errors, slices, onsets and near hits, repetitions."""
 
 from collections.abc import Sequence
+from functools import partial
 from math import ceil
 
 import streamlit as st
@@ -19,8 +20,10 @@ from codetracer_core.evaluation import (
     stage_scores,
     tolerant,
 )
+from codetracer_core.export import rows_as_csv
 from codetracer_core.ui.evaluation import DIGITS, answers_cell, count_cell, entry_title, score_cell, tone_of
 from codetracer_core.ui.evaluation_data import Asked, computed
+from codetracer_core.ui.evaluation_downloads import score_columns
 from codetracer_core.ui.tables import Cell, Column, Row, estimate_cell, matrix, number, show_table
 
 # --- runs without an incorrect step ---------------------------------------------------------------------------
@@ -87,6 +90,7 @@ def sliced(asked: Asked, evaluation: Evaluation, convention: Convention) -> None
     )
     ranked = sorted(evaluation.ranked(convention.name), key=lambda entry: not entry.was_given)
     titles = {entry_title(entry): entry for entry in ranked}
+    found: Sequence[Slice] = ()
     if not by:
         st.info("Choose by what the runs are told apart.")
     elif len(by) == 1:
@@ -95,17 +99,28 @@ def sliced(asked: Asked, evaluation: Evaluation, convention: Convention) -> None
         shown = right.multiselect("Systems and baselines", [*titles], default=[*given, *rules[:1]], key="sliced")
         names = tuple(titles[title].name for title in shown)
         if names:
-            _one_way(
-                computed(asked, slices, tuple(by), convention=convention.name, names=names),
-                [titles[t] for t in shown],
-                by[0],
-            )
+            found = computed(asked, slices, tuple(by), convention=convention.name, names=names)
+            _one_way(found, [titles[title] for title in shown], by[0])
     else:
         title = right.selectbox("System or baseline", [*titles], key="sliced_one")
         found = computed(asked, slices, tuple(by), convention=convention.name, names=(titles[title].name,))
         across = [one.values[0] for one in computed(asked, slices, (by[1],), names=())]
         _two_ways(found, across, titles[title], (by[0], by[1]), convention)
     st.caption("Many slices are many chances to differ by luck: look at the intervals, and at how few runs there are.")
+    if found:
+        st.download_button("Slices as CSV", partial(slices_csv, by, found), "slices.csv", "text/csv", on_click="ignore")
+
+
+def slices_csv(by: Sequence[str], found: Sequence[Slice]) -> str:
+    """One row for each slice and entry, as ``leaderboard_csv`` has them."""
+    return rows_as_csv(
+        [
+            {**dict(zip(by, one.values, strict=True)), "runs_in_slice": one.runs, "with_errors": one.runs_with_errors}
+            | {"name": name, "convention": score.convention, **score_columns(score)}
+            for one in found
+            for name, score in one.scores.items()
+        ]
+    )
 
 
 def _telling(evaluation: Evaluation) -> str:

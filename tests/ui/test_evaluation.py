@@ -11,7 +11,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from codetracer_core.evaluation import CONVENTIONS, Prediction, System, Truth, evaluate
+from codetracer_core.evaluation import CONVENTIONS, Prediction, System, Truth, evaluate, slices
 from codetracer_core.evaluation_files import keep_files, kept_files
 from codetracer_core.intervals import SEED, Estimate
 from codetracer_core.models import LabelEvent, Stage
@@ -21,6 +21,7 @@ from codetracer_core.ui import shell
 from codetracer_core.ui.evaluation_data import Asked, State, judged, read_sources
 from codetracer_core.ui.evaluation_downloads import leaderboard_csv, numbers_as_json
 from codetracer_core.ui.evaluation_pair import in_words
+from codetracer_core.ui.evaluation_parts import slices_csv
 from codetracer_core.ui.evaluation_places import mean_by_task
 from codetracer_core.ui.evaluation_sources import Sources, system_sources, truth_sources
 from codetracer_core.ui.workspace import open_store
@@ -442,3 +443,7 @@ def test_the_leaderboard_as_csv_says_why_a_number_is_missing() -> None:
     assert line["f1_why"].startswith("1 cluster")
     assert (line["precision"], line["precision_why"]) == ("", "the convention has none")
     assert len(lines) == len(CONVENTIONS) * len(evaluation.entries)
+    sliced = list(csv.DictReader(io.StringIO(slices_csv(["agent"], slices(evaluation, ["agent"], names=("=1+1",))))))
+    assert [(one["agent"], one["name"], one["f1"], one["runs_in_slice"]) for one in sliced] == [
+        ("not known", "'=1+1", "1.0", "1")
+    ]
