@@ -8,7 +8,6 @@ from codetracer_core.agreement import Disagreement, Selection, disagreements, st
 from codetracer_core.agreement.disagreement import Kind, said_codes
 from codetracer_core.agreement.told import WORDS, Scope, rater_name, selection_words
 from codetracer_core.intervals import Array
-from codetracer_core.models import Exposure, LabelSource
 from codetracer_core.ratings import MISSING
 from codetracer_core.store import Store
 from codetracer_core.ui.agreement import Answer
@@ -16,7 +15,7 @@ from codetracer_core.ui.agreement_tables import as_selection, steps_table
 from codetracer_core.ui.identity import person
 from codetracer_core.ui.step_lists import keep_list
 from codetracer_core.ui.tables import show_table
-from codetracer_core.ui.viewer import note_exposures
+from codetracer_core.ui.viewer import EXPOSES, note_exposures
 
 AT_ONCE = 100
 """Steps of a list that are shown, until more are asked for."""
@@ -29,12 +28,6 @@ _KINDS: Mapping[Kind, str] = {
     "incorrect": "incorrect or correct",
     "which": "incorrect or unuseful",
     "unuseful": "unuseful or correct",
-}
-_EXPOSES: dict[LabelSource, Exposure] = {
-    "human": "peers",
-    "adjudicated": "peers",
-    "model": "model",
-    "ground_truth": "ground_truth",
 }
 
 
@@ -152,4 +145,4 @@ def note_shown(store: Store, answer: Answer, run_ids: Iterable[str], raters: Seq
     news."""
     told = [answer.ratings.raters[rater] for rater in raters]
     sources = {rater.source for rater in told if (rater.source, rater.name) != ("human", person())}
-    note_exposures(store, person(), {(run_id, _EXPOSES[source]) for run_id in run_ids for source in sources})
+    note_exposures(store, person(), {(run_id, EXPOSES[source]) for run_id in run_ids for source in sources})
