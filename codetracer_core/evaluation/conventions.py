@@ -128,7 +128,8 @@ CONVENTIONS: Mapping[str, Convention] = {
         Convention(
             "paper_like",
             "F1 of mean precision and mean recall",
-            "The harmonic mean of mean precision and mean recall over runs with at least one incorrect step.",
+            "The harmonic mean of mean precision and mean recall over runs with at least one incorrect step; for steps "
+            "drawn at random that of both expectations, which is a little more than its own.",
             "positive",
             f"{_NOTHING} Its precision and recall are 0.",
             Measure(_harmonic_of_means, _NO_ERRORS),

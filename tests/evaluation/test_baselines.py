@@ -44,6 +44,17 @@ def test_random_steps_have_the_mean_of_all_draws(convention: str) -> None:
     assert as_many == NEAR(mean({"a": 2, "b": 1}))
 
 
+def test_paper_like_random_steps_have_at_least_the_mean_of_all_draws_and_say_that_they_are_no_mean() -> None:
+    rows = [truth("a", 4, [2, 3]), truth("c", 5, [5])]
+    draws = [{"a": [one], "c": [other]} for one in range(1, 5) for other in range(1, 6)]
+    values = [evaluate(rows, [system("d", draw)]).entry("d").scores["paper_like"].f1.value for draw in draws]
+    found = evaluate(rows, []).entry("random_step").scores["paper_like"].f1.value
+    precision, recall = (1 / 2 + 1 / 5) / 2, (1 / 4 + 1 / 5) / 2  # expected, mean over both runs
+    assert found == NEAR(2 * precision * recall / (precision + recall))
+    assert found > np.mean([value for value in values if value is not None])
+    assert "drawn at random" in CONVENTIONS["paper_like"].definition
+
+
 def test_random_steps_have_the_mean_precision_and_recall_of_all_draws() -> None:
     found = evaluate([truth("a", 5, [2, 3])], [system("s", {"a": [1, 3, 4]})])
     score = found.entry("random_steps_of:s").scores["positive_only"]
