@@ -20,7 +20,7 @@ from codetracer_core.analytics.figure import (
     places,
     share,
 )
-from codetracer_core.analytics.frames import OUTCOMES, Frames, names_in
+from codetracer_core.analytics.frames import Frames
 from codetracer_core.intervals import Array, difference, estimate, ratio, resampled
 
 _NO_OUTCOME = "Of none of these runs it is known whether it solved its task."
@@ -209,9 +209,3 @@ def replay(frames: Frames, by: Group, pairs: Sequence[tuple[str, str]] = ()) -> 
             rows.append({"group": group, "when": when, "runs": int(mine.sum())} | as_columns(found))
     notes = [f"{number_of(len(known), 'pair')} of a run and its replay.", *out, *groups.notes, interval_note(frames)]
     return FigureData(pd.DataFrame(rows), tuple(notes), places(behind), by=by)
-
-
-def outcomes_in(frames: Frames) -> list[str]:
-    """The outcomes that occur, solved first."""
-    there = set(names_in(frames.runs, "outcome"))
-    return [outcome for outcome in OUTCOMES if outcome in there]

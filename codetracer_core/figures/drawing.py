@@ -5,7 +5,7 @@ from collections.abc import Callable
 import plotly.graph_objects as go
 
 from codetracer_core.analytics import GROUP_WORDS, Figure, FigureData
-from codetracer_core.figures import forms, panels
+from codetracer_core.figures import forms, panels, strips
 from codetracer_core.figures.style import Theme, plain_figure, safe, theme_of, wrapped
 
 _FORMS: dict[str, Callable[[FigureData, Theme], go.Figure]] = {
@@ -22,8 +22,8 @@ _FORMS: dict[str, Callable[[FigureData, Theme], go.Figure]] = {
     "onset_to_failure": forms.onset_to_failure,
     "kinds_by_position": forms.kinds_by_position,
     "transitions": forms.transitions,
-    "strips_by_kind": panels.strips,
-    "strips_by_verdict": panels.strips,
+    "strips_by_kind": strips.strips,
+    "strips_by_verdict": strips.strips,
     "replay": forms.replay,
 }
 _LINE = 17
