@@ -27,6 +27,8 @@ from codetracer_core.models import GroundTruth, RunRecord, Stage, Verdict
 from codetracer_core.parsers._artifacts import Artifacts
 
 ANNOTATOR = "CodeTraceBench"
+MOST_STEPS = 1_000_000
+"""Of a run in a row: a larger number is a mistake, and whatever counts by it would fill the memory."""
 _EXCERPTS = "step_excerpts"
 """Among a row's facts: ``action_ref``, ``observation_ref`` by step, as the row has them of the steps that it labels."""
 _LABEL_COLUMNS = frozenset({"stages", "stage_count", "incorrect_stages", "incorrect_error_stage_count", _EXCERPTS})
@@ -63,7 +65,7 @@ class BenchmarkRow(BaseModel):
     category: str | None = None
     tags: tuple[str, ...] = ()
     solved: bool | None = None
-    step_count: int = Field(ge=0)
+    step_count: int = Field(ge=0, le=MOST_STEPS)
     stages: tuple[Stage, ...] = ()
     stage_count: int | None = None
     incorrect_error_stage_count: int | None = None
@@ -185,6 +187,9 @@ def _jsonl_records(path: Path) -> Iterator[tuple[str, dict[str, Any] | str]]:
             record = msgspec.json.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             yield f"line {number}", f"no valid JSON ({error})"
+            continue
+        except RecursionError:
+            yield f"line {number}", "JSON that is nested too deeply"
             continue
         yield f"line {number}", record if isinstance(record, dict) else "no JSON object"
 

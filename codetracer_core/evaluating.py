@@ -53,8 +53,10 @@ def truth_from_manifest(path: Path, reader: Reader | None = None, *, blind: Coll
     the workspace) nothing is told.
     """
     manifest = read_manifest(path)
-    known = {run.traj_id: run for run in reader.runs()} if reader else {}
-    rows = [row for row in manifest.rows if row.traj_id not in known or known[row.traj_id].run_id not in blind]
+    stored = reader.runs() if reader else []
+    known = {run.traj_id: run for run in stored}
+    hidden = {run.traj_id for run in stored if run.run_id in blind}  # several runs may go by one name
+    rows = [row for row in manifest.rows if row.traj_id not in hidden]
     excerpts = {
         (row.traj_id, step["step_id"]): text
         for row in rows

@@ -6,13 +6,16 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from codetracer_core.models import LabelEvent, Stage, Step, Trajectory
 from codetracer_core.stage_labels import as_json_file
+
+if TYPE_CHECKING:  # it takes a while to load, and most of this module does without it
+    import pandas as pd
 
 LABEL_COLUMNS = (
     *("run_id", "agent", "model", "task", "step_id", "verdict", "source", "annotator", "pass_number"),
@@ -101,6 +104,15 @@ def rows_as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writerows([list(rows[0])] if rows else [])
     writer.writerows([_inert(cell) for cell in row.values()] for row in rows)
     return text.getvalue()
+
+
+def frame_as_csv(frame: "pd.DataFrame") -> str:
+    """A frame as a table, with numbers that can be read back exactly; what is missing is an empty cell.
+
+    Cells are made harmless as in ``verdicts_as_csv``.
+    """
+    words = frame.select_dtypes(exclude="number").columns
+    return frame.assign(**{name: frame[name].map(_inert) for name in words}).to_csv(index=False, lineterminator="\n")
 
 
 _MARKED = ("=", "+", "-", "@", "\t", "\r", "'")

@@ -21,6 +21,8 @@ from codetracer_core.stage_labels import LABELS_FILE
 BATCH_FILE = "batch.jsonl"
 """In a folder of predictions: what became of each run (``diagnosing.state`` writes it)."""
 
+MOST_REPETITIONS = 50
+"""In one file: comparing each with each takes the square of it."""
 _STATUS: dict[str, Status] = {
     **dict.fromkeys(("ok", "complete", "partial"), get_args(Status)[0]),
     **dict.fromkeys(("failed", "cancelled", "not started", "error", "timeout"), get_args(Status)[1]),
@@ -109,6 +111,10 @@ def _lines(path: Path) -> PredictionFile:
             line = _Line.model_validate(record)
         except ValidationError as error:
             problems.append(CodeTracerError(validation_in_words(error), path=path, place=place))
+            continue
+        if line.repetition not in found and len(found) >= MOST_REPETITIONS:
+            reason = f"repetition {line.repetition}, and {MOST_REPETITIONS} others came before it"
+            problems.append(CodeTracerError(reason, path=path, place=place, remedy="The first ones count."))
             continue
         said = found.setdefault(line.repetition, {})
         if line.traj_id in said:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from codetracer_core.analytics import FIGURES, Frames, Labels, data_of, figure_named, filtered, made
 from codetracer_core.analytics.outcomes import replay
 from codetracer_core.errors import CodeTracerError, NotFound
+from codetracer_core.export import frame_as_csv
 from codetracer_core.intervals import estimate, ratio
 
 GROUPS = {"model": ["m1", "m2", None], "agent": ["a1", "a2"], "category": ["games", None, "security"]}
@@ -403,5 +404,16 @@ def test_csv_can_be_read_back_exactly(frames: Frames) -> None:
     import io
 
     data = compute("error_position", frames)
-    read = pd.read_csv(io.StringIO(data.as_csv()), keep_default_na=False, na_values=[""])
+    read = pd.read_csv(io.StringIO(frame_as_csv(data.rows)), keep_default_na=False, na_values=[""])
     assert read["value"].tolist() == data.rows["value"].tolist()
+
+
+def test_no_name_of_a_run_is_a_formula_in_a_spreadsheet() -> None:
+    runs = [
+        {"run_id": "r", "agent": "=HYPERLINK(1)", "model": "@m", "outcome": "solved", "step_count": 1},
+        {"run_id": "s", "agent": "-1+1", "model": "plain", "outcome": "failed", "step_count": 2},
+    ]
+    text = frame_as_csv(compute("solved_rate", made(runs, []), "agent").rows)
+    assert "'=HYPERLINK(1)" in text
+    assert not [cell for line in text.splitlines() for cell in line.split(",") if cell[:1] in ("=", "@", "+", "-")]
+    assert ",-0.5\n" in frame_as_csv(pd.DataFrame({"name": ["-x"], "value": [-0.5]})), "numbers stay numbers"

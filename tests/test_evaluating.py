@@ -91,6 +91,24 @@ def test_a_workspace_tells_which_runs_of_a_manifest_are_misaligned_or_blind(stor
     assert read.notes == ("1 run left out: you label them blind",)
 
 
+def test_a_row_that_several_runs_go_by_is_left_out_for_whoever_labels_one_of_them_blind(
+    store: Store, tmp_path: Path
+) -> None:
+    for number, name in enumerate(("a-copy", "z-copy"), start=1):
+        run = make_run(name, 5 + number, record={"benchmark": row("bench-3")})
+        store.add_runs([run], decisions=[decide(run)])
+    path = write_manifest(tmp_path / "manifest.jsonl", [manifest_row("bench-3", step_count=5), manifest_row("other")])
+    for blind in ("run-3", "a-copy", "z-copy"):
+        assert [run.traj_id for run in truth_from_manifest(path, store, blind={blind}).truth] == ["other"]
+
+
+def test_a_row_of_more_steps_than_a_run_can_have_is_left_out(tmp_path: Path) -> None:
+    path = write_manifest(tmp_path / "manifest.jsonl", [manifest_row("a", step_count=10**9), manifest_row("b")])
+    read = truth_from_manifest(path)
+    assert [run.traj_id for run in read.truth] == ["b"]
+    assert "step_count" in read.problems[0].reason
+
+
 def test_truth_of_a_workspace(store: Store) -> None:
     runs = {run.traj_id: run for run in truth_from_store(store).truth}
     assert runs.keys() == {"bench-1", "bench-2", "bench-3", "bench-4"}

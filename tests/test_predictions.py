@@ -77,6 +77,21 @@ def test_a_file_may_hold_several_repetitions(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_with_more_repetitions_than_can_be_compared_is_cut(tmp_path: Path) -> None:
+    read = read_predictions(lines(tmp_path / "p.jsonl", *({"traj_id": "a", "repetition": n} for n in range(60))))
+    assert len(read.repetitions) == 50
+    assert [problem.place for problem in read.problems] == [f"line {number}" for number in range(51, 61)]
+
+
+def test_nesting_without_end_spoils_only_its_own_line(tmp_path: Path) -> None:
+    deep = '{"traj_id": "b", "labels": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    read = read_predictions(lines(tmp_path / "p.jsonl", deep, {"traj_id": "a"}))
+    assert [(problem.place, problem.reason) for problem in read.problems] == [
+        ("line 1", "JSON that is nested too deeply")
+    ]
+    assert [*read.repetitions[0]] == ["a"]
+
+
 def test_a_folder_of_labels_with_what_became_of_each_run(tmp_path: Path) -> None:
     labels(tmp_path, "one", [{"stage_id": 1, "incorrect_step_ids": [2], "unuseful_step_ids": [3]}])
     labels(tmp_path, "run-0123", [{"stage_id": 1, "incorrect_step_ids": [4]}])

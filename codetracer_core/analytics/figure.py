@@ -51,10 +51,6 @@ class FigureData:
         first = chosen.groupby("run_id", sort=True)["step"].min()
         return [(str(run_id), None if np.isnan(step) else int(step)) for run_id, step in first.items()]
 
-    def as_csv(self) -> str:
-        """The rows as CSV, with numbers that can be read back exactly."""
-        return self.rows.to_csv(index=False, lineterminator="\n")
-
 
 @dataclass(frozen=True)
 class Figure:

@@ -61,6 +61,7 @@ def analytics(
       codetracer analytics error_position --outcome failed > positions.csv
     """
     from codetracer_core.analytics import FIGURES, Labels, data_of, figure_named, filtered
+    from codetracer_core.export import frame_as_csv
     from codetracer_core.figures import as_html, as_image, draw
     from codetracer_core.store import Store
     from codetracer_core.workflow import write_bytes
@@ -94,9 +95,9 @@ def analytics(
             terminal.print_line(note, err=True)
     if out is None or out.suffix.lower() == ".csv":
         if out is None:
-            typer.echo(data.as_csv(), nl=False)
+            typer.echo(frame_as_csv(data.rows), nl=False)
         else:
-            write_bytes(out, data.as_csv().encode())
+            write_bytes(out, frame_as_csv(data.rows).encode())
         return
     drawn = draw(chosen, data, dark=dark, alone=True)
     if out.suffix.lower() == ".html":

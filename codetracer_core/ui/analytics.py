@@ -1,6 +1,7 @@
 """Figures over many runs: choosing runs, labels and figure, drawing it, and the runs behind what is selected in it."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import streamlit as st
@@ -18,6 +19,7 @@ from codetracer_core.analytics import (
     named,
     number_of,
 )
+from codetracer_core.export import frame_as_csv
 from codetracer_core.figures import as_html, draw
 from codetracer_core.store import Reader, Store
 from codetracer_core.ui import components, shell
@@ -220,7 +222,9 @@ def rows_selected(event: Mapping[str, Any], rows: int) -> list[int]:
 def _downloads(figure: Figure, data: FigureData) -> None:
     dark = _is_dark()
     with st.container(horizontal=True):
-        st.download_button("Data as CSV", data.as_csv, f"{figure.name}.csv", "text/csv", on_click="ignore")
+        st.download_button(
+            "Data as CSV", partial(frame_as_csv, data.rows), f"{figure.name}.csv", "text/csv", on_click="ignore"
+        )
         st.download_button(
             "Figure as HTML",
             lambda: as_html(draw(figure, data, dark=dark, alone=True), figure.name),
