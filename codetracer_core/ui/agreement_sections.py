@@ -32,6 +32,7 @@ from codetracer_core.ui.agreement_tables import (
     confusion,
     labels_table,
     measures_table,
+    pair_matrix,
     pairs_table,
     questions_table,
     raters_table,
@@ -146,7 +147,20 @@ def measures(answers: Sequence[Answer], scopes: Sequence[Scope]) -> None:
 
 
 def pairs(answer: Answer) -> None:
-    """Every two raters."""
+    """Every two raters: as a square where they are more than two, and with all their numbers."""
+    names = [rater_name(rater) for rater in answer.found.raters]
+    if len(names) > 2:
+        open_steps(
+            matrix(
+                "agreement_pair_matrix",
+                names,
+                names,
+                pair_matrix(answer.found),
+                caption="Above the diagonal alpha, below it PSA, on incorrect against the rest; "
+                "a press opens the steps on which the two differ",
+                selected=opened_pick(),
+            )
+        )
     _table("pairs", pairs_table(answer.found), "Every two raters, on incorrect against the rest")
 
 

@@ -3,7 +3,7 @@ counts (``as_pick``)."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -146,6 +146,17 @@ def pairs_table(found: Agreement) -> Table:
             )
         )
     return columns, rows
+
+
+def pair_matrix(found: Agreement) -> list[list[Cell]]:
+    """Rater by rater: alpha above the diagonal, PSA below it; a cell opens the steps on which the two differ."""
+    cells = [[Cell("–", tone="weak") for _ in found.raters] for _ in found.raters]
+    for pair in found.pairs:
+        pick = as_pick(Differ((pair.first, pair.second)))
+        low, high = sorted((pair.first, pair.second))
+        cells[low][high] = replace(plain(pair.incorrect.alpha), pick=pick)
+        cells[high][low] = replace(plain(pair.incorrect.psa), pick=pick)
+    return cells
 
 
 # --- labels ----------------------------------------------------------------------------------------------------------

@@ -11,12 +11,12 @@ import streamlit as st
 from sklearn.metrics import f1_score
 from streamlit.testing.v1 import AppTest
 
-from codetracer_core.agreement import Selection
+from codetracer_core.agreement import Selection, agreement
 from codetracer_core.agreement.selection import Differ, OnsetsApart, Said
 from codetracer_core.projects import Project
 from codetracer_core.ratings import INCORRECT, Rater
 from codetracer_core.store import Store
-from codetracer_core.ui.agreement_tables import as_pick, as_selection
+from codetracer_core.ui.agreement_tables import as_pick, as_selection, pair_matrix
 from tests.conftest import REPOSITORY
 from tests.store.factory import decide, make_label, make_run
 from tests.ui.test_pages import sent, texts
@@ -123,6 +123,19 @@ def test_numbers_are_those_of_the_labels(store: Path) -> None:
     captions = " ".join(caption.value for caption in app.caption)
     assert "4 runs with 24 steps" in captions
     assert "seed 20260401" in captions
+
+
+def test_three_raters_stand_in_a_square(store: Path) -> None:
+    with Store.open_for_reading(store) as reader:
+        found = agreement(reader.ratings(project_id="pilot", sources=("human", "model")))
+    cells = pair_matrix(found)
+    assert len(cells) == len(found.raters) == 3
+    people = next(pair for pair in found.pairs if {pair.first, pair.second} == set(found.over))
+    low, high = sorted(found.over)
+    assert cells[low][high].value == people.incorrect.alpha.value
+    assert cells[high][low].value == people.incorrect.psa.value
+    assert cells[high][low].pick == cells[low][high].pick == as_pick(Differ((people.first, people.second)))
+    assert all(cells[at][at].text == "–" and not cells[at][at].pick for at in range(3))
 
 
 def test_no_name_of_a_person_is_read_as_markdown(store: Path) -> None:
