@@ -45,6 +45,11 @@ class Estimate:
     undefined_replicates: int = 0
     """In how many of the ``REPLICATES`` the value was undefined; they are left out of the interval."""
 
+    @classmethod
+    def undefined(cls, why: str, clusters: int = 0) -> "Estimate":
+        """No number: ``why``, in a sentence."""
+        return cls(None, why=why, clusters=clusters, why_no_interval="there is no value")
+
     @property
     def is_rough(self) -> bool:
         """There is an interval, of so few clusters that it may be too narrow."""
@@ -58,15 +63,26 @@ def estimate(
     why: str,
     seed: int = SEED,
     draws: Array | None = None,
-    clusters: int | None = None,
+    of: Statistic | None = None,
 ) -> Estimate:
     """The statistic of all clusters together, and its interval.
 
     ``sums``: sufficient statistics, shape (clusters, k). ``why``: what to say where it is undefined. ``draws``:
-    ``resampled(sums)``, where several statistics of the same sums share it. ``clusters``: how many of them say anything
-    on it, where not all do: those count for whether there is an interval.
+    ``resampled(sums)``, where several statistics of the same sums share it. ``of``: what is in the denominator;
+    clusters with none of it say nothing, and do not count for whether there is an interval. None: all say something.
     """
-    return _estimated(statistic, sums, why, seed, draws, clusters)
+    return _estimated(statistic, sums, why, seed, draws, len(sums) if of is None else int(np.count_nonzero(of(sums))))
+
+
+def quotient(
+    sums: Array, numerator: int, denominator: int, *, why: str, seed: int = SEED, draws: Array | None = None
+) -> Estimate:
+    """One column of the sums over another, and its interval: a share, or a mean; arguments as of ``estimate``."""
+
+    def of(sums: Array) -> Array:
+        return np.asarray(sums[..., denominator])
+
+    return estimate(lambda sums: ratio(sums[..., numerator], of(sums)), sums, why=why, seed=seed, draws=draws, of=of)
 
 
 def difference(
@@ -77,12 +93,13 @@ def difference(
     why: str,
     seed: int = SEED,
     draws: Array | None = None,
-    clusters: int | None = None,
+    of: Statistic | None = None,
 ) -> Estimate:
     """Ours minus theirs, paired: both have the sums of the same clusters in the same order, and each draw is for both.
 
     Shapes (clusters, k), both. ``draws``: ``resampled`` of both beside each other, where several statistics share it;
-    ``clusters`` as in ``estimate``. Raises ValueError if the shapes differ.
+    ``of`` as in ``estimate``: a cluster says something if either side has any of it. Raises ValueError if the shapes
+    differ.
     """
     if ours.shape != theirs.shape:
         raise ValueError(f"sums of the same clusters are needed, not {ours.shape} and {theirs.shape}")
@@ -91,16 +108,14 @@ def difference(
     def both(sums: Array) -> Array:
         return statistic(sums[..., :split]) - statistic(sums[..., split:])
 
+    clusters = len(ours) if of is None else int(np.count_nonzero((of(ours) != 0) | (of(theirs) != 0)))
     return _estimated(both, np.concatenate([ours, theirs], axis=1), why, seed, draws, clusters)
 
 
-def _estimated(
-    statistic: Statistic, sums: Array, why: str, seed: int, draws: Array | None, clusters: int | None = None
-) -> Estimate:
-    clusters = len(sums) if clusters is None else clusters
+def _estimated(statistic: Statistic, sums: Array, why: str, seed: int, draws: Array | None, clusters: int) -> Estimate:
     value = float(statistic(sums.sum(axis=0, dtype=float)))
     if np.isnan(value):
-        return Estimate(None, why=why, clusters=clusters, why_no_interval="there is no value")
+        return Estimate.undefined(why, clusters)
     if clusters < FEWEST_CLUSTERS:
         few = f"{clusters} cluster{'s' * (clusters != 1)}: an interval needs at least {FEWEST_CLUSTERS}"
         return Estimate(value, clusters=clusters, why_no_interval=few)

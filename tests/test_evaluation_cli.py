@@ -115,7 +115,7 @@ def test_sample_predictions_show_a_failed_answer_and_ranked_onsets(codetracer: A
     assert told["repeats"]["spread"]["all_row_f1"]["values"][1] == pytest.approx((1 + 2 / 3 + 1 + 1 + 1 + 1) / 8)
     interval = told["intervals"]["all_row_f1"]["f1"]
     assert interval["why_no_interval"] == "8 clusters: an interval needs at least 10"
-    assert "low" not in interval
+    assert interval["low"] is None
 
 
 def test_json_holds_every_convention_with_what_it_rests_on(codetracer: Any) -> None:

@@ -62,7 +62,7 @@ def test_few_clusters_have_no_interval(clusters: int, there_is_one: bool) -> Non
 def test_clusters_that_say_nothing_do_not_make_an_interval() -> None:
     sums = np.concatenate([made_up(9), np.zeros((30, 2))])
     assert estimate(share, sums, why="").low is not None
-    found = estimate(share, sums, why="", clusters=9)
+    found = estimate(share, sums, why="", of=lambda sums: sums[..., 1])
     assert (found.low, found.clusters, found.why_no_interval) == (None, 9, "9 clusters: an interval needs at least 10")
 
 

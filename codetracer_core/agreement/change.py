@@ -56,8 +56,7 @@ def change(
     why = "one reading or both leave it undefined"
 
     def found(statistic: Callable[[Array], Array], of: Callable[[Array], Array]) -> Estimate:
-        clusters = int(np.count_nonzero(of(ours) + of(theirs)))
-        return difference(statistic, ours, theirs, why=why, draws=drawn, clusters=clusters)
+        return difference(statistic, ours, theirs, why=why, draws=drawn, of=of)
 
     def paired(sums: Array) -> Array:
         return parts(sums).paired
@@ -65,11 +64,11 @@ def change(
     def possible(sums: Array, category: int) -> Array:
         return np.asarray(parts(sums).possible[..., category])
 
-    kappa = Estimate(None, why="Cohen's kappa is of two raters", why_no_interval="there is no value")
+    kappa = Estimate.undefined("Cohen's kappa is of two raters")
     if both:
-        clusters = int(np.count_nonzero(paired(ours) + paired(theirs)))
-        draws = _drawn(both[0], both[1], seed)
-        kappa = difference(cohens_kappa, both[0], both[1], why=why, draws=draws, clusters=clusters)
+        kappa = difference(
+            cohens_kappa, *both, why=why, draws=_drawn(both[0], both[1], seed), of=lambda table: table.sum(axis=-1)
+        )
     return Measures(
         f"{INCORRECT.name}: after minus before",
         INCORRECT.names,

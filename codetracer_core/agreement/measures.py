@@ -17,7 +17,7 @@ from codetracer_core.agreement.coefficients import (
     specific_agreement,
     unit_sums_of_tables,
 )
-from codetracer_core.intervals import Array, Estimate, estimate, ratio, resampled
+from codetracer_core.intervals import Array, Estimate, estimate, quotient, resampled
 from codetracer_core.ratings import CATEGORIES
 
 FEWEST_RUNS_FOR_THE_RARE = 300
@@ -113,22 +113,16 @@ class Drawn(NamedTuple):
     draws: Array
 
     def estimate(self, statistic: Callable[[Array], Array], of: Callable[[Array], Array], why: str) -> Estimate:
-        """``of``: what is counted in the denominator, from sums as the statistic takes them: the clusters in which
-        there is any of it are those that say something. ``why``: what to say where it is undefined."""
-        clusters = int(np.count_nonzero(of(self.sums)))
-        return estimate(statistic, self.sums, why=why, draws=self.draws, clusters=clusters)
+        """As ``intervals.estimate``."""
+        return estimate(statistic, self.sums, why=why, draws=self.draws, of=of)
 
     def share(self, numerator: int, denominator: int, why: str) -> Estimate:
         """One column over another."""
-        return self.estimate(lambda of: ratio(of[..., numerator], of[..., denominator]), _column(denominator), why)
+        return quotient(self.sums, numerator, denominator, why=why, draws=self.draws)
 
     def mapped(self, through: Callable[[Array], Array]) -> "Drawn":
         """Other sums that follow linearly from these."""
         return Drawn(through(self.sums), through(self.draws))
-
-
-def _column(at: int) -> Callable[[Array], Array]:
-    return lambda of: of[..., at]
 
 
 def drawn(blocks: Sequence[Array], seed: int) -> list[Drawn]:
@@ -194,8 +188,7 @@ def measures(
     def used(category: int) -> Estimate:
         return found(lambda of: prevalence(of, category))
 
-    none = Estimate(None, why=why_corrected, why_no_interval="there is no value")
-    kappa = Estimate(None, why=why_kappa, why_no_interval="there is no value")
+    none, kappa = Estimate.undefined(why_corrected), Estimate.undefined(why_kappa)
     if tables is not None and corrected:
         kappa = tables.estimate(cohens_kappa, lambda of: of.sum(axis=-1), why)
     categories = range(len(contrast.names))

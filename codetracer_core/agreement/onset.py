@@ -157,7 +157,7 @@ def onset_agreement(shares: Drawn, distances: Array, histogram: Drawn, *, of_two
             found[..., np.searchsorted(absolute, np.abs(distances[side]))] += counts[..., side]
         return found
 
-    signed = Estimate(None, why="a signed distance is of two raters", why_no_interval="there is no value")
+    signed = Estimate.undefined("a signed distance is of two raters")
     return OnsetAgreement(
         runs,
         both,

@@ -146,8 +146,7 @@ def range_agreement(ranges: Drawn, label: int, *, of_two: bool) -> RangeAgreemen
         return ranges.estimate(statistic, denominator, f"{why} (n = {finished:,} runs)")
 
     name = CATEGORIES[label]
-    no_reference = "of several pairs of raters neither is the reference"
-    directed = Estimate(None, why=no_reference, why_no_interval="there is no value")
+    directed = Estimate.undefined("of several pairs of raters neither is the reference")
     return RangeAgreement(
         name,
         finished,

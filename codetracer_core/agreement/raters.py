@@ -51,7 +51,7 @@ def rater_reports(
     for rater, total in enumerate(totals):
         pace, timed = _seconds_per_step(ratings, rater)
         why = "there are no adjudicated labels" if decided is None else "these are the adjudicated labels themselves"
-        psa = kappa = Estimate(None, why=why, why_no_interval="there is no value")
+        psa = kappa = Estimate.undefined(why)
         if rater in against_adjudicated:
             psa, kappa = against_adjudicated[rater].psa, against_adjudicated[rater].kappa
         reports.append(
@@ -81,8 +81,7 @@ def _seconds_per_step(ratings: Ratings, rater: int) -> tuple[Estimate, int]:
     timed = ~np.isnan(ratings.seconds[:, rater]) & (ratings.lengths > 0)
     pace = ratings.seconds[timed, rater] / ratings.lengths[timed]
     if not len(pace):
-        none = Estimate(None, why="no time on task is known", why_no_interval="there is no value")
-        return none, 0
+        return Estimate.undefined("no time on task is known"), 0
     return Estimate(float(np.median(pace)), why_no_interval="a median of runs is shown without an interval"), len(pace)
 
 

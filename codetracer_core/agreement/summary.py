@@ -300,7 +300,7 @@ def _by_run(counted: _Counted, over: tuple[int, ...], counts: Array) -> tuple[Ru
     for run in np.flatnonzero(sums.paired).tolist():
         value = Estimate(psa[run], why_no_interval="it is one run")
         if not (both[run] or one[run]):
-            value = Estimate(None, why="nobody calls a step incorrect", why_no_interval="there is no value")
+            value = Estimate.undefined("nobody calls a step incorrect")
         found.append(
             RunAgreement(
                 ratings.run_ids[run],

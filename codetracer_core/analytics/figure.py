@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from codetracer_core.analytics.frames import Frames, names_in
-from codetracer_core.intervals import SEED, Array, Estimate, estimate, ratio, summed
+from codetracer_core.intervals import SEED, Array, Estimate, quotient, summed
 
 Group = Literal["model", "agent", "agent_model", "outcome", "category", "difficulty", "collection", "all"]
 """What runs are told apart by. "agent_model": agent and model together; "all": nothing."""
@@ -133,8 +133,7 @@ def share(counted: Array, of: Array, clusters: Array, why: str) -> Estimate:
     Runs that have none of it say nothing, and their clusters are not counted among those that an interval is made of.
     """
     says = of > 0
-    sums = cluster_sums([counted[says], of[says]], clusters[says])
-    return estimate(lambda sums: ratio(sums[..., 0], sums[..., 1]), sums, why=why)
+    return quotient(cluster_sums([counted[says], of[says]], clusters[says]), 0, 1, why=why)
 
 
 def cluster_sums(columns: Sequence[Array], clusters: Array) -> Array:

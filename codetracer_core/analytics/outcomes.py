@@ -21,7 +21,7 @@ from codetracer_core.analytics.figure import (
     share,
 )
 from codetracer_core.analytics.frames import Frames
-from codetracer_core.intervals import Array, difference, estimate, ratio, resampled
+from codetracer_core.intervals import Array, difference, estimate, quotient, ratio, resampled
 
 _NO_OUTCOME = "Of none of these runs it is known whether it solved its task."
 _MOST_BUDGETS = 40
@@ -98,12 +98,7 @@ def solved_by_budget(frames: Frames, by: Group) -> FigureData:
         draws = resampled(sums) if len(sums) else None
         before = 0.0
         for number, limit in enumerate(limits, start=1):
-            found = estimate(
-                lambda sums, at=number: ratio(sums[..., at], sums[..., 0]),  # type: ignore[misc]
-                sums,
-                why="no run",
-                draws=draws,
-            )
+            found = quotient(sums, number, 0, why="no run", draws=draws)
             newly = here & solved & (length > before) & (length <= limit)
             behind += [(len(rows), run_id, np.nan) for run_id in known.runs["run_id"][newly]]
             count = {"runs": int(here.sum()), "solved": int(within[number - 1].sum())}

@@ -112,8 +112,8 @@ def _print(found: "Agreement") -> None:
         terminal.print_line("There are no two raters to compare: labels count when their run is submitted.")
         return
     terminal.print_line(
-        f"95 % intervals: {found.replicates:,} draws of {found.clusters:,} {found.clustered_by}s, seed {found.seed};"
-        " ~ marks those of few"
+        f"95 % intervals: {found.replicates:,} draws of {terminal.counted(found.clusters, found.clustered_by)},"
+        f" seed {found.seed}; ~ marks those of few"
     )
     headline = found.headline
     typer.echo(f"\nIncorrect against the rest, {found.over_words} ({headline.units:,} steps in {headline.runs:,} runs)")
@@ -154,7 +154,7 @@ def _onset(scope: "Scope") -> list[dict[str, Any]]:
     row |= {"neither": of.neither}
     for within in of.within:
         row["same" if not within.k else f"±{within.k}"] = _words(within.share)
-        row["chance" if not within.k else f"chance ±{within.k}"] = _value(within.chance)
+        row["chance" if not within.k else f"chance ±{within.k}"] = terminal.value_words(within.chance)
     return [row]
 
 
@@ -183,7 +183,7 @@ def _raters(found: "Agreement") -> list[dict[str, Any]]:
             "incorrect": _words(report.incorrect),
             "uncertain": report.uncertain,
             "unlabelled": report.unlabelled,
-            "s/step": _value(report.seconds_per_step),
+            "s/step": terminal.value_words(report.seconds_per_step),
             "PSA with adjudicated": _words(report.psa_with_adjudicated),
         }
         for report in found.by_rater
@@ -191,18 +191,12 @@ def _raters(found: "Agreement") -> list[dict[str, Any]]:
 
 
 def _cells(value: "Estimate") -> dict[str, str]:
-    return {"value": _value(value), "95 % interval": _interval(value), "why": value.why or value.why_no_interval}
+    return {
+        "value": terminal.value_words(value),
+        "95 % interval": terminal.interval_words(value),
+        "why": value.why or value.why_no_interval,
+    }
 
 
 def _words(value: "Estimate") -> str:
-    return f"{_value(value)} {_interval(value)}".rstrip()
-
-
-def _value(value: "Estimate") -> str:
-    return "undefined" if value.value is None else f"{value.value:.3f}"
-
-
-def _interval(value: "Estimate") -> str:
-    if value.low is None or value.high is None:
-        return ""
-    return f"[{value.low:.3f}, {value.high:.3f}]{'~' * value.is_rough}"
+    return f"{terminal.value_words(value)} {terminal.interval_words(value)}".rstrip()

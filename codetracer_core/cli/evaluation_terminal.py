@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from codetracer_core.cli.terminal import counted, harmless, one_line, print_line
+from codetracer_core.cli.terminal import counted, harmless, interval_words, one_line, print_line, value_words
 from codetracer_core.evaluation import (
     CONVENTIONS,
     Entry,
@@ -15,7 +15,7 @@ from codetracer_core.evaluation import (
     tolerant,
     warnings_by_convention,
 )
-from codetracer_core.intervals import LEVEL, REPLICATES, Estimate
+from codetracer_core.intervals import LEVEL, REPLICATES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,10 +81,10 @@ def _leaderboard(console: "Console", found: Evaluation, name: str) -> None:
         rows.append(
             [
                 _name(entry),
-                _value(score.f1),
-                _interval(score.f1),
-                _value(score.precision) if score.precision else "",
-                _value(score.recall) if score.recall else "",
+                value_words(score.f1),
+                interval_words(score.f1),
+                value_words(score.precision) if score.precision else "",
+                value_words(score.recall) if score.recall else "",
                 f"{score.observations:,}",
                 f"{score.failed:,}" if entry.was_given else "",
                 f"{score.missing:,}" if entry.was_given else "",
@@ -101,7 +101,13 @@ def _clean(console: "Console", found: Evaluation) -> None:
         cells = [f"{one.accused:,.0f} of {one.answered:,}" for one in entry.clean]
         whole = entry.clean[0]
         rows.append(
-            [_name(entry), *cells, _value(whole.share_accused), _interval(whole.share_accused), _value(whole.per_run)]
+            [
+                _name(entry),
+                *cells,
+                value_words(whole.share_accused),
+                interval_words(whole.share_accused),
+                value_words(whole.per_run),
+            ]
         )
     _table(console, ("", *outcomes, "share", "interval", "accusations per run"), rows)
 
@@ -113,7 +119,7 @@ def _tolerance(console: "Console", found: Evaluation, name: str, tolerances: Seq
     for entry in found.ranked(name):
         scores = tolerant(found, entry.name, tolerances, (name,))
         if scores:
-            rows.append([_name(entry), *(_value(scores[steps][name].f1) for steps in sorted(scores))])
+            rows.append([_name(entry), *(value_words(scores[steps][name].f1) for steps in sorted(scores))])
     within = ("exact" if steps == 0 else f"±{steps}" for steps in sorted(set(tolerances)))
     _table(console, ("", *within), rows, strong=systems)
 
@@ -123,10 +129,10 @@ def _onset(console: "Console", found: Evaluation) -> None:
     rows = []
     for entry in (one for one in found.entries if one.was_given or one.name in _END_RULES):
         scores = onset_scores(found, entry.name)
-        near = [f"{_value(one.of_all)} ({_value(one.by_chance)})" for one in scores.near.values()]
+        near = [f"{value_words(one.of_all)} ({value_words(one.by_chance)})" for one in scores.near.values()]
         exact = scores.near[0]
         how = f"{scores.ranked:,} ranked" if scores.ranked else "first accused"
-        rows.append([_name(entry), *near, _value(exact.mrr), _value(exact.top_3), how])
+        rows.append([_name(entry), *near, value_words(exact.mrr), value_words(exact.top_3), how])
     _table(console, ("", "exact", "±1", "±3", "±5", "MRR", "top 3", "candidates"), rows)
 
 
@@ -141,7 +147,9 @@ def _repeats(console: "Console", found: Evaluation, conventions: Sequence[str]) 
             "undefined" if one.mean is None else f"{one.mean:.3f}" + ("" if one.sd is None else f" ± {one.sd:.3f}")
             for one in spreads
         ]
-        rows.append([_name(entry), str(own.repetitions), *cells, *map(_value, (own.jaccard, own.kappa, own.in_all))])
+        rows.append(
+            [_name(entry), str(own.repetitions), *cells, *map(value_words, (own.jaccard, own.kappa, own.in_all))]
+        )
     if rows:
         print_line("\nRepetitions: mean and standard deviation of F1, and how far answers agree with each other")
         _table(console, ("", "n", *conventions, "Jaccard", "kappa", "in all"), rows)
@@ -154,8 +162,10 @@ def _comparison(console: "Console", found: Evaluation, pair: tuple[str, str], co
     rows = []
     for name in conventions:
         one = compared.differences[name]
-        parts = [_value(part, signed=True) if part else "" for part in (one.precision, one.recall)]
-        rows.append([name, _value(one.f1, signed=True), _interval(one.f1, signed=True), *parts, f"{one.runs:,}"])
+        parts = [value_words(part, signed=True) if part else "" for part in (one.precision, one.recall)]
+        rows.append(
+            [name, value_words(one.f1, signed=True), interval_words(one.f1, signed=True), *parts, f"{one.runs:,}"]
+        )
     _table(console, ("", "F1", "interval", "precision", "recall", "runs"), rows)
     if compared.by_run:
         rows = [
@@ -176,7 +186,7 @@ def _slices(console: "Console", found: Evaluation, name: str, by: Sequence[str])
     given = [entry.name for entry in found.given]
     rows = []
     for part in slices(found, by, convention=name, names=given):
-        cells = [f"{_value(part.scores[one].f1)}  {_interval(part.scores[one].f1)}".rstrip() for one in given]
+        cells = [f"{value_words(part.scores[one].f1)}  {interval_words(part.scores[one].f1)}".rstrip() for one in given]
         rows.append(
             [*(one_line(value, 40) for value in part.values), f"{part.runs:,}", f"{part.runs_with_errors:,}", *cells]
         )
@@ -185,18 +195,6 @@ def _slices(console: "Console", found: Evaluation, name: str, by: Sequence[str])
 
 def _name(entry: Entry) -> str:
     return one_line(entry.title, 60)
-
-
-def _value(found: Estimate, *, signed: bool = False) -> str:
-    return "undefined" if found.value is None else f"{found.value:+.3f}" if signed else f"{found.value:.3f}"
-
-
-def _interval(found: Estimate, *, signed: bool = False) -> str:
-    """Nothing where there is none; "~" marks one of few clusters."""
-    if found.low is None or found.high is None:
-        return ""
-    low, high = (f"{end:+.3f}" if signed else f"{end:.3f}" for end in (found.low, found.high))
-    return f"{'~' if found.is_rough else ''}{low} to {high}"
 
 
 def _table(

@@ -15,6 +15,7 @@ from codetracer_core.errors import in_words
 
 if TYPE_CHECKING:
     from codetracer_core.importing import ImportItem, ImportReport, Progress
+    from codetracer_core.intervals import Estimate
     from codetracer_core.models import Step
     from codetracer_core.workflow import LabelReport, RunView
 
@@ -144,6 +145,19 @@ def print_step(view: "RunView", step: "Step") -> None:
 def counted(count: int, thing: str) -> str:
     """``counted(2, "call")`` is "2 calls"."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def value_words(found: "Estimate", *, signed: bool = False) -> str:
+    """A number to three digits, or "undefined"."""
+    return "undefined" if found.value is None else f"{found.value:+.3f}" if signed else f"{found.value:.3f}"
+
+
+def interval_words(found: "Estimate", *, signed: bool = False) -> str:
+    """ "[0.120, 0.480]", nothing where there is none; a "~" marks one of few clusters."""
+    if found.low is None or found.high is None:
+        return ""
+    low, high = (f"{end:+.3f}" if signed else f"{end:.3f}" for end in (found.low, found.high))
+    return f"[{low}, {high}]{'~' * found.is_rough}"
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from codetracer_core.evaluation.conventions import CONVENTIONS, DEFAULT, Convent
 from codetracer_core.evaluation.counting import Observations, Oddities
 from codetracer_core.evaluation.findings import Finding, false_accusations, misses
 from codetracer_core.evaluation.onset import Near, OnsetScores, onset_scores
-from codetracer_core.evaluation.plain import as_json, plain_estimate
+from codetracer_core.evaluation.plain import as_json
 from codetracer_core.evaluation.rates import Position, StepRates, corrected_prevalence, positions, step_rates
 from codetracer_core.evaluation.repeats import Repeats, Spread, repeats
 from codetracer_core.evaluation.rows import Missing, Prediction, Rows, Status, System, Truth
@@ -69,7 +69,6 @@ __all__ = [
     "false_accusations",
     "misses",
     "onset_scores",
-    "plain_estimate",
     "positions",
     "repeats",
     "slices",

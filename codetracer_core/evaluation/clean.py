@@ -7,7 +7,7 @@ import numpy as np
 
 from codetracer_core.evaluation.counting import ANSWERED, FAILED, MISSING, Observations, by_cluster
 from codetracer_core.evaluation.rows import Rows
-from codetracer_core.intervals import SEED, Array, Estimate, estimate, ratio
+from codetracer_core.intervals import SEED, Array, Estimate, quotient
 
 OutcomeGroup = Literal["all", "solved", "failed", "unknown"]
 _SOLVED = {"solved": 1, "failed": 0, "unknown": -1}
@@ -57,6 +57,6 @@ def _group(rows: Rows, seen: Observations, outcome: OutcomeGroup, chosen: Array,
         missing=int((inside & (seen.status == MISSING)).sum()),
         accused=float(accused[answered].sum()),
         accusations=float(seen.predicted[answered].sum()),
-        share_accused=estimate(lambda sums: ratio(sums[..., 0], sums[..., 2]), sums, why=_WHY, seed=seed),
-        per_run=estimate(lambda sums: ratio(sums[..., 1], sums[..., 2]), sums, why=_WHY, seed=seed),
+        share_accused=quotient(sums, 0, 2, why=_WHY, seed=seed),
+        per_run=quotient(sums, 1, 2, why=_WHY, seed=seed),
     )

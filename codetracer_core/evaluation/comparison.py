@@ -121,7 +121,7 @@ def _differences(
 
     def number(measure: Measure) -> Estimate:
         why = f"{measure.why}, for one of both"
-        return difference(measure.statistic, *sums, why=why, seed=evaluation.seed, draws=draws)
+        return difference(measure.statistic, *sums, why=why, seed=evaluation.seed, draws=draws, of=measure.of)
 
     for name in names:
         convention = CONVENTIONS[name]

@@ -7,6 +7,7 @@ README does not say how runs are averaged, nor what becomes of runs without inco
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -36,6 +37,8 @@ class Measure(NamedTuple):
 
     statistic: Statistic
     """Of sums of ``COLUMNS``."""
+    of: Statistic
+    """What its denominator counts, of the same sums: tasks with none of it say nothing."""
     why: str
     """What to say where it is undefined."""
 
@@ -59,16 +62,21 @@ class Convention:
     """It counts steps of all runs as one heap: matched, predicted and expected steps are what it comes from."""
 
 
-def _mean(column: int, why: str) -> Measure:
-    return Measure(lambda sums: ratio(sums[..., column], sums[..., _N]), why)
-
-
 def _quotient(numerator: int, denominator: int, why: str) -> Measure:
-    return Measure(lambda sums: ratio(sums[..., numerator], sums[..., denominator]), why)
+    of = itemgetter((..., denominator))
+    return Measure(lambda sums: ratio(sums[..., numerator], of(sums)), of, why)
+
+
+def _mean(column: int, why: str) -> Measure:
+    return _quotient(column, _N, why)
+
+
+def _named_or_expected(sums: Array) -> Array:
+    return np.asarray(sums[..., _PREDICTED] + sums[..., _EXPECTED])
 
 
 def _micro_f1(sums: Array) -> Array:
-    return ratio(2 * sums[..., _MATCHED], sums[..., _PREDICTED] + sums[..., _EXPECTED])
+    return ratio(2 * sums[..., _MATCHED], _named_or_expected(sums))
 
 
 def _harmonic_of_means(sums: Array) -> Array:
@@ -92,7 +100,7 @@ _NO_RUN = "no run counts"
 _NO_ERRORS = "no run has an incorrect step"
 _MEANS = _mean(_P, _NO_ERRORS), _mean(_R, _NO_ERRORS)
 _MICRO = (
-    Measure(_micro_f1, "no step is incorrect, and none was said to be"),
+    Measure(_micro_f1, _named_or_expected, "no step is incorrect, and none was said to be"),
     _quotient(_MATCHED, _PREDICTED, "no step was said to be incorrect"),
     _quotient(_MATCHED, _EXPECTED, "no step is incorrect"),
 )
@@ -132,7 +140,7 @@ CONVENTIONS: Mapping[str, Convention] = {
             "drawn at random that of both expectations, which is a little more than its own.",
             "positive",
             f"{_NOTHING} Its precision and recall are 0.",
-            Measure(_harmonic_of_means, _NO_ERRORS),
+            Measure(_harmonic_of_means, itemgetter((..., _N)), _NO_ERRORS),
             *_MEANS,
         ),
         Convention(
@@ -159,7 +167,7 @@ CONVENTIONS: Mapping[str, Convention] = {
             "The mean of two F1, of incorrect steps and of all others, over the steps of all runs as one heap.",
             "all",
             f"{_MISS} All its steps count as not accused.",
-            Measure(_class_macro, "steps of one of both classes are neither there nor named"),
+            Measure(_class_macro, _named_or_expected, "steps of one of both classes are neither there nor named"),
         ),
         Convention(
             "scored",
@@ -196,6 +204,8 @@ class Score:
     observations: int
     """Runs × repetitions that count."""
     runs: int
+    clusters: int
+    """Of these runs; each estimate tells how many of them say anything on it."""
     failed: int
     """Observations among them whose answer failed …"""
     missing: int
@@ -205,10 +215,6 @@ class Score:
     predicted: float
     expected: float
     left_out: tuple[LeftOut, ...] = ()
-
-    @property
-    def clusters(self) -> int:
-        return self.f1.clusters
 
 
 def score(
@@ -249,7 +255,7 @@ def _of(
     left_out = _left_out(rows, scope, among, wanted, observed)
 
     def number(measure: Measure) -> Estimate:
-        return estimate(measure.statistic, sums, why=measure.why, seed=seed, draws=draws)
+        return estimate(measure.statistic, sums, why=measure.why, seed=seed, draws=draws, of=measure.of)
 
     found = []
     for name, convention in CONVENTIONS.items():
@@ -268,6 +274,7 @@ def _of(
                     recall=number(convention.recall) if convention.recall else None,
                     observations=int(chosen.sum()),
                     runs=int(kept.sum()),
+                    clusters=len(sums),
                     failed=int((seen.status[chosen] == FAILED).sum()),
                     missing=int((seen.status[chosen] == MISSING).sum()),
                     matched=matched,

@@ -14,7 +14,7 @@ from codetracer_core.evaluation.counting import ANSWERED, FAILED, MISSING, Obser
 from codetracer_core.evaluation.rows import Rows
 from codetracer_core.evaluation.summary import Evaluation
 from codetracer_core.evaluation.tolerance import chance
-from codetracer_core.intervals import Array, Estimate, Statistic, estimate, ratio, resampled
+from codetracer_core.intervals import Array, Estimate, quotient, resampled
 
 WITHIN = (0, 1, 3, 5)
 """Distances in steps up to which an answer counts as right; 0: exact."""
@@ -124,8 +124,7 @@ def _near(evaluation: Evaluation, seen: Observations, true: Array, answers: list
     draws = resampled(sums, evaluation.seed) if len(sums) else None
 
     def number(column: int, of: int = 5, why: str = "no run has an onset") -> Estimate:
-        statistic: Statistic = lambda sums: ratio(sums[..., column], sums[..., of])  # noqa: E731 - it has a type so
-        return estimate(statistic, sums, why=why, seed=evaluation.seed, draws=draws)
+        return quotient(sums, column, of, why=why, seed=evaluation.seed, draws=draws)
 
     return Near(
         within=within,

@@ -16,7 +16,7 @@ from codetracer_core.evaluation.slices import slices
 from codetracer_core.evaluation.staged import stage_scores
 from codetracer_core.evaluation.summary import Entry, Evaluation
 from codetracer_core.evaluation.tolerance import TOLERANCES, tolerant
-from codetracer_core.intervals import LEVEL, REPLICATES, Estimate
+from codetracer_core.intervals import LEVEL, REPLICATES, Estimate, as_plain
 
 Number = int | float | dict[str, Any]
 """A number, or {"value": null, "why": …}."""
@@ -66,16 +66,6 @@ def as_json(
             for name, found in warnings_by_convention(evaluation, texts=texts).items()
         },
     }
-
-
-def plain_estimate(found: Estimate) -> dict[str, Any]:
-    """A number with its interval, or why there is none."""
-    if found.value is None:
-        return {"value": None, "why": found.why}
-    plain: dict[str, Any] = {"value": found.value, "clusters": found.clusters}
-    if found.low is None:
-        return plain | {"why_no_interval": found.why_no_interval}
-    return plain | {"low": found.low, "high": found.high, "undefined_replicates": found.undefined_replicates}
 
 
 def _block(evaluation: Evaluation, entry: Entry, tolerances: Collection[int]) -> dict[str, Any]:
@@ -150,7 +140,7 @@ def _counts(score: Score) -> dict[str, Any]:
 
 def _intervals(score: Score) -> dict[str, Any]:
     parts = {"precision": score.precision, "recall": score.recall, "f1": score.f1}
-    return {name: plain_estimate(found) for name, found in parts.items() if found is not None}
+    return {name: as_plain(found) for name, found in parts.items() if found is not None}
 
 
 def _clean(one: CleanRuns) -> dict[str, Any]:
@@ -162,8 +152,8 @@ def _clean(one: CleanRuns) -> dict[str, Any]:
         "missing": one.missing,
         "accused": _count(one.accused),
         "accusations": _count(one.accusations),
-        "share_accused": plain_estimate(one.share_accused),
-        "per_run": plain_estimate(one.per_run),
+        "share_accused": as_plain(one.share_accused),
+        "per_run": as_plain(one.per_run),
     }
 
 
@@ -176,7 +166,7 @@ def _step_rates(evaluation: Evaluation, entry: Entry) -> dict[str, Any]:
         "accused": rates.accused,
         "corrected_prevalence": rates.corrected,
     }
-    plain = {name: plain_estimate(found) for name, found in numbers.items()}
+    plain = {name: as_plain(found) for name, found in numbers.items()}
     return {**plain, "answered": rates.answered, "steps": rates.steps}
 
 
@@ -191,8 +181,7 @@ def _onset(evaluation: Evaluation, entry: Entry) -> dict[str, Any]:
         "median_signed": _optional(found.median_signed, none),
         "median_relative": _optional(found.median_relative, none),
         "within": {
-            str(within): {name: plain_estimate(getattr(near, name)) for name in shares}
-            for within, near in found.near.items()
+            str(within): {name: as_plain(getattr(near, name)) for name in shares} for within, near in found.near.items()
         },
     }
 
@@ -225,16 +214,16 @@ def _repeats(evaluation: Evaluation, entry: Entry) -> dict[str, Any]:
         "runs": found.runs,
         "pairs": found.pairs,
         "silent_pairs": found.silent_pairs,
-        "jaccard": plain_estimate(found.jaccard),
-        "kappa": plain_estimate(found.kappa),
-        "in_all": plain_estimate(found.in_all),
+        "jaccard": as_plain(found.jaccard),
+        "kappa": as_plain(found.kappa),
+        "in_all": as_plain(found.in_all),
     }
 
 
 def _against(evaluation: Evaluation, entry: Entry) -> dict[str, Any]:
     return {
         name: [
-            {"baseline": one.baseline.name, "difference": plain_estimate(one.difference), "is_beaten": one.is_beaten}
+            {"baseline": one.baseline.name, "difference": as_plain(one.difference), "is_beaten": one.is_beaten}
             for one in against_baselines(evaluation, entry.name, name)
         ]
         for name in CONVENTIONS
@@ -249,7 +238,7 @@ def _comparison(found: Comparison) -> dict[str, Any]:
         "left_out": found.left_out,
         "differences": {
             name: {
-                part: plain_estimate(number)
+                part: as_plain(number)
                 for part, number in (("precision", one.precision), ("recall", one.recall), ("f1", one.f1))
                 if number is not None
             }

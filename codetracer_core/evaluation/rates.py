@@ -42,16 +42,17 @@ def step_rates(evaluation: Evaluation, name: str) -> StepRates:
     sums = by_cluster(rows, seen, answered, table)
     draws = resampled(sums, evaluation.seed) if len(sums) else None
 
-    def number(statistic: Statistic, why: str) -> Estimate:
-        return estimate(statistic, sums, why=why, seed=evaluation.seed, draws=draws)
+    def number(statistic: Statistic, of: Statistic, why: str) -> Estimate:
+        return estimate(statistic, sums, why=why, seed=evaluation.seed, draws=draws, of=of)
 
     return StepRates(
-        tpr=number(_tpr, "no answered run has an incorrect step"),
-        tnr=number(_tnr, "all steps of answered runs are incorrect, or there are none"),
-        prevalence=number(lambda sums: ratio(sums[..., 2], sums[..., 3]), _NO_STEPS),
-        accused=number(_accused, _NO_STEPS),
+        tpr=number(_tpr, _incorrect, "no answered run has an incorrect step"),
+        tnr=number(_tnr, _others, "all steps of answered runs are incorrect, or there are none"),
+        prevalence=number(_prevalence, _steps, _NO_STEPS),
+        accused=number(_accused, _steps, _NO_STEPS),
         corrected=number(
             lambda sums: _rogan_gladen(_accused(sums), _tpr(sums), _tnr(sums)),
+            _incorrect,
             "TPR and TNR add up to about 1: the answers say next to nothing of the steps",
         ),
         answered=int(answered.sum()),
@@ -69,17 +70,32 @@ def corrected_prevalence(accused: float, tpr: float, tnr: float) -> float | None
 _NO_STEPS = "no run was answered"
 
 
+def _incorrect(sums: Array) -> Array:
+    return np.asarray(sums[..., 2])
+
+
+def _steps(sums: Array) -> Array:
+    return np.asarray(sums[..., 3])
+
+
+def _others(sums: Array) -> Array:
+    return _steps(sums) - _incorrect(sums)
+
+
 def _tpr(sums: Array) -> Array:
-    return ratio(sums[..., 0], sums[..., 2])
+    return ratio(sums[..., 0], _incorrect(sums))
 
 
 def _tnr(sums: Array) -> Array:
-    others = sums[..., 3] - sums[..., 2]
-    return ratio(others - sums[..., 1] + sums[..., 0], others)
+    return ratio(_others(sums) - sums[..., 1] + sums[..., 0], _others(sums))
+
+
+def _prevalence(sums: Array) -> Array:
+    return ratio(_incorrect(sums), _steps(sums))
 
 
 def _accused(sums: Array) -> Array:
-    return ratio(sums[..., 1], sums[..., 3])
+    return ratio(sums[..., 1], _steps(sums))
 
 
 def _rogan_gladen(accused: Array, tpr: Array, tnr: Array) -> Array:

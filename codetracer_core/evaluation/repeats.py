@@ -10,7 +10,7 @@ import numpy as np
 from codetracer_core.evaluation.conventions import CONVENTIONS, score
 from codetracer_core.evaluation.counting import ANSWERED
 from codetracer_core.evaluation.summary import Evaluation
-from codetracer_core.intervals import Array, Estimate, estimate, ratio, resampled, summed
+from codetracer_core.intervals import Array, Estimate, estimate, quotient, ratio, resampled, summed
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,9 @@ def repeats(evaluation: Evaluation, name: str) -> Repeats | None:
         runs=len(answers),
         pairs=int(table[:, 0].sum()),
         silent_pairs=int(table[:, 0].sum() - table[:, 2].sum()),
-        jaccard=estimate(
-            lambda sums: ratio(sums[..., 1], sums[..., 2]), sums, why=none, seed=evaluation.seed, draws=draws
-        ),
+        jaccard=quotient(sums, 1, 2, why=none, seed=evaluation.seed, draws=draws),
         kappa=estimate(_kappa, sums, why="every answer says the same of every step", seed=evaluation.seed, draws=draws),
-        in_all=estimate(
-            lambda sums: ratio(sums[..., 7], sums[..., 8]), sums, why=none, seed=evaluation.seed, draws=draws
-        ),
+        in_all=quotient(sums, 7, 8, why=none, seed=evaluation.seed, draws=draws),
     )
 
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from codetracer_core.evaluation import Evaluation, Position, StepRates, positions, step_rates
-from codetracer_core.intervals import Estimate, cluster_numbers, estimate, ratio, summed
+from codetracer_core.intervals import Estimate, cluster_numbers, quotient, summed
 from codetracer_core.store import DiagnosisSummary
 from codetracer_core.ui.evaluation import count_cell, entry_title, score_cell, tone_of
 from codetracer_core.ui.evaluation_data import Asked, computed
@@ -185,4 +185,4 @@ def mean_by_task(tasks: Sequence[str | None], values: Sequence[float], *, seed: 
     table = np.stack([np.asarray(values, dtype=float), np.ones(len(values))], axis=1)
     numbers = cluster_numbers(tasks)
     sums = summed(table, numbers, int(numbers.max(initial=-1)) + 1)
-    return estimate(lambda sums: ratio(sums[..., 0], sums[..., 1]), sums, why="there is none", seed=seed)
+    return quotient(sums, 0, 1, why="there is none", seed=seed)

@@ -12,6 +12,7 @@ from sklearn.metrics import cohen_kappa_score, confusion_matrix
 from codetracer_core.evaluation import (
     Prediction,
     System,
+    compare_systems,
     corrected_prevalence,
     evaluate,
     false_accusations,
@@ -172,6 +173,23 @@ def test_rates_are_those_of_the_confusion_matrix_of_answered_runs() -> None:
     assert rates.tnr.value == NEAR(tn / (tn + fp))
     assert rates.accused.value == NEAR((tp + fp) / rates.steps)
     assert rates.corrected.value == NEAR(rates.prevalence.value)
+
+
+def test_tasks_that_say_nothing_on_a_number_do_not_make_its_interval() -> None:
+    """Nine tasks have an incorrect step, fifteen answers name one, all thirty runs have steps."""
+    rows = [truth(f"r{at}", 6, [2] if at < 9 else []) for at in range(30)]
+    answers = system("s", {row.traj_id: [3] if at < 15 else [] for at, row in enumerate(rows)})
+    found = evaluate(rows, [answers])
+    score, rates = found.entry("s").scores["micro_all"], step_rates(found, "s")
+    assert score.precision is not None
+    assert score.recall is not None
+    told = (score.f1, score.precision, score.recall, rates.tpr, rates.tnr, rates.corrected)
+    assert [one.clusters for one in told] == [15, 15, 9, 9, 30, 9]
+    assert [one.low is not None for one in told] == [True, True, False, False, True, False]
+    assert score.clusters == 30
+    beside = compare_systems(found, "s", "all_steps").differences["micro_all"]
+    assert beside.recall is not None
+    assert (beside.f1.clusters, beside.recall.clusters, beside.recall.low) == (30, 9, None)
 
 
 def test_a_prevalence_is_corrected_where_the_answers_say_something() -> None:
