@@ -234,7 +234,8 @@ def systems_from_store(
     rules are a baseline.
     """
     names = {run.run_id: run.traj_id for run in truth if run.run_id and run.run_id not in blind}
-    listed = list(reversed(reader.diagnoses(list(names), authors, blind=blind)))
+    everywhere = reader.diagnoses(None, authors, blind=blind)
+    listed = [one for one in reversed(everywhere) if one.run_id in names]
     answered = {(one.run_id, one.author, one.request): one.finished_at for one in listed if one.status in _DONE}
     counted = [one for one in listed if not one.outdated and not _was_made_good(one, answered)]
     whole = reader.whole_diagnoses([one.diagnosis_id for one in counted if one.status in _DONE])
@@ -246,7 +247,22 @@ def systems_from_store(
         for name, answers_of_run in of_author.items():
             said.setdefault(author, {}).setdefault(name, []).extend(answers_of_run)
     systems = [_system(author, answers) for author, answers in sorted(said.items())]
-    return SystemsRead(tuple(systems), notes=_store_notes(listed, counted))
+    notes = (*_judged_by_nothing(everywhere, names, said), *_store_notes(listed, counted))
+    return SystemsRead(tuple(systems), notes=notes)
+
+
+def _judged_by_nothing(
+    listed: Sequence[DiagnosisSummary], judged: Collection[str], answers: Collection[str]
+) -> Iterator[str]:
+    """Of each author, the runs that are not in ``judged``; who has no ``answers`` is in no table."""
+    diagnosed: dict[str, set[str]] = {}
+    for one in listed:
+        diagnosed.setdefault(one.author, set()).add(one.run_id)
+    for author, run_ids in sorted(diagnosed.items()):
+        outside = len(run_ids.difference(judged))
+        if outside:
+            what = f"{outside:,} of the {len(run_ids):,} runs that it diagnosed have no such ground truth here"
+            yield f"{author}: {what}" + ("" if author in answers else ", so there is nothing of it to judge")
 
 
 def _imported(

@@ -97,6 +97,13 @@ def test_the_screen_tells_numbers_reasons_and_disagreements(codetracer: Any, wor
     assert not {"nan", "None"}.intersection(said.out.split())
 
 
+def test_what_is_undefined_or_rough_is_explained_where_it_stands(codetracer: Any, workspace: Path) -> None:
+    said = codetracer("agreement", "--project", "pilot").out
+    assert "~ marks those of fewer than 30 tasks, which may be too narrow" in said
+    raters = said.split("\nRaters\n")[1]
+    assert "undefined: there are no adjudicated labels" in raters.split("Disagreements")[0]
+
+
 def test_where_there_is_nothing_to_compare(codetracer: Any, workspace: Path) -> None:
     assert "no two raters" in codetracer("agreement", "--reading", "repeats").out
     empty = codetracer("agreement", "--reading", "repeats", "--json").json

@@ -131,6 +131,21 @@ def test_blind_runs_are_in_no_truth_and_no_system(store: Store) -> None:
     assert said.keys() == {"bench-2"}
 
 
+def test_runs_that_were_diagnosed_and_have_no_ground_truth_are_counted(store: Store) -> None:
+    store.add_diagnosis(make_diagnosis(run_id="run-1"), [])
+    store.add_diagnosis(make_diagnosis(run_id="run-5"), [])
+    truth = truth_from_store(store).truth
+    read = systems_from_store(store, truth)
+    assert [system.name for system in read.systems] == [AUTHOR]
+    assert read.notes == (f"{AUTHOR}: 1 of the 2 runs that it diagnosed have no such ground truth here",)
+    assert systems_from_store(store, truth, blind={"run-5"}).notes == (), "what is blind is not even counted"
+    nothing = systems_from_store(store, [run for run in truth if run.run_id != "run-1"], [AUTHOR])
+    assert nothing.systems == ()
+    (note,) = nothing.notes
+    assert note.startswith(f"{AUTHOR}: 2 of the 2 runs")
+    assert note.endswith("so there is nothing of it to judge")
+
+
 def test_adjudicated_labels_of_decided_runs_may_be_the_truth(store: Store) -> None:
     store.create_project(Project(project_id="pilot", created_at=NOON), ["run-3", "run-5"])
     acts = [(3, "verdict", "incorrect"), (4, "verdict", "uncertain"), (None, "onset", 2)]
@@ -181,7 +196,10 @@ def test_stored_diagnoses_are_repetitions_and_failed_ones_count(store: Store) ->
         },
         {"bench-1": Prediction("bench-1", 1, incorrect=(2,), onsets=(2, 2))},
     )
-    assert read.notes == ("1 left out: failed, and the same question was answered later",)
+    assert read.notes == (
+        f"{AUTHOR}: 1 of the 4 runs that it diagnosed have no such ground truth here",
+        "1 left out: failed, and the same question was answered later",
+    )
     score = evaluate(truth_from_store(store).truth, read.systems).entry(AUTHOR).scores["positive_only"]
     assert (score.observations, score.failed, score.missing) == (3, 1, 0)
     assert score.f1.value == pytest.approx(1 / 3)

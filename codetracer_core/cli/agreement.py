@@ -1,5 +1,6 @@
 """How far people agree, on the screen or as JSON."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -103,6 +104,7 @@ def _sources(beside: str | None) -> "list[LabelSource]":
 def _print(found: "Agreement") -> None:
     from codetracer_core.agreement import why_they_differ
     from codetracer_core.agreement.told import measure_rows, pairings_in_words, scopes
+    from codetracer_core.intervals import FEW_CLUSTERS
 
     by = ", ".join(f"{steps:,} with {n}" for n, steps in enumerate(found.steps_by_ratings) if steps)
     terminal.print_line(f"{found.runs:,} runs, {found.steps:,} steps; labels per step: {by or 'none'}")
@@ -113,7 +115,7 @@ def _print(found: "Agreement") -> None:
         return
     terminal.print_line(
         f"95 % intervals: {found.replicates:,} draws of {terminal.counted(found.clusters, found.clustered_by)},"
-        f" seed {found.seed}; ~ marks those of few"
+        f" seed {found.seed}; ~ marks those of fewer than {FEW_CLUSTERS} {found.clustered_by}s, which may be too narrow"
     )
     headline = found.headline
     typer.echo(f"\nIncorrect against the rest, {found.over_words} ({headline.units:,} steps in {headline.runs:,} runs)")
@@ -122,13 +124,24 @@ def _print(found: "Agreement") -> None:
     terminal.print_line(why_they_differ(headline))
     several = list(scopes(found).values())
     typer.echo("\nWhose agreement, on which question")
-    terminal.print_table([row for scope in several for row in _questions(scope)[: None if scope is several[0] else 1]])
+    _print_rows([row for scope in several for row in _questions(scope)[: None if scope is several[0] else 1]])
     typer.echo("\nFailure onset, where both have one")
-    terminal.print_table([row for scope in several for row in _onset(scope)])
+    _print_rows([row for scope in several for row in _onset(scope)])
     typer.echo("\nRanges and stages")
-    terminal.print_table([row for scope in several for row in _ranges_and_stages(scope)])
+    _print_rows([row for scope in several for row in _ranges_and_stages(scope)])
     typer.echo("\nRaters")
-    terminal.print_table(_raters(found))
+    _print_rows(_raters(found))
+
+
+def _print_rows(rows: "Sequence[Mapping[str, Any]]") -> None:
+    """A table of estimates and of what they are of; below it why any of them is undefined."""
+    from codetracer_core.intervals import Estimate
+
+    shown = [
+        {name: _words(value) if isinstance(value, Estimate) else value for name, value in row.items()} for row in rows
+    ]
+    terminal.print_table(shown)
+    terminal.print_undefined(value for row in rows for value in row.values() if isinstance(value, Estimate))
 
 
 def _questions(scope: "Scope") -> list[dict[str, Any]]:
@@ -139,8 +152,8 @@ def _questions(scope: "Scope") -> list[dict[str, Any]]:
             "whose": scope.name,
             "question": of.question,
             "n": f"{of.units:,} {of.unit}s",
-            "alpha": _words(of.alpha),
-            "raw": _words(of.raw),
+            "alpha": of.alpha,
+            "raw": of.raw,
             "counts": pairings_in_words(of),
         }
         for of in scope.questions
@@ -153,7 +166,7 @@ def _onset(scope: "Scope") -> list[dict[str, Any]]:
     row: dict[str, Any] = {"whose": scope.name, "both": of.both, "one": of.only_first + of.only_second}
     row |= {"neither": of.neither}
     for within in of.within:
-        row["same" if not within.k else f"±{within.k}"] = _words(within.share)
+        row["same" if not within.k else f"±{within.k}"] = within.share
         row["chance" if not within.k else f"chance ±{within.k}"] = terminal.value_words(within.chance)
     return [row]
 
@@ -163,11 +176,11 @@ def _ranges_and_stages(scope: "Scope") -> list[dict[str, Any]]:
     return [
         {
             "whose": scope.name,
-            "ranges of incorrect, F1": _words(incorrect.f1),
-            "of unuseful, F1": _words(unuseful.f1),
+            "ranges of incorrect, F1": incorrect.f1,
+            "of unuseful, F1": unuseful.f1,
             "runs with stages": scope.stages.runs,
-            "WindowDiff": _words(scope.stages.window_diff),
-            **{f"borders ±{border.tolerance}, F1": _words(border.f1) for border in scope.stages.borders},
+            "WindowDiff": scope.stages.window_diff,
+            **{f"borders ±{border.tolerance}, F1": border.f1 for border in scope.stages.borders},
         }
     ]
 
@@ -180,11 +193,11 @@ def _raters(found: "Agreement") -> list[dict[str, Any]]:
             "rater": rater_name(found.raters[report.rater]),
             "runs": report.runs,
             "steps": report.steps,
-            "incorrect": _words(report.incorrect),
+            "incorrect": report.incorrect,
             "uncertain": report.uncertain,
             "unlabelled": report.unlabelled,
-            "s/step": terminal.value_words(report.seconds_per_step),
-            "PSA with adjudicated": _words(report.psa_with_adjudicated),
+            "s/step": report.seconds_per_step,
+            "PSA with adjudicated": report.psa_with_adjudicated,
         }
         for report in found.by_rater
     ]

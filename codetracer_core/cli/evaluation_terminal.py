@@ -3,7 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from codetracer_core.cli.terminal import counted, harmless, interval_words, one_line, print_line, value_words
+from codetracer_core.cli.terminal import (
+    counted,
+    harmless,
+    interval_words,
+    one_line,
+    print_line,
+    print_undefined,
+    value_words,
+)
 from codetracer_core.evaluation import (
     CONVENTIONS,
     Entry,
@@ -15,7 +23,7 @@ from codetracer_core.evaluation import (
     tolerant,
     warnings_by_convention,
 )
-from codetracer_core.intervals import LEVEL, REPLICATES
+from codetracer_core.intervals import FEW_CLUSTERS, LEVEL, REPLICATES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +54,8 @@ def print_evaluation(
     print_line(
         f"{counted(len(rows.truth), 'run')}, {int((rows.expected > 0).sum()):,} with errors; "
         f"{counted(int(rows.lengths.sum()), 'step')}, {int(rows.expected.sum()):,} incorrect. "
-        f"Intervals: {LEVEL:.0%}, {REPLICATES:,} replicates over {rows.clustered_by}s, seed {found.seed}. "
+        f"Intervals: {LEVEL:.0%}, {REPLICATES:,} replicates over {rows.clustered_by}s, seed {found.seed}; "
+        f"~ marks those of fewer than {FEW_CLUSTERS} {rows.clustered_by}s, which may be too narrow. "
         f"A run without an answer is {'a miss' if found.missing == 'miss' else 'left out'}."
     )
     for name in conventions:
@@ -91,6 +100,8 @@ def _leaderboard(console: "Console", found: Evaluation, name: str) -> None:
             ]
         )
     _table(console, ("", "F1", "interval", "precision", "recall", "answers", "failed", "missing"), rows, strong=systems)
+    scores = [entry.scores[name] for entry in found.entries]
+    print_undefined(part for one in scores for part in (one.f1, one.precision, one.recall) if part)
 
 
 def _clean(console: "Console", found: Evaluation) -> None:
@@ -110,6 +121,7 @@ def _clean(console: "Console", found: Evaluation) -> None:
             ]
         )
     _table(console, ("", *outcomes, "share", "interval", "accusations per run"), rows)
+    print_undefined(part for entry in found.given for part in (entry.clean[0].share_accused, entry.clean[0].per_run))
 
 
 def _tolerance(console: "Console", found: Evaluation, name: str, tolerances: Sequence[int]) -> None:
@@ -126,14 +138,16 @@ def _tolerance(console: "Console", found: Evaluation, name: str, tolerances: Seq
 
 def _onset(console: "Console", found: Evaluation) -> None:
     print_line("\nFailure onset: share of runs with an onset whose first candidate is so near (by chance)")
-    rows = []
+    rows, undefined = [], []
     for entry in (one for one in found.entries if one.was_given or one.name in _END_RULES):
         scores = onset_scores(found, entry.name)
         near = [f"{value_words(one.of_all)} ({value_words(one.by_chance)})" for one in scores.near.values()]
         exact = scores.near[0]
+        undefined += [one.of_all for one in scores.near.values()]
         how = f"{scores.ranked:,} ranked" if scores.ranked else "first accused"
         rows.append([_name(entry), *near, value_words(exact.mrr), value_words(exact.top_3), how])
     _table(console, ("", "exact", "±1", "±3", "±5", "MRR", "top 3", "candidates"), rows)
+    print_undefined(undefined)
 
 
 def _repeats(console: "Console", found: Evaluation, conventions: Sequence[str]) -> None:
@@ -153,6 +167,7 @@ def _repeats(console: "Console", found: Evaluation, conventions: Sequence[str]) 
     if rows:
         print_line("\nRepetitions: mean and standard deviation of F1, and how far answers agree with each other")
         _table(console, ("", "n", *conventions, "Jaccard", "kappa", "in all"), rows)
+        print_undefined(part for _, own in repeated if own for part in (own.jaccard, own.kappa, own.in_all))
 
 
 def _comparison(console: "Console", found: Evaluation, pair: tuple[str, str], conventions: Sequence[str]) -> None:
@@ -167,6 +182,8 @@ def _comparison(console: "Console", found: Evaluation, pair: tuple[str, str], co
             [name, value_words(one.f1, signed=True), interval_words(one.f1, signed=True), *parts, f"{one.runs:,}"]
         )
     _table(console, ("", "F1", "interval", "precision", "recall", "runs"), rows)
+    shown = [compared.differences[name] for name in conventions]
+    print_undefined(part for one in shown for part in (one.f1, one.precision, one.recall) if part)
     if compared.by_run:
         rows = [
             [
@@ -184,13 +201,14 @@ def _comparison(console: "Console", found: Evaluation, pair: tuple[str, str], co
 def _slices(console: "Console", found: Evaluation, name: str, by: Sequence[str]) -> None:
     print_line(f"\nF1 by {' and '.join(by)} [{name}]")
     given = [entry.name for entry in found.given]
-    rows = []
-    for part in slices(found, by, convention=name, names=given):
+    rows, parts = [], slices(found, by, convention=name, names=given)
+    for part in parts:
         cells = [f"{value_words(part.scores[one].f1)}  {interval_words(part.scores[one].f1)}".rstrip() for one in given]
         rows.append(
             [*(one_line(value, 40) for value in part.values), f"{part.runs:,}", f"{part.runs_with_errors:,}", *cells]
         )
     _table(console, (*by, "runs", "with errors", *map(harmless, given)), rows, words=len(by))
+    print_undefined(part.scores[one].f1 for part in parts for one in given)
 
 
 def _name(entry: Entry) -> str:

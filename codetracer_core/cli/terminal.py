@@ -4,7 +4,7 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,12 @@ def one_line(text: str, limit: int) -> str:
 
 def print_line(text: str, *, err: bool = False) -> None:
     typer.echo(harmless(text), err=err)
+
+
+def print_undefined(estimates: "Iterable[Estimate]") -> None:
+    """Below a table: why numbers in it are undefined, each reason once."""
+    for why in dict.fromkeys(one.why for one in estimates if one.value is None):
+        print_line(f"undefined: {why}")
 
 
 def print_json(value: Any) -> None:

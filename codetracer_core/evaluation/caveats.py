@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from codetracer_core.evaluation.comparison import against_baselines
 from codetracer_core.evaluation.conventions import CONVENTIONS, DEFAULT
 from codetracer_core.evaluation.summary import Entry, Evaluation
-from codetracer_core.intervals import FEW_CLUSTERS, FEWEST_CLUSTERS
+from codetracer_core.intervals import FEW_CLUSTERS, FEWEST_CLUSTERS, Estimate
 
 FEWEST_RUNS = 3
 """Of a wave, before anything is said of where its labels lie."""
@@ -17,8 +17,8 @@ class Caveat:
     """One reason to be careful."""
 
     code: str
-    """Names the kind: "baseline", "constant_rule", "last_but_one", "clean_rows", "misaligned", "same_text", "clusters",
-    "no_answer", "oddities"."""
+    """Names the kind: "baseline", "constant_rule", "hardly", "last_but_one", "clean_rows", "misaligned", "same_text",
+    "clusters", "no_answer", "oddities"."""
     text: str
     """What is the case, with its numbers. Names of systems and waves in it are text of others: never markup."""
     why: str
@@ -64,6 +64,16 @@ def _baselines(evaluation: Evaluation, convention: str) -> Iterator[Caveat]:
                 f"{entry.title} ({_value(entry, convention)}) does not beat {listed} under “{title}”.",
                 "What knows nothing of a run but its length does as well here: this number is no sign of insight.",
             )
+        hardly = [
+            one for one in against if one.is_beaten and one.difference.low is not None and not one.is_beaten_clearly
+        ]
+        if hardly:
+            listed = ", ".join(f"{one.baseline.title} (by {_by(one.difference)})" for one in hardly)
+            yield Caveat(
+                "hardly",
+                f"{entry.title} ({_value(entry, convention)}) is ahead of {listed} under “{title}”, but not clearly.",
+                "The interval of the difference reaches 0 or below: on other runs the order may be another.",
+            )
     if ahead and not any(ahead.values()):
         yield Caveat(
             "baseline",
@@ -75,6 +85,10 @@ def _baselines(evaluation: Evaluation, convention: str) -> Iterator[Caveat]:
 def _value(entry: Entry, convention: str) -> str:
     value = entry.scores[convention].f1.value
     return "no value" if value is None else f"{value:.3f}"
+
+
+def _by(difference: Estimate) -> str:
+    return f"{difference.value:+.3f}, {difference.low:+.3f} to {difference.high:+.3f}"
 
 
 def _last_but_one(evaluation: Evaluation) -> Iterator[Caveat]:
@@ -133,10 +147,19 @@ def _rows(evaluation: Evaluation, convention: str) -> Iterator[Caveat]:
     clusters = max((entry.scores[convention].clusters for entry in evaluation.entries), default=0)
     if clusters < FEW_CLUSTERS:
         what = "There are no intervals" if clusters < FEWEST_CLUSTERS else "Intervals are rough"
+        units = f"{rows.clustered_by}{'s' * (clusters != 1)}"
+        of = (
+            f"the runs that count belong to {clusters} {units}"
+            if rows.clustered_by == "task"
+            else f"{clusters} {units} count"
+        )
+        few = f"an interval takes {FEWEST_CLUSTERS} of them, and of fewer than {FEW_CLUSTERS} it may be too narrow."
         yield Caveat(
             "clusters",
-            f"{what}: the runs that count belong to {clusters} {rows.clustered_by}s.",
-            f"Runs of one task are not independent; an interval of fewer than {FEW_CLUSTERS} may be too narrow.",
+            f"{what}: {of}.",
+            f"Runs of one task are not independent; {few}"
+            if rows.clustered_by == "task"
+            else few[:1].upper() + few[1:],
         )
 
 

@@ -40,9 +40,10 @@ def leaderboard(evaluation: Evaluation, convention: Convention) -> tuple[str, st
     ranked = evaluation.ranked(convention.name)
     rows = [_row(entry, convention) for entry in ranked]
     picked = show_table("leaderboard", _columns(convention), rows, height=720)
-    for words in left_out_words([entry.scores[convention.name] for entry in evaluation.systems or ranked[:1]]):
-        st.caption(words)
-    st.caption(f"Precision, recall and clean runs lead to the steps behind them. {interval_words(evaluation)}")
+    left_out = left_out_words([entry.scores[convention.name] for entry in evaluation.systems or ranked[:1]])
+    leads = "Precision, recall and clean runs lead to the steps behind them."
+    overlap = "Two overlapping intervals do not say that two systems are equal: compare them in pairs."
+    st.caption(" ".join([*left_out, leads, interval_words(evaluation), overlap]))
     if not picked:
         return None
     system, errors = json.loads(picked)
@@ -54,8 +55,7 @@ def interval_words(evaluation: Evaluation) -> str:
     unit = "tasks" if evaluation.rows.clustered_by == "task" else "runs"
     return (
         f"Intervals: 95 %, from {REPLICATES:,} samples of whole {unit} drawn with replacement, seed {evaluation.seed}; "
-        f"≈ marks those of fewer than {FEW_CLUSTERS} {unit}, which may be too narrow. Two overlapping intervals do not "
-        "say that two systems are equal: compare them in pairs."
+        f"≈ marks those of fewer than {FEW_CLUSTERS} {unit}, which may be too narrow."
     )
 
 

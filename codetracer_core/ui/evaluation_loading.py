@@ -39,9 +39,13 @@ def loading_panel(store: Store, check: Check) -> None:
 
 def _form(store: Store, kind: FileKind, check: Check) -> None:
     many = kind == "predictions"
-    with st.form(f"load {kind} {st.session_state.get(f'loads {kind}', 0)}", border=False):
+    number = st.session_state.get(f"loads {kind}", 0)
+    with st.form(f"load {kind} {number}", border=False):
         name = st.text_input(
-            "Name", max_chars=80, placeholder="my-model, prompt 2" if many else "verified", key=f"name of {kind}"
+            "Name",
+            max_chars=80,
+            placeholder="my-model, prompt 2" if many else "verified",
+            key=f"name of {kind} {number}",
         )
         if many:
             paths = st.text_area(
@@ -90,7 +94,10 @@ def _load(
     what = (
         "manifest" if kind == "manifest" else f"predictions, {len(made.paths)} repetition{'s' * (len(made.paths) != 1)}"
     )
-    st.session_state["evaluation_done"] = f"{made.name} ({what}) can be chosen above, by everybody who sees this page."
+    st.session_state["evaluation_done"] = (
+        f"{made.name} ({what}) can be chosen above, by everybody who sees this page; here it is chosen already."
+    )
+    st.session_state.setdefault("just_loaded", {})[kind] = made.name
     st.session_state[f"loads {kind}"] = st.session_state.get(f"loads {kind}", 0) + 1  # the next form begins empty
     st.rerun()
 

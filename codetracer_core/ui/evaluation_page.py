@@ -9,7 +9,7 @@ from codetracer_core.errors import CodeTracerError, in_words
 from codetracer_core.evaluation import CONVENTIONS, DEFAULT, Convention, Evaluation, Missing
 from codetracer_core.intervals import SEED
 from codetracer_core.store import DiagnosisSummary, Store
-from codetracer_core.ui.evaluation import all_conventions, leaderboard, what_is_judged
+from codetracer_core.ui.evaluation import all_conventions, interval_words, leaderboard, what_is_judged
 from codetracer_core.ui.evaluation_caveats import caveats, show_caveats
 from codetracer_core.ui.evaluation_data import Asked, Read, judged, read_sources, state_of
 from codetracer_core.ui.evaluation_downloads import downloads
@@ -21,13 +21,15 @@ from codetracer_core.ui.evaluation_sources import Sources, offer_the_samples
 
 _MISSING: dict[str, Missing] = {"counts as a miss": "miss", "is left out": "excluded"}
 _OF_NO_CONVENTION = frozenset({"Place in the run", "Onset", "Clean runs", "Cost", "Misses and false accusations"})
+_OF_INTERVALS = frozenset(
+    {"Two systems", "Slices", "Place in the run", "Onset", "Near hits", "Clean runs", "Repetitions"}
+)
+"""Parts below which it is said where their intervals come from."""
 MOST_PROBLEMS = 500
 
 
 def show_evaluation(store: Store, sources: Sources, listed: list[DiagnosisSummary]) -> None:
     """Everything below the choice of sources."""
-    if not sources.systems:
-        offer_the_samples()
     state = state_of(store, sources, listed)
     try:
         read = read_sources(sources, state)
@@ -37,14 +39,17 @@ def show_evaluation(store: Store, sources: Sources, listed: list[DiagnosisSummar
         return
     what_was_read(read)
     if not any(not run.misaligned for run in read.truth):
-        st.info("There is no run with such ground truth here, so there is nothing to judge by.")
+        offer_the_samples("There is no run with such ground truth here, so there is nothing to judge by.")
         return
+    if not sources.systems:
+        offer_the_samples("No system is chosen. Choose stored diagnoses or loaded predictions above.")
     convention, missing, seed = _conventions()
     asked = Asked(sources, state, missing, seed)
     evaluation = judged(asked)
     what_is_judged(evaluation)
     name = convention.name
     _parts(
+        evaluation,
         {
             "Leaderboard": lambda: _leaderboard(asked, evaluation, convention),
             "Two systems": lambda: two_systems(store, asked, evaluation, name),
@@ -57,11 +62,11 @@ def show_evaluation(store: Store, sources: Sources, listed: list[DiagnosisSummar
             "Cost": lambda: costs(evaluation, listed),
             "Misses and false accusations": lambda: steps_behind(store, asked, read, evaluation),
             "Files": lambda: downloads(store, asked, read, evaluation),
-        }
+        },
     )
 
 
-def _parts(offered: Mapping[str, Callable[[], None]]) -> None:
+def _parts(evaluation: Evaluation, offered: Mapping[str, Callable[[], None]]) -> None:
     """The choice of a part, and the part: only what is open is computed."""
     first = next(iter(offered))
     pressed = st.session_state.pop("go_to_steps", None)
@@ -80,6 +85,8 @@ def _parts(offered: Mapping[str, Callable[[], None]]) -> None:
     if part in _OF_NO_CONVENTION:
         st.caption("This part does not depend on the convention.")
     offered[part or first]()
+    if part in _OF_INTERVALS:
+        st.caption(interval_words(evaluation))
 
 
 def _leaderboard(asked: Asked, evaluation: Evaluation, convention: Convention) -> None:

@@ -39,10 +39,7 @@ def two_systems(store: Store, asked: Asked, evaluation: Evaluation, convention: 
         + (f" {counted(found.left_out, 'run')} that only one of them was asked about: left out." * bool(found.left_out))
     )
     show_table("differences", _COLUMNS, _rows(found))
-    st.caption(
-        "Many conventions are many chances to differ by luck: decide beforehand by which one you judge. "
-        f"Seed {evaluation.seed}."
-    )
+    st.caption("Many conventions are many chances to differ by luck: decide beforehand by which one you judge.")
     _runs(store, evaluation, found, (ours, theirs))
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import streamlit as st
 
-from codetracer_core.evaluation_files import Kept, kept_files
+from codetracer_core.evaluation_files import FileKind, Kept, kept_files
 from codetracer_core.store import Store
 from codetracer_core.workflow import sample_data_root
 
@@ -55,11 +55,15 @@ def truth_sources(store: Store) -> dict[str, TruthSource]:
     """What can be taken as ground truth, by its label."""
     found = [TruthSource(label, kind) for label, kind in STORED.items()]
     found += [
-        TruthSource(f"Manifest {one.name}", "manifest", one.paths[0], one.digest)
+        TruthSource(_of_manifest(one.name), "manifest", one.paths[0], one.digest)
         for one in kept_files(store.workspace, "manifest")
     ]
     sample = sample_data_root() / "manifest.jsonl"
     return {one.label: one for one in [*found, TruthSource(SAMPLE_TRUTH, "manifest", sample, "sample")]}
+
+
+def _of_manifest(name: str) -> str:
+    return f"Manifest {name}"
 
 
 def system_sources(store: Store, authors: Mapping[str, int]) -> dict[str, SystemSource]:
@@ -91,22 +95,35 @@ def sample_systems() -> list[SystemSource]:
 def choose_sources(store: Store, authors: Mapping[str, int]) -> Sources:
     """The two lists to choose from; what was chosen stands in the address. No system may be chosen."""
     truths, systems = truth_sources(store), system_sources(store, authors)
+    for kind, name in st.session_state.pop("just_loaded", {}).items():  # before its list is there and holds the value
+        _choose_loaded(kind, name, truths, systems)
+    if "systems" not in st.session_state and "systems" not in st.query_params:
+        # Not a default of the list: one that changes while the page is open would empty it.
+        st.session_state["systems"] = [label for label, one in systems.items() if not one.paths]
     left, right = st.columns([1, 2])
     truth = left.selectbox("Ground truth", [*truths], key="truth", bind="query-params")
     chosen = right.multiselect(
-        "Systems",
-        [*systems],
-        default=None if "systems" in st.session_state else [label for label, one in systems.items() if not one.paths],
-        key="systems",
-        bind="query-params",
-        placeholder="Stored diagnoses or loaded predictions",
+        "Systems", [*systems], key="systems", bind="query-params", placeholder="Stored diagnoses or loaded predictions"
     )
     return Sources(truths[truth], tuple(systems[label] for label in chosen))
 
 
-def offer_the_samples() -> None:
-    """What to do where no system is chosen: the sample predictions are one press away."""
-    st.info("No system is chosen. Choose stored diagnoses or loaded predictions above.")
+def _choose_loaded(
+    kind: FileKind, name: str, truths: Mapping[str, TruthSource], systems: Mapping[str, SystemSource]
+) -> None:
+    """Take what was just loaded to the choices: that is why it was loaded."""
+    if kind == "manifest":
+        if _of_manifest(name) in truths:
+            st.session_state["truth"] = _of_manifest(name)
+        return
+    loaded = [label for label, one in systems.items() if one.paths and one.name == name]
+    chosen = [label for label in st.session_state.get("systems", []) if label in systems and label not in loaded]
+    st.session_state["systems"] = [*chosen, *loaded]
+
+
+def offer_the_samples(why: str) -> None:
+    """What to do where there is nothing to judge, or nothing to judge by: the samples are one press away."""
+    st.info(why)
     if sample_systems():
         st.button("Try it with the sample predictions", type="primary", on_click=_take_the_samples)
 

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from codetracer_core.evaluation import (
+    DEFAULT,
     Prediction,
     System,
+    against_baselines,
     compare_systems,
     corrected_prevalence,
     evaluate,
@@ -271,12 +273,25 @@ def test_it_is_said_where_the_numbers_mislead() -> None:
     assert told["last_but_one"].startswith("In 4 of 4 runs with errors of the wave merged_cleaned_step25")
     assert told["misaligned"] == "Misaligned and left out of everything: bad."
     assert told["clean_rows"].startswith("1 of 6 runs have no incorrect step: nobody can get more than 0.833")
-    assert told["clusters"].startswith("There are no intervals")
+    assert told["clusters"] == "There are no intervals: the runs that count belong to 3 tasks."
     assert told["no_answer"] == "s: 1 of 6 answers failed, 3 are missing."
     assert told["same_text"].startswith("1 of 2 incorrect steps look like the step before or after them")
     texts_of_oddities = [one.text for one in warnings(found) if one.code == "oddities"]
     assert any("1 step numbers that the run does not have" in text for text in texts_of_oddities)
     assert any("1 labels of the ground truth" in text for text in texts_of_oddities)
+
+
+def test_a_lead_that_may_be_luck_is_said_to_be_one() -> None:
+    rows = [truth(f"r{at}", 10, [9] if at < 20 else [4], task=f"t{at}") for at in range(40)]
+    said = {row.traj_id: [4 if at == 0 else 9] if at < 20 else [1 if at > 21 else 4] for at, row in enumerate(rows)}
+    found = evaluate(rows, [system("s", said)])  # 21 of 40 right, the last but one of each run 20 of 40
+    (against,) = [one for one in against_baselines(found, "s", DEFAULT) if one.baseline.name == "last_but_one"]
+    assert against.difference.value == pytest.approx(1 / 40)
+    assert against.difference.low is not None
+    assert against.difference.low <= 0
+    (told,) = [one.text for one in warnings(found) if one.code == "hardly"]
+    assert told.startswith("s (0.525) is ahead of the last step but one (by +0.025, ")
+    assert told.endswith("but not clearly.")
 
 
 def test_where_nothing_misleads_nothing_is_said() -> None:

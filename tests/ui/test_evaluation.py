@@ -100,7 +100,7 @@ def test_what_a_lead_loads_is_there_for_everybody_who_may_see_the_page(place: Pa
     app.session_state["loading"] = True
     app.run()
     assert not app.exception
-    app.text_input(key="name of predictions").set_value("my model")
+    app.text_input(key="name of predictions 0").set_value("my model")
     app.text_area[0].set_value(f"{file}\n")
     next(button for button in app.button if button.label == "Load" and button.form_id.startswith("load pred")).click()
     app.run()
@@ -108,6 +108,8 @@ def test_what_a_lead_loads_is_there_for_everybody_who_may_see_the_page(place: Pa
     assert "my model (predictions, 1 repetition) can be chosen above" in texts(app)
     (made,) = kept_files(Workspace(place), "predictions")
     assert (made.name, made.titles, made.kept_by) == ("my model", ("a.jsonl",), "eve")
+    assert app.multiselect(key="systems").value == [LOADED.format("my model")], "what was loaded is chosen"
+    assert app.text_input(key="name of predictions 1").value == "", "the next form is empty"
 
     reader = evaluate_page("rita", systems=[LOADED.format("my model")])
     assert not reader.exception
@@ -119,12 +121,42 @@ def test_what_a_lead_loads_is_there_for_everybody_who_may_see_the_page(place: Pa
     assert found["all_steps"]["f1"] == "0.333"  # precision 1/5, recall 1
 
 
+def test_a_system_without_a_run_to_be_judged_is_said_to_be_in_no_table(place: Path) -> None:
+    with Store.open(place) as store:
+        run = make_run("elsewhere", 5)
+        store.add_runs([run], decisions=[decide(run)])
+        store.add_diagnosis(make_diagnosis(run_id="elsewhere"), [])
+    app = evaluate_page("rita")
+    assert len(app.multiselect(key="systems").value) == 1
+    said = "1 of the 1 runs that it diagnosed have no such ground truth here, so there is nothing of it to judge."
+    assert said in texts(app)
+    assert "Try it with the sample predictions" not in [button.label for button in app.button]
+
+
+def test_samples_are_one_press_away_where_there_is_nothing_to_judge_by(place: Path) -> None:
+    app = evaluate_page("rita", truth="Adjudicated labels")
+    (offer,) = [button for button in app.button if button.label == "Try it with the sample predictions"]
+    offer.click().run()
+    assert not app.exception
+    assert {"careful (sample)", "eager (sample)"} < rows(app, "leaderboard").keys()
+
+
+@pytest.mark.parametrize("part", ["Two systems", "Slices", "Onset", "Near hits", "Clean runs", "Repetitions"])
+def test_each_part_says_where_its_intervals_come_from(place: Path, part: str) -> None:
+    app = evaluate_page(
+        "rita", truth="Sample manifest", systems=[f"{n} (sample predictions)" for n in ("careful", "eager")], part=part
+    )
+    said = [one.value for one in app.caption if one.value.startswith("Intervals: 95 %, from 2,000 samples of whole")]
+    assert len(said) == 1
+    assert f"seed {SEED}; ≈ marks those of fewer than 30" in said[0]
+
+
 def test_a_file_without_answers_is_not_kept(place: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text("{}\nnot JSON\n")
     app = evaluate_page("eve")
     app.session_state["loading"] = True
     app.run()
-    app.text_input(key="name of predictions").set_value("bad")
+    app.text_input(key="name of predictions 0").set_value("bad")
     app.text_area[0].set_value(str(tmp_path / "bad.jsonl"))
     next(button for button in app.button if button.label == "Load" and button.form_id.startswith("load pred")).click()
     app.run()
