@@ -4,7 +4,7 @@ import streamlit as st
 
 from codetracer_core.ui import agreement_sections as sections
 from codetracer_core.ui.agreement import answers, choose, choose_scope, same_scope
-from codetracer_core.ui.agreement_steps import disagreements_panel, steps_panel
+from codetracer_core.ui.agreement_steps import disagreements_panel, note_few, steps_panel
 from codetracer_core.ui.annotate import ask_name
 from codetracer_core.ui.identity import person
 from codetracer_core.ui.workspace import open_store
@@ -23,6 +23,7 @@ with counted:
 if scope is None:
     sections.nothing_to_compare(first)
     st.stop()
+note_few(store, first)
 scopes = [scope, *(same_scope(answer, scope) for answer in found[1:])]
 sections.headline(found, scopes)
 tabs = ["Measures", "Pairs", "Labels", "Onset", "Ranges and stages", "Runs", "Raters", "Disagreements", "Download"]
@@ -48,5 +49,5 @@ for name, tab in zip(tabs, st.tabs(tabs, key="agreement_tab", on_change="rerun",
             case "Disagreements":
                 disagreements_panel(store, first, scope)
             case "Download":
-                sections.downloads(found)
+                sections.downloads(store, found)
 steps_panel(store, first)

@@ -72,7 +72,7 @@ function createWalk(s, frame, flash) {
     const place = element("span", "place", at === null ? `${data.count} steps, this run is not among them` : `${(at + 1).toLocaleString("en")} of ${data.count.toLocaleString("en")}`);
     parts.push(place, button("→", "Next of the list (>)", () => made.step(1), at === data.count - 1), title);
     if (step && step !== s.cur + 1) parts.push(button(`step ${step}`, "Back to the step of the list", made.here));
-    if (data.leftOut) parts.push(element("span", "quiet", `${data.leftOut.toLocaleString("en")} left out: you label those runs blind`));
+    if (data.leavesOut) parts.push(element("span", "quiet", "without the runs that you label blind"));
     const back = element("a", "back", `Back to ${data.backTo}`);
     back.href = new URL(data.back, location.href).href;
     back.addEventListener("click", (event) => {

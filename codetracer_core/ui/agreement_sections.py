@@ -1,7 +1,7 @@
 """The parts of the Agreement page: each shows one side of an answer; cells and bars open the steps behind them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,7 @@ from codetracer_core.ui.agreement_onsets import (
     stages_table,
     within_table,
 )
-from codetracer_core.ui.agreement_steps import note_shown, open_steps, opened_pick
+from codetracer_core.ui.agreement_steps import exposures, note_shown, open_steps, opened_pick
 from codetracer_core.ui.agreement_tables import (
     MOST_RUNS,
     Table,
@@ -40,7 +40,9 @@ from codetracer_core.ui.agreement_tables import (
     runs_table,
     votes_table,
 )
+from codetracer_core.ui.identity import person
 from codetracer_core.ui.tables import UNDEFINED, matrix, number, show_table
+from codetracer_core.ui.viewer import put_on_record
 
 
 def counted_in(answer: Answer) -> None:
@@ -281,36 +283,36 @@ def people(answer: Answer) -> None:
     _table("raters", raters_table(answer.found), f"What each rater did{alone}")
 
 
-def downloads(answers: Sequence[Answer]) -> None:
-    """Everything that the page shows, as files; labels of single steps are exported in the library."""
+def downloads(store: Store, answers: Sequence[Answer]) -> None:
+    """Everything that the page shows, as files; labels of single steps are exported in the library.
+
+    What a file tells of single runs is on record before it is written.
+    """
+    st.caption("The JSON and the table of runs tell what each rater found in which run: these runs then count as seen.")
     for answer in answers:
         name = f"agreement-{answer.question.project_id or 'all-runs'}-{answer.question.reading}"
         with st.container(horizontal=True):
             st.text(answer.question.reading)
-            st.download_button(
-                "All numbers as JSON",
-                partial(as_json, answer),
-                f"{name}.json",
-                "application/json",
-                on_click="ignore",
-                key=f"json {name}",
-            )
-            st.download_button(
-                "Numbers as CSV",
-                partial(_numbers_csv, answer),
-                f"{name}.csv",
-                "text/csv",
-                on_click="ignore",
-                key=f"csv {name}",
-            )
-            st.download_button(
-                "Runs as CSV",
-                partial(_runs_csv, answer),
-                f"{name}-runs.csv",
-                "text/csv",
-                on_click="ignore",
-                key=f"runs {name}",
-            )
+            for label, (ending, write) in files_of(store, answer, person()).items():
+                st.download_button(label, write, f"{name}{ending}", on_click="ignore", key=f"{name}{ending}")
+
+
+def files_of(store: Store, answer: Answer, who: str) -> dict[str, tuple[str, Callable[[], str]]]:
+    """The files that ``who`` may have, by what they are: the end of the name, and what writes it."""
+    found = answer.found
+    seen = exposures(answer, [run.run_id for run in found.by_run], found.over, who)
+    for conflict in found.onset_conflicts:
+        seen |= exposures(answer, [conflict.run_id], [conflict.rater], who)
+
+    def on_record(write: Callable[[Answer], str]) -> str:
+        put_on_record(store, who, seen)
+        return write(answer)
+
+    return {
+        "All numbers as JSON": (".json", partial(on_record, as_json)),
+        "Numbers as CSV": (".csv", partial(_numbers_csv, answer)),
+        "Runs as CSV": ("-runs.csv", partial(on_record, _runs_csv)),
+    }
 
 
 def as_json(answer: Answer) -> str:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import streamlit as st
 
 from codetracer_core.agreement import Disagreement, Selection, disagreements, steps_behind
 from codetracer_core.agreement.disagreement import Kind, said_codes
 from codetracer_core.agreement.told import WORDS, Scope, rater_name, selection_words
 from codetracer_core.intervals import Array
+from codetracer_core.models import Exposure
 from codetracer_core.ratings import MISSING
 from codetracer_core.store import Store
 from codetracer_core.ui.agreement import Answer
@@ -15,7 +17,7 @@ from codetracer_core.ui.agreement_tables import as_selection, steps_table
 from codetracer_core.ui.identity import person
 from codetracer_core.ui.step_lists import keep_list
 from codetracer_core.ui.tables import show_table
-from codetracer_core.ui.viewer import EXPOSES, note_exposures
+from codetracer_core.ui.viewer import EXPOSES, FEWEST_RUNS, note_exposures
 
 AT_ONCE = 100
 """Steps of a list that are shown, until more are asked for."""
@@ -143,6 +145,22 @@ def _said(answer: Answer, steps: Sequence[tuple[str, int]], raters: Sequence[int
 def note_shown(store: Store, answer: Answer, run_ids: Iterable[str], raters: Sequence[int]) -> None:
     """Put on record that the person before the browser sees these raters' labels of these runs: their own are no
     news."""
+    note_exposures(store, person(), exposures(answer, run_ids, raters, person()))
+
+
+def exposures(answer: Answer, run_ids: Iterable[str], raters: Sequence[int], who: str) -> set[tuple[str, Exposure]]:
+    """What somebody is exposed to by these raters' labels of these runs."""
     told = [answer.ratings.raters[rater] for rater in raters]
-    sources = {rater.source for rater in told if (rater.source, rater.name) != ("human", person())}
-    note_exposures(store, person(), {(run_id, EXPOSES[source]) for run_id in run_ids for source in sources})
+    sources = {rater.source for rater in told if (rater.source, rater.name) != ("human", who)}
+    return {(run_id, EXPOSES[source]) for run_id in run_ids for source in sources}
+
+
+def note_few(store: Store, answer: Answer) -> None:
+    """Numbers of one or two runs tell what is said of each of them: that is said, and goes on record."""
+    ratings = answer.ratings
+    is_rated: Array = np.asarray(ratings.finished.any(axis=1))
+    is_rated[ratings.run_of[(ratings.codes != MISSING).any(axis=1)]] = True
+    rated = [run_id for run_id, said in zip(ratings.run_ids, is_rated, strict=True) if said]
+    if 0 < len(rated) < FEWEST_RUNS:
+        st.text("Numbers of so few runs tell what is said of each: it goes on record that you have seen it.")
+        note_shown(store, answer, rated, range(len(ratings.raters)))

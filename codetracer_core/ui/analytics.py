@@ -25,13 +25,13 @@ from codetracer_core.store import Reader, Store
 from codetracer_core.ui import components, shell
 from codetracer_core.ui.annotate import ask_name
 from codetracer_core.ui.diagnosis_order import ORDERERS
-from codetracer_core.ui.identity import blind_runs, may, person
+from codetracer_core.ui.identity import EXPORTERS, blind_runs, may, person
 from codetracer_core.ui.library import choose_runs
 from codetracer_core.ui.links import step_address
 from codetracer_core.ui.run_filters import run_filters
 from codetracer_core.ui.step_lists import keep_list
 from codetracer_core.ui.tables import Cell, Column, Row, show_table
-from codetracer_core.ui.viewer import EXPOSES, note_exposures
+from codetracer_core.ui.viewer import EXPOSES, FEWEST_RUNS, note_exposures
 
 MOST_LISTED = 500
 """So many runs are listed below a figure; the page says if there are more."""
@@ -69,7 +69,7 @@ def analytics_page(store: Store) -> None:
             st.info(data.why)
             _notes(data)
             return
-        if not _may_be_shown(store, data, labels):
+        if "labels" in figure.needs and not _may_be_shown(store, frames, data, labels, chosen):
             return
         rows = _drawn(figure, data, labels, by)
         _notes(data)
@@ -90,6 +90,8 @@ def _choose_figure() -> Figure:
 
 def _choose_labels(store: Reader, blind: Collection[str]) -> Labels:
     sources = _sources(store, (str(store.workspace.folder), *store.state()), tuple(sorted(blind)))
+    if not may(*EXPORTERS):  # who has labelled what is not for those who label beside them
+        sources = {one: runs for one, runs in sources.items() if one.source != "human" or _is_own(one)}
     offered = [*([] if Labels() in sources else [Labels()]), *sources]
     return st.selectbox(
         "Labels",
@@ -158,13 +160,17 @@ def _notes(data: FigureData) -> None:
         components.notes()(key="analytics_notes", data=list(data.notes))
 
 
-def _may_be_shown(store: Store, data: FigureData, labels: Labels) -> bool:
-    """Whether the figure is drawn. One that tells labels of single runs asks first, and goes on record."""
-    if not data.tells_runs or _is_own(labels):
+def _may_be_shown(store: Store, frames: Frames, data: FigureData, labels: Labels, chosen: Sequence[str] | None) -> bool:
+    """Whether the figure is drawn. One that tells labels of single runs asks first, and goes on record; so does one of
+    so few runs that it tells what is said of each."""
+    runs = set(frames.runs["run_id"][(frames.runs["labelled"] != "no").to_numpy()])
+    runs = runs if chosen is None else runs.intersection(chosen)
+    if data.tells_runs:
+        runs = set(data.behind["run_id"])
+    if _is_own(labels) or not (data.tells_runs or 0 < len(runs) < FEWEST_RUNS):
         return True
     if not person():
         ask_name(_WHO)
-    runs = set(data.behind["run_id"])
     agreed = f"analytics_shows {labels}"
     if not st.session_state.get(agreed):
         st.text(
@@ -237,12 +243,16 @@ def _downloads(figure: Figure, data: FigureData) -> None:
 def _runs(store: Store, frames: Frames, figure: Figure, data: FigureData, labels: Labels, rows: Sequence[int]) -> None:
     """The runs behind the selection, or all that the figure counts; each opens in the viewer."""
     behind = data.runs_behind(rows or data.rows.index)
-    tells = bool(rows) and "labels" in figure.needs and not _is_own(labels)
+    of_others = "labels" in figure.needs and not _is_own(labels)
+    tells = bool(rows) and of_others
     if tells and not person():
         ask_name(_WHO)
     if tells:
         _note_seen(store, [run_id for run_id, _ in behind], labels)
     runs = number_of(len(behind), "run")
+    if of_others and data.tells_steps and not rows:  # that these runs hold such steps is a label of each of them
+        st.text(f"{runs}. Click marks, or drag a box around some, to list theirs.")
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         if rows:
             st.text(f"{runs} behind {number_of(len(rows), 'selected mark')}", width="stretch")

@@ -15,9 +15,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import streamlit as st
 
+from codetracer_core.errors import NotFound
 from codetracer_core.store import Reader
 from codetracer_core.ui import shell
-from codetracer_core.ui.identity import blind_runs
+from codetracer_core.ui.identity import EXPORTERS, blind_runs, may
 from codetracer_core.ui.viewer import shown_by_address, viewer_state
 
 MOST_STEPS = 1_000_000
@@ -34,6 +35,8 @@ class StepList(NamedTuple):
     steps: tuple[Entry, ...]
     back: str
     """Address of the page that made it, relative."""
+    names_people: bool = False
+    """Made for somebody who may know who labelled what: title and address may tell it."""
 
 
 @dataclass
@@ -67,7 +70,7 @@ def keep_list(title: str, steps: Sequence[Entry]) -> str:
 
     ``title`` is shown beside the place in the list, as text. The address of the page that asks is where "back" leads.
     """
-    made = StepList(title, tuple(steps), _this_page())
+    made = StepList(title, tuple(steps), _this_page(), may(*EXPORTERS))
     list_id = hashlib.sha256(json.dumps(made).encode()).hexdigest()[:16]
     _kept().add(list_id, made)
     return list_id
@@ -89,7 +92,7 @@ def answer_request(store: Reader) -> None:
     if kept is None or st.query_params.get("list") != asked.get("list"):
         return
     if asked.get("do") == "back":
-        parts = urlsplit(kept.back)
+        parts = urlsplit(kept.back if _tells(kept, store, _run_here(store)) else _page_of(kept))
         offered = shell.pages()
         st.switch_page(offered.get(parts.path, offered["library"]), query_params=parse_qs(parts.query))
     entries = _entries(kept, blind_runs(store))
@@ -111,7 +114,8 @@ def place_in_list(store: Reader, run_id: str) -> dict[str, Any] | None:
     """What the viewer is told of the list in the address (``frontend/walk.js``); None: there is none in it.
 
     Of the steps it is told those around this one that are of the same run: to any other the server leads
-    (``answer_request``). A person who labels the run blind is not told what the list is about.
+    (``answer_request``). A person who labels the run blind is not told what the list is about, and nobody who labels
+    any run blind how much of the list is of such runs: the list may hold nothing but steps with labels.
     """
     list_id = st.query_params.get("list")
     if not list_id:
@@ -124,19 +128,37 @@ def place_in_list(store: Reader, run_id: str) -> dict[str, Any] | None:
     at = _place(entries, run_id)
     first, end = _stretch(entries, at)
     offered = shell.pages()
-    page = offered.get(urlsplit(kept.back).path, offered["library"])
+    page = offered.get(_page_of(kept), offered["library"])
+    tells = _tells(kept, store, run_id)
     return {
         "id": list_id,
-        "title": "A list of steps" if run_id in blind else kept.title,
+        "title": kept.title if tells else "A list of steps",
         "count": len(entries),
-        "leftOut": len(kept.steps) - len(entries),
+        "leavesOut": bool(blind),
         "at": at,
         "first": first,
         "steps": [step for _, step in entries[first:end]],
-        "back": kept.back,
+        "back": kept.back if tells else _page_of(kept),
         "backTo": page.title,
         "answered": st.session_state.get("walk_answered", ""),
     }
+
+
+def _run_here(store: Reader) -> str:
+    """The run that the address names by its id, or a part of it; "" if there is none."""
+    try:
+        return store.find_run(st.query_params.get("traj", ""))
+    except NotFound:
+        return ""
+
+
+def _tells(kept: StepList, store: Reader, run_id: str) -> bool:
+    """Whether this person, at this run, may know what the list is about, and what its page was asked for."""
+    return run_id not in blind_runs(store) and (may(*EXPORTERS) or not kept.names_people)
+
+
+def _page_of(kept: StepList) -> str:
+    return urlsplit(kept.back).path
 
 
 def _entries(kept: StepList, blind: Collection[str]) -> Sequence[Entry]:

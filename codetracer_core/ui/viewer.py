@@ -214,6 +214,8 @@ EXPOSES: Mapping[LabelSource, Exposure] = {
     "ground_truth": "ground_truth",
 }
 """What somebody is exposed to who sees labels of a source."""
+FEWEST_RUNS = 3
+"""Numbers of fewer runs are no summary: they tell what is said of each of them, and count as having been shown it."""
 
 
 def note_exposures(store: Store, annotator: str, seen: Iterable[tuple[str, Exposure]]) -> None:
@@ -224,6 +226,14 @@ def note_exposures(store: Store, annotator: str, seen: Iterable[tuple[str, Expos
     wanted = set(seen)
     for run_id, what in wanted:
         _sent(run_id, annotator).add(what)
+    put_on_record(store, annotator, wanted)
+
+
+def put_on_record(store: Store, annotator: str, seen: Iterable[tuple[str, Exposure]]) -> None:
+    """``note_exposures`` for a file that is written when somebody asks for it, where there is no session."""
+    if not annotator:
+        return
+    wanted = set(seen)
     client, now = f"shown-{uuid4()}", datetime.now(UTC)
     shown = [
         LabelEvent(

@@ -16,6 +16,8 @@ from codetracer_core.agreement.selection import Differ, OnsetsApart, Said
 from codetracer_core.projects import Project
 from codetracer_core.ratings import INCORRECT, Rater
 from codetracer_core.store import Store
+from codetracer_core.ui.agreement import Answer, Question
+from codetracer_core.ui.agreement_sections import files_of
 from codetracer_core.ui.agreement_tables import as_pick, as_selection, pair_matrix
 from tests.conftest import REPOSITORY
 from tests.store.factory import decide, make_label, make_run
@@ -172,6 +174,33 @@ def test_what_is_shown_of_a_run_goes_on_record_and_numbers_expose_nobody(store: 
     assert shown_to(store, "lea") == {("run-1", "peers")}
     page("lea", agreement_tab="Disagreements", agreement_with="models", agreement_scope="ann · a model (model)")
     assert shown_to(store, "lea") == {("run-1", "peers"), ("run-1", "model")}
+
+
+def test_numbers_of_one_run_are_labels_of_it_and_go_on_record(store: Path) -> None:
+    alone = page("lea", agreement_project="all runs", agreement_text="task of run-2")
+    assert "Numbers of so few runs tell what is said of each" in texts(alone)
+    assert shown_to(store, "lea") == {("run-2", "peers")}
+    assert "Numbers of so few runs" not in texts(page("lea"))
+
+
+@pytest.mark.parametrize("name", ["All numbers as JSON", "Runs as CSV"])
+def test_a_file_that_tells_of_single_runs_goes_on_record_when_it_is_written(store: Path, name: str) -> None:
+    page("lea", agreement_tab="Download")
+    assert shown_to(store, "lea") == set()
+    with Store.open(store) as opened:
+        question = Question("pilot", None, "blind", ("human",), "correct")
+        ratings = opened.ratings(project_id="pilot", blind=["run-3"])
+        answer = Answer(question, ratings, agreement(ratings), 1)
+        assert "run-1" in files_of(opened, answer, "lea")[name][1]()
+        assert opened.shown_to("lea") == {("run-1", "peers"), ("run-2", "peers")}
+
+
+def test_numbers_as_a_file_expose_nobody(store: Path) -> None:
+    with Store.open(store) as opened:
+        ratings = opened.ratings(project_id="pilot")
+        answer = Answer(Question("pilot", None, "blind", ("human",), "correct"), ratings, agreement(ratings), 0)
+        assert "alpha" in files_of(opened, answer, "lea")["Numbers as CSV"][1]()
+        assert opened.shown_to("lea") == set()
 
 
 def test_a_list_opens_the_viewer_with_labels_shown(store: Path) -> None:

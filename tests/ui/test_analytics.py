@@ -7,15 +7,21 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from codetracer_core.analytics import FIGURES
+from codetracer_core.models import GroundTruth
 from codetracer_core.store import Store
 from codetracer_core.ui.analytics import rows_selected
+from codetracer_core.ui.workspace import open_store
 from tests.conftest import REPOSITORY
-from tests.store.factory import decide, make_label, make_run
-from tests.ui.test_pages import workspace  # noqa: F401 - a fixture
+from tests.store.factory import NOON, decide, make_label, make_run
+from tests.ui.test_pages import sent, texts, workspace  # noqa: F401 - a fixture
 
 
-def page(figure: str = "") -> AppTest:
-    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=120).run()
+def page(figure: str = "", who: str = "", **query: str) -> AppTest:
+    app = AppTest.from_file(str(REPOSITORY / "app.py"), default_timeout=120)
+    app.session_state["annotator"] = who
+    app.run()
+    for name, value in query.items():
+        app.query_params[name] = value
     if figure:
         app.query_params["figure"] = figure
     app.switch_page(str(REPOSITORY / "pages" / "analytics.py"))
@@ -49,6 +55,36 @@ def test_the_labels_of_anybody_can_be_chosen(seeded: Path) -> None:
     assert choice.options == ["ground truth (0 runs)", "labels of peer-1 (1 run)", "labels of peer-2 (1 run)"]
     choice.set_value(choice.value.__class__("human", "peer-2")).run()
     assert not app.exception
+
+
+def test_who_only_labels_is_not_told_who_else_does(seeded: Path) -> None:
+    (seeded / "people.toml").write_text('[people]\npeer-1 = ["annotator"]\nlea = ["lead"]\n')
+    offered = {}
+    for who in ("peer-1", "lea"):
+        app = page("step_budget", who)
+        (choice,) = [box for box in app.selectbox if box.label == "Labels"]
+        offered[who] = choice.options
+    assert offered["peer-1"] == ["ground truth (0 runs)", "labels of peer-1 (1 run)"]
+    assert "labels of peer-2 (1 run)" in offered["lea"]
+
+
+def test_a_figure_of_one_run_is_a_label_of_it(seeded: Path) -> None:
+    with Store.open(seeded) as store:
+        truth = GroundTruth(annotator="bench", said_at=NOON, verdicts={2: "incorrect"})
+        runs = [make_run(f"more-{n}", 4, record={"benchmark": {"difficulty": "easy"}}) for n in range(3)]
+        store.add_runs(runs, decisions=[decide(run) for run in runs], ground_truth=[truth] * 3)
+    many = page("error_position", "lea")
+    assert [element.type for element in many.main if element.type == "plotly_chart"]
+    assert "analytics_runs" not in sent(many), "which runs hold errors is no number"
+    assert "3 runs. Click marks" in texts(many)
+    one = page("error_position", "lea", analytics_text="task of more-1")
+    assert "It goes on record that you have seen those of 1 run;" in texts(one)
+    assert not [element.type for element in one.main if element.type == "plotly_chart"]
+    assert open_store().shown_to("lea") == set()
+    next(button for button in one.button if button.label == "Show it").click().run()
+    assert not one.exception
+    assert [element.type for element in one.main if element.type == "plotly_chart"]
+    assert open_store().shown_to("lea") == {("more-1", "ground_truth")}
 
 
 @pytest.mark.parametrize(
