@@ -16,6 +16,7 @@ from codetracer_core.evaluation import Prediction, System, Truth
 from codetracer_core.predictions import read_predictions
 from codetracer_core.ratings import INCORRECT, UNCERTAIN, UNUSEFUL, Ratings
 from codetracer_core.store import DiagnosisSummary, Reader, RunSummary
+from codetracer_core.words import left_out_as_blind, number_of
 
 TruthSource = Literal["ground_truth", "adjudicated"]
 _DONE = ("complete", "partial")
@@ -98,7 +99,7 @@ def _excerpt(step: Mapping[str, object]) -> str:
 
 
 def _left_blind(count: int) -> tuple[str, ...]:
-    return (f"{count} run{'s' * (count != 1)} left out: you label them blind",) if count else ()
+    return (left_out_as_blind(count),) if count else ()
 
 
 def truth_from_store(
@@ -132,7 +133,7 @@ def truth_from_store(
     uncertain = int((ratings.codes == UNCERTAIN).sum())
     notes = _left_blind(sum(run_id in blind for run_id in runs))
     if uncertain:
-        notes += (f"{uncertain} step{'s' * (uncertain != 1)} labelled uncertain: not counted as incorrect",)
+        notes += (f"{number_of(uncertain, 'step')} labelled uncertain: not counted as incorrect",)
     return TruthRead(tuple(truth), notes=notes)
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from codetracer_core.words import number_of
+
 Array = NDArray[Any]
 Statistic = Callable[[Array], Array]
 """Sums of sufficient statistics, shape (…, k), to values, shape (…); NaN where they leave it undefined. It must not
@@ -117,7 +119,7 @@ def _estimated(statistic: Statistic, sums: Array, why: str, seed: int, draws: Ar
     if np.isnan(value):
         return Estimate.undefined(why, clusters)
     if clusters < FEWEST_CLUSTERS:
-        few = f"{clusters} cluster{'s' * (clusters != 1)}: an interval needs at least {FEWEST_CLUSTERS}"
+        few = f"{number_of(clusters, 'cluster')}: an interval needs at least {FEWEST_CLUSTERS}"
         return Estimate(value, clusters=clusters, why_no_interval=few)
     values = statistic(resampled(sums, seed) if draws is None else draws)
     defined = np.sort(values[~np.isnan(values)])

@@ -88,7 +88,7 @@ def test_a_workspace_tells_which_runs_of_a_manifest_are_misaligned_or_blind(stor
         ("bench-2", "run-2", True),
         ("elsewhere", "", False),
     ]
-    assert read.notes == ("1 run left out: you label them blind",)
+    assert read.notes == ("1 run is left out: you label it blind",)
 
 
 def test_a_row_that_several_runs_go_by_is_left_out_for_whoever_labels_one_of_them_blind(
@@ -126,7 +126,7 @@ def test_blind_runs_are_in_no_truth_and_no_system(store: Store) -> None:
     store.add_diagnosis(make_diagnosis(run_id="run-2"), [])
     read = truth_from_store(store, blind={"run-1", "run-4"})
     assert {run.traj_id for run in read.truth} == {"bench-2", "bench-3"}
-    assert read.notes == ("2 runs left out: you label them blind",)
+    assert read.notes == ("2 runs are left out: you label them blind",)
     (said,) = systems_from_store(store, truth_from_store(store).truth, blind={"run-1"}).systems[0].repetitions
     assert said.keys() == {"bench-2"}
 

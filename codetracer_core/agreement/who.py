@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from codetracer_core.ratings import Rater
+from codetracer_core.words import number_of
 
 _AUTHORITY = {"ground_truth": 2, "adjudicated": 1}
 
@@ -48,9 +49,7 @@ def headline_raters(raters: Sequence[Rater]) -> tuple[tuple[int, ...], str]:
     several = any(raters[at].pass_number is not None for at in people)
     passes = ", each with the first of their passes that is here" if several else ""
     left = len(raters) - sum(rater.source == "human" for rater in raters)
-    others = (
-        f"; {left} other rater{'s' * (left != 1)} (models, ground truth, adjudicated) only in pairs" if left else ""
-    )
+    others = f"; {number_of(left, 'other rater')} (models, ground truth, adjudicated) only in pairs" if left else ""
     return people, f"over the {len(people)} people{passes}{others}"
 
 

@@ -18,7 +18,6 @@ from codetracer_core.analytics.figure import (
     keep_labelled,
     left_out,
     nothing,
-    number_of,
     places,
     run_places,
     share,
@@ -26,6 +25,7 @@ from codetracer_core.analytics.figure import (
     without_labels,
 )
 from codetracer_core.analytics.frames import KINDS, OUTCOMES, VERDICTS, Frames, names_in
+from codetracer_core.words import number_of
 
 MOST_STRIPS = 120
 """So many runs can be told apart in one figure."""

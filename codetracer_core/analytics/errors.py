@@ -17,13 +17,13 @@ from codetracer_core.analytics.figure import (
     keep_labelled,
     left_out,
     nothing,
-    number_of,
     places,
     run_places,
     share,
 )
 from codetracer_core.analytics.frames import Frames
 from codetracer_core.intervals import Array, estimate, ratio, resampled
+from codetracer_core.words import number_of
 
 TENTHS = 10
 RANGES: tuple[tuple[int, float], ...] = ((1, 5), (6, 10), (11, 20), (21, 40), (41, 80), (81, np.inf))

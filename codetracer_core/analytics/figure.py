@@ -9,6 +9,7 @@ import pandas as pd
 
 from codetracer_core.analytics.frames import Frames, names_in
 from codetracer_core.intervals import SEED, Array, Estimate, quotient, summed
+from codetracer_core.words import number_of
 
 Group = Literal["model", "agent", "agent_model", "outcome", "category", "difficulty", "collection", "all"]
 """What runs are told apart by. "agent_model": agent and model together; "all": nothing."""
@@ -82,11 +83,6 @@ def run_places(frames: Frames, first: "pd.Series[int]", row: int) -> list[tuple[
     """The first step that a row counts of each run (by the number of the run) as places."""
     ids = frames.runs["run_id"].to_numpy()[first.index.to_numpy(dtype=np.int64)]
     return [(row, str(run_id), float(step)) for run_id, step in zip(ids, first.to_numpy(), strict=True)]
-
-
-def number_of(count: int, thing: str) -> str:
-    """ "1 run", "2,000 runs"."""
-    return f"{count:,} {thing}{'s' * (count != 1)}"
 
 
 MOST_GROUPS = 12

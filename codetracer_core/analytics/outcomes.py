@@ -16,12 +16,12 @@ from codetracer_core.analytics.figure import (
     keep_known_outcomes,
     left_out,
     nothing,
-    number_of,
     places,
     share,
 )
 from codetracer_core.analytics.frames import Frames
 from codetracer_core.intervals import Array, difference, estimate, quotient, ratio, resampled
+from codetracer_core.words import number_of
 
 _NO_OUTCOME = "Of none of these runs it is known whether it solved its task."
 _MOST_BUDGETS = 40

@@ -7,6 +7,7 @@ import typer
 
 from codetracer_core.cli import terminal
 from codetracer_core.cli.options import AsJson, Workspace, listed, place_of
+from codetracer_core.words import number_of
 
 if TYPE_CHECKING:
     from codetracer_core.agreement import Agreement
@@ -114,7 +115,7 @@ def _print(found: "Agreement") -> None:
         terminal.print_line("There are no two raters to compare: labels count when their run is submitted.")
         return
     terminal.print_line(
-        f"95 % intervals: {found.replicates:,} draws of {terminal.counted(found.clusters, found.clustered_by)},"
+        f"95 % intervals: {found.replicates:,} draws of {number_of(found.clusters, found.clustered_by)},"
         f" seed {found.seed}; ~ marks those of fewer than {FEW_CLUSTERS} {found.clustered_by}s, which may be too narrow"
     )
     headline = found.headline

@@ -26,6 +26,7 @@ from codetracer_core.cli.options import (
     setup_of,
 )
 from codetracer_core.errors import CodeTracerError, in_words
+from codetracer_core.words import number_of
 
 if TYPE_CHECKING:
     from codetracer_core.config import Config
@@ -218,7 +219,7 @@ def _taken_in(run_ids: Sequence[str], place: Path) -> list[str]:
             break
         time.sleep(0.5)
     if missing := len(set(run_ids)) - len(there):
-        words = f"{terminal.counted(missing, 'run')} wait in the inbox for the dashboard, and are left out this time"
+        words = f"{number_of(missing, 'run')} wait in the inbox for the dashboard, and are left out this time"
         terminal.print_line(words, err=True)
     return [run_id for run_id in run_ids if run_id in there]
 

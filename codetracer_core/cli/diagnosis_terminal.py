@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from codetracer_core.cli.terminal import counted, harmless, one_line, print_line
+from codetracer_core.cli.terminal import harmless, one_line, print_line
+from codetracer_core.words import number_of
 
 if TYPE_CHECKING:
     from codetracer_core.diagnosing import BatchReport, BatchRow
@@ -27,7 +28,7 @@ def print_diagnosis(diagnosis: "Diagnosis", run: str) -> None:
     from codetracer_core.diagnosis_models import HEURISTIC
 
     settings = diagnosis.settings
-    how = f"{settings.strategy}, {counted(settings.samples, 'sample')}"
+    how = f"{settings.strategy}, {number_of(settings.samples, 'sample')}"
     _headed("Diagnosis of", run)
     _headed("by", HEURISTIC if diagnosis.model == HEURISTIC else f"{diagnosis.model} ({how})")
     _headed("status", ": ".join(filter(None, (diagnosis.status, diagnosis.status_reason))))
@@ -51,13 +52,15 @@ def print_diagnosis(diagnosis: "Diagnosis", run: str) -> None:
     )
     typer.echo("")
     steps = max((stage.end_step_id for stage in diagnosis.stages), default=None)
-    read = counted(len(diagnosis.read_steps), "step") + (f" of {steps}" if steps else "")
+    read = number_of(len(diagnosis.read_steps), "step") + (f" of {steps}" if steps else "")
     check = diagnosis.evidence
-    told = [counted(check.quotes, "quote")]
+    told = [number_of(check.quotes, "quote")]
     told += [f"{check.unsupported} not found"] if check.unsupported else []
-    told += [f"{counted(check.unread, 'label')} refused on steps never read"] if check.unread else []
-    told += [f"{counted(check.unknown_steps, 'statement')} on steps that are not there"] if check.unknown_steps else []
-    told += [f"{counted(check.asked_again, 'answer')} sent back"] if check.asked_again else []
+    told += [f"{number_of(check.unread, 'label')} refused on steps never read"] if check.unread else []
+    told += (
+        [f"{number_of(check.unknown_steps, 'statement')} on steps that are not there"] if check.unknown_steps else []
+    )
+    told += [f"{number_of(check.asked_again, 'answer')} sent back"] if check.asked_again else []
     _headed("read", read)
     _headed("evidence", ", ".join(told))
     _headed("used", f"{usage_in_words(diagnosis.total_usage)}, {diagnosis.duration_seconds:.1f} s")
@@ -140,22 +143,22 @@ def usage_in_words(usage: "CallUsage") -> str:
     about = "about " if usage.estimated else ""
     tokens = f"{about}{usage.prompt_tokens:,} prompt and {usage.completion_tokens:,} completion tokens"
     cost = "cost unknown" if usage.cost_usd is None else f"{usage.cost_usd:.4f} USD"
-    return f"{counted(usage.calls, 'call')}, {tokens}, {cost}"
+    return f"{number_of(usage.calls, 'call')}, {tokens}, {cost}"
 
 
 def print_plan(plan: Mapping[str, Any]) -> None:
     """What a diagnosis would do. ``plan`` as ``cli.diagnosis`` makes it."""
-    _headed("Dry run of", f"{plan['run_id']} ({counted(plan['steps'], 'step')})")
+    _headed("Dry run of", f"{plan['run_id']} ({number_of(plan['steps'], 'step')})")
     _headed("by", plan["model"])
     if plan["estimate"] is None:
         _headed("would use", "no model: offline rules cost nothing")
         return
     _model_and_limits(plan)
-    _headed("memory", counted(plan["insights"], "insight"))
+    _headed("memory", number_of(plan["insights"], "insight"))
     first = plan["first_request"]
     if first:
         size = f"{first['characters']:,} characters, about {first['tokens']:,} tokens with {first['tools']} tools"
-        _headed("sends first", f"{counted(first['messages'], 'message')}: {size}")
+        _headed("sends first", f"{number_of(first['messages'], 'message')}: {size}")
     _would_use(**plan["estimate"])
     versions = ", ".join(f"{name} {version}" for name, version in plan["prompt_versions"].items())
     _section("Prompts and their versions", [(1, versions)])
@@ -166,7 +169,7 @@ def _model_and_limits(plan: Mapping[str, Any]) -> None:
     told = f"{price['prompt']:g} and {price['completion']:g} USD per million tokens" if price else "price unknown"
     _headed("window", f"{plan['context_tokens']:,} tokens; {told}")
     settings = plan["settings"]
-    _headed("how", f"{settings['strategy']}, {counted(settings['samples'], 'sample')}")
+    _headed("how", f"{settings['strategy']}, {number_of(settings['samples'], 'sample')}")
     _headed("limits", f"{settings['cost_limit_usd']:.2f} USD, {settings['max_turns']} calls per sample")
 
 
@@ -178,7 +181,7 @@ def _would_use(*, notes: Sequence[str], **estimate: Any) -> None:
 
 def print_batch_plan(plan: Mapping[str, Any]) -> None:
     """What a batch would use. ``plan`` as ``cli.batches`` makes it."""
-    _headed("Dry run of", counted(plan["runs"], "run"))
+    _headed("Dry run of", number_of(plan["runs"], "run"))
     _headed("by", plan["model"])
     if plan["estimate"] is None:
         _headed("would use", "no model: offline rules cost nothing")
@@ -201,9 +204,9 @@ def print_batch(report: "BatchReport", output: Path | None) -> None:
     _headed("used", usage_in_words(report.usage))
     left = Counter(row.reason for row in report.rows if row.status in ("not started", "cancelled") and row.reason)
     for reason, count in left.items():
-        _headed("left", f"{counted(count, 'run')}: {reason}")
+        _headed("left", f"{number_of(count, 'run')}: {reason}")
     if report.learned.admitted:
-        _headed("learned", counted(len(report.learned.admitted), "insight"))
+        _headed("learned", number_of(len(report.learned.admitted), "insight"))
     if output is not None:
         _headed("written to", str(output))
     for note in report.notes:
@@ -267,7 +270,7 @@ def _in_short(usage: "CallUsage") -> str:
     if not usage.calls:
         return ""
     cost = "cost unknown" if usage.cost_usd is None else f"{usage.cost_usd:.4f} USD"
-    return f"{counted(usage.calls, 'call')}, {usage.prompt_tokens + usage.completion_tokens:,} tokens, {cost}"
+    return f"{number_of(usage.calls, 'call')}, {usage.prompt_tokens + usage.completion_tokens:,} tokens, {cost}"
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from codetracer_core.cli.terminal import (
-    counted,
     harmless,
     interval_words,
     one_line,
@@ -24,6 +23,7 @@ from codetracer_core.evaluation import (
     warnings_by_convention,
 )
 from codetracer_core.intervals import FEW_CLUSTERS, LEVEL, REPLICATES
+from codetracer_core.words import number_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,8 +52,8 @@ def print_evaluation(
         console = Console(highlight=False, width=_WIDE)
     rows = found.rows
     print_line(
-        f"{counted(len(rows.truth), 'run')}, {int((rows.expected > 0).sum()):,} with errors; "
-        f"{counted(int(rows.lengths.sum()), 'step')}, {int(rows.expected.sum()):,} incorrect. "
+        f"{number_of(len(rows.truth), 'run')}, {int((rows.expected > 0).sum()):,} with errors; "
+        f"{number_of(int(rows.lengths.sum()), 'step')}, {int(rows.expected.sum()):,} incorrect. "
         f"Intervals: {LEVEL:.0%}, {REPLICATES:,} replicates over {rows.clustered_by}s, seed {found.seed}; "
         f"~ marks those of fewer than {FEW_CLUSTERS} {rows.clustered_by}s, which may be too narrow. "
         f"A run without an answer is {'a miss' if found.missing == 'miss' else 'left out'}."
@@ -78,11 +78,11 @@ def print_evaluation(
 def _leaderboard(console: "Console", found: Evaluation, name: str) -> None:
     convention = CONVENTIONS[name]
     some = found.entries[0].scores[name]
-    left_out = " ".join(f"{counted(one.runs, 'run')} left out: {one.why}." for one in some.left_out)
+    left_out = " ".join(f"{number_of(one.runs, 'run')} left out: {one.why}." for one in some.left_out)
     print_line(f"\n{convention.title} [{name}]\n{convention.definition} {convention.failed}")
-    of_tasks = f" of {counted(some.clusters, 'task')}" if found.rows.clustered_by == "task" else ""
+    of_tasks = f" of {number_of(some.clusters, 'task')}" if found.rows.clustered_by == "task" else ""
     no_interval = f"No interval: {some.f1.why_no_interval}." if some.f1.why_no_interval else ""
-    print_line(" ".join(filter(None, (f"{counted(some.runs, 'run')}{of_tasks}.", left_out, no_interval))))
+    print_line(" ".join(filter(None, (f"{number_of(some.runs, 'run')}{of_tasks}.", left_out, no_interval))))
     systems = {_name(entry) for entry in found.given}
     rows = []
     for entry in found.ranked(name):
@@ -173,7 +173,7 @@ def _repeats(console: "Console", found: Evaluation, conventions: Sequence[str]) 
 def _comparison(console: "Console", found: Evaluation, pair: tuple[str, str], conventions: Sequence[str]) -> None:
     compared = compare_systems(found, *pair)
     ours, theirs = (_name(found.entry(name)) for name in pair)
-    print_line(f"\n{ours} minus {theirs}, on the same {counted(compared.runs, 'run')}")
+    print_line(f"\n{ours} minus {theirs}, on the same {number_of(compared.runs, 'run')}")
     rows = []
     for name in conventions:
         one = compared.differences[name]

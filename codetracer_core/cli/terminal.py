@@ -148,11 +148,6 @@ def print_step(view: "RunView", step: "Step") -> None:
     typer.echo("")
 
 
-def counted(count: int, thing: str) -> str:
-    """``counted(2, "call")`` is "2 calls"."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
 def value_words(found: "Estimate", *, signed: bool = False) -> str:
     """A number to three digits, or "undefined"."""
     return "undefined" if found.value is None else f"{found.value:+.3f}" if signed else f"{found.value:.3f}"

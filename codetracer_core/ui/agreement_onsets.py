@@ -10,6 +10,7 @@ from codetracer_core.ratings import INCORRECT, UNUSEFUL
 from codetracer_core.ui.agreement_tables import MOST_RUNS, Table, as_pick, count
 from codetracer_core.ui.links import step_address
 from codetracer_core.ui.tables import Cell, Column, Row, estimate_cell
+from codetracer_core.words import number_of
 
 
 def detection(scope: Scope) -> list[list[Cell]]:
@@ -41,7 +42,7 @@ def within_table(scope: Scope) -> Table:
     ]
     rows = []
     for within in scope.onset.within:
-        name = "the same step" if not within.k else f"at most {within.k} step{'s' * (within.k > 1)} apart"
+        name = "the same step" if not within.k else f"at most {number_of(within.k, 'step')} apart"
         cells = {
             "k": Cell(name, value=float(within.k), pick=_near(scope, within.k)),
             "share": estimate_cell(within.share),

@@ -43,6 +43,7 @@ from codetracer_core.ui.agreement_tables import (
 from codetracer_core.ui.identity import person
 from codetracer_core.ui.tables import UNDEFINED, matrix, number, show_table
 from codetracer_core.ui.viewer import put_on_record
+from codetracer_core.words import left_out_as_blind
 
 
 def counted_in(answer: Answer) -> None:
@@ -58,8 +59,7 @@ def counted_in(answer: Answer) -> None:
     words += [f"Left out: {left.steps:,} steps in {left.runs:,} runs, {left.why}." for left in found.left_out]
     st.caption(" ".join(words))
     if answer.left_out:
-        runs = "1 run is" if answer.left_out == 1 else f"{answer.left_out:,} runs are"
-        st.text(f"{runs} left out: you label {'it' if answer.left_out == 1 else 'them'} blind.")
+        st.text(f"{left_out_as_blind(answer.left_out)}.")
 
 
 def nothing_to_compare(answer: Answer) -> None:

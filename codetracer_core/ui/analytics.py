@@ -17,7 +17,6 @@ from codetracer_core.analytics import (
     data_of,
     figure_named,
     named,
-    number_of,
 )
 from codetracer_core.export import frame_as_csv
 from codetracer_core.figures import as_html, draw
@@ -32,6 +31,7 @@ from codetracer_core.ui.run_filters import run_filters
 from codetracer_core.ui.step_lists import keep_list
 from codetracer_core.ui.tables import Cell, Column, Row, show_table
 from codetracer_core.ui.viewer import EXPOSES, FEWEST_RUNS, note_exposures
+from codetracer_core.words import left_out_as_blind, number_of
 
 MOST_LISTED = 500
 """So many runs are listed below a figure; the page says if there are more."""
@@ -147,11 +147,7 @@ def _data(
 def _left_out_as_blind(blind: Collection[str], chosen: Sequence[str] | None) -> None:
     count = len(blind if chosen is None else set(blind) & set(chosen))
     if count:
-        st.text(
-            "1 run is left out: you label it blind."
-            if count == 1
-            else f"{count:,} runs are left out: you label them blind."
-        )
+        st.text(f"{left_out_as_blind(count)}.")
 
 
 def _notes(data: FigureData) -> None:

@@ -17,6 +17,7 @@ from codetracer_core.diagnosis_models import (
     by_stage,
 )
 from codetracer_core.tree import TraceTree
+from codetracer_core.words import number_of
 
 STRATEGY_WORDS: Mapping[Strategy, str] = {
     "agent": "agent",
@@ -169,16 +170,16 @@ def duration_words(seconds: float) -> str:
 
 def evidence_words(check: EvidenceCheck) -> str:
     """What the check of the evidence came to, as one sentence."""
-    looked_up = _counted(check.quotes, "quote") + " looked up in the run"
+    looked_up = number_of(check.quotes, "quote") + " looked up in the run"
     parts = [f"{looked_up}, {'all' if not check.unsupported else check.quotes - check.unsupported} found"]
     if not check.quotes:
         parts = ["No quote was given"]
     if check.unread:
-        parts.append(f"{_counted(check.unread, 'label')} refused: the step was never read")
+        parts.append(f"{number_of(check.unread, 'label')} refused: the step was never read")
     if check.unknown_steps:
-        parts.append(f"{_counted(check.unknown_steps, 'statement')} on steps that the run does not have")
+        parts.append(f"{number_of(check.unknown_steps, 'statement')} on steps that the run does not have")
     if check.asked_again:
-        parts.append(f"asked again {_counted(check.asked_again, 'time')}")
+        parts.append(f"asked again {number_of(check.asked_again, 'time')}")
     return " · ".join(parts)
 
 
@@ -188,11 +189,7 @@ def agreement_words(newer: Diagnosis, older: Diagnosis) -> str:
     before = {finding.step_id: finding.verdict for finding in older.accepted}
     labelled = now.keys() | before.keys()
     same = sum(now.get(step) == before.get(step) for step in labelled)
-    return f"same on {same} of {_counted(len(labelled), 'labelled step')}" if labelled else ""
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+    return f"same on {same} of {number_of(len(labelled), 'labelled step')}" if labelled else ""
 
 
 def finding_data(finding: StepFinding) -> dict[str, Any]:

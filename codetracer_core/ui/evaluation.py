@@ -9,14 +9,10 @@ import streamlit as st
 from codetracer_core.evaluation import CONVENTIONS, Convention, Entry, Evaluation, Score
 from codetracer_core.intervals import FEW_CLUSTERS, REPLICATES, Estimate
 from codetracer_core.ui.tables import Cell, Column, Row, Tone, estimate_cell, number, show_table
+from codetracer_core.words import number_of
 
 DIGITS = 3
 """Published scores of one benchmark differ in the third."""
-
-
-def counted(count: float, word: str, *, many: str = "") -> str:
-    """ "1 run", "2 runs", "2.5 runs"."""
-    return f"{number(count, digits=0 if count == int(count) else 1)} {word if count == 1 else many or f'{word}s'}"
 
 
 def what_is_judged(evaluation: Evaluation) -> None:
@@ -24,10 +20,12 @@ def what_is_judged(evaluation: Evaluation) -> None:
     rows = evaluation.rows
     positive = int((rows.expected > 0).sum())
     words = [
-        counted(len(rows.truth), "run"),
-        counted(int(rows.lengths.sum()), "step"),
-        f"{counted(positive, 'run')} with {counted(int(rows.expected.sum()), 'incorrect step')}",
-        counted(len(set(rows.clusters.tolist())), "task") if rows.clustered_by == "task" else "no two runs of one task",
+        number_of(len(rows.truth), "run"),
+        number_of(int(rows.lengths.sum()), "step"),
+        f"{number_of(positive, 'run')} with {number_of(int(rows.expected.sum()), 'incorrect step')}",
+        number_of(len(set(rows.clusters.tolist())), "task")
+        if rows.clustered_by == "task"
+        else "no two runs of one task",
     ]
     st.caption(" · ".join(words))
 
@@ -63,7 +61,7 @@ def left_out_words(scores: Sequence[Score]) -> list[str]:
     """What the numbers of a convention leave out, where it is the same for all of them."""
     if not scores or any(score.left_out != scores[0].left_out for score in scores):
         return []
-    return [f"Left out: {counted(part.runs, 'run')} ({part.why})." for part in scores[0].left_out]
+    return [f"Left out: {number_of(part.runs, 'run')} ({part.why})." for part in scores[0].left_out]
 
 
 def _columns(convention: Convention) -> list[Column]:
@@ -154,8 +152,8 @@ def _note(entry: Entry, score: Score) -> str:
     before = f"{entry.title}: " if entry.of else ""
     words = [f"{before}{found} of {number(score.expected, digits=0)} incorrect steps are found by {named} accusations"]
     if entry.kind == "system":
-        words.append(f"{counted(entry.repetitions, 'repetition')} pooled")
-    words += [f"left out: {counted(part.runs, 'run')}, {part.why}" for part in score.left_out]
+        words.append(f"{number_of(entry.repetitions, 'repetition')} pooled")
+    words += [f"left out: {number_of(part.runs, 'run')}, {part.why}" for part in score.left_out]
     return "; ".join(words) + "."
 
 

@@ -8,6 +8,7 @@ from codetracer_core.evaluating import StepTexts
 from codetracer_core.evaluation import Caveat, warnings
 from codetracer_core.ui.evaluation_data import Asked, judged
 from codetracer_core.ui.workspace import open_store
+from codetracer_core.words import number_of
 
 
 def show_caveats(found: Sequence[Caveat]) -> None:
@@ -15,7 +16,7 @@ def show_caveats(found: Sequence[Caveat]) -> None:
     if not found:
         return
     count = len(found)
-    title = f"Before these numbers are believed: {count} thing{'s' * (count != 1)} to know"
+    title = f"Before these numbers are believed: {number_of(count, 'thing')} to know"
     with st.expander(title, expanded=True):
         for one in found:
             st.text(f"{one.text}\nWhy this matters: {one.why}")

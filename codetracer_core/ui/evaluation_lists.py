@@ -12,7 +12,6 @@ from codetracer_core.errors import CodeTracerError
 from codetracer_core.evaluation import Entry, Evaluation, Finding, false_accusations, misses
 from codetracer_core.models import Exposure
 from codetracer_core.store import Store
-from codetracer_core.ui.evaluation import counted
 from codetracer_core.ui.evaluation_data import Asked, Read, computed
 from codetracer_core.ui.identity import person
 from codetracer_core.ui.links import step_address
@@ -20,6 +19,7 @@ from codetracer_core.ui.step_lists import keep_list
 from codetracer_core.ui.tables import Cell, Column, Row, show_table
 from codetracer_core.ui.viewer import note_exposures
 from codetracer_core.ui.workspace import open_store
+from codetracer_core.words import number_of
 
 ON_A_PAGE = 50
 LONGEST_TEXT = 300
@@ -88,10 +88,10 @@ def _say(kind: str, found: Sequence[Finding], first: int, shown: int) -> None:
         "incorrect steps that it did not name" if kind == "Misses" else "steps that it names and that are not incorrect"
     )
     words = [
-        f"{len(found):,} {what} in at least one answer, of {counted(runs, 'run')}"
+        f"{len(found):,} {what} in at least one answer, of {number_of(runs, 'run')}"
         + (f"; {first + 1:,} to {first + shown:,} are shown." if len(found) > shown else "."),
-        f"{counted(elsewhere, 'run')} of these {'is' if elsewhere == 1 else 'are'} not in this workspace: there is no "
-        "link, and only the text that the manifest has."
+        f"{number_of(elsewhere, 'run')} of these {'is' if elsewhere == 1 else 'are'} not in this workspace: there is "
+        "no link, and only the text that the manifest has."
         if elsewhere
         else "",
         "Links open the step with the labels that the workspace has, and lead on to the next one of the list.",

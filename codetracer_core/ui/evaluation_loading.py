@@ -13,6 +13,7 @@ from codetracer_core.evaluation_files import MOST_BYTES, FileKind, Kept, keep_fi
 from codetracer_core.store import Store
 from codetracer_core.ui.identity import person, require
 from codetracer_core.ui.importing import kept
+from codetracer_core.words import number_of
 
 _UPLOADS: dict[FileKind, list[str]] = {"manifest": ["jsonl", "parquet"], "predictions": ["jsonl", "zip"]}
 
@@ -91,9 +92,7 @@ def _load(
         file = Path(error.path).name
         st.text(": ".join(part for part in (file, error.place, in_words(error.reason, error.remedy)) if part))
         return
-    what = (
-        "manifest" if kind == "manifest" else f"predictions, {len(made.paths)} repetition{'s' * (len(made.paths) != 1)}"
-    )
+    what = "manifest" if kind == "manifest" else f"predictions, {number_of(len(made.paths), 'repetition')}"
     st.session_state["evaluation_done"] = (
         f"{made.name} ({what}) can be chosen above, by everybody who sees this page; here it is chosen already."
     )

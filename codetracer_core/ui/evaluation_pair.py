@@ -7,13 +7,14 @@ import streamlit as st
 from codetracer_core.evaluation import CONVENTIONS, Comparison, Evaluation, compare_systems
 from codetracer_core.intervals import Estimate
 from codetracer_core.store import Store
-from codetracer_core.ui.evaluation import counted, entry_title, score_cell
+from codetracer_core.ui.evaluation import entry_title, score_cell
 from codetracer_core.ui.evaluation_data import Asked, computed
 from codetracer_core.ui.evaluation_lists import run_title, seen_of, walked
 from codetracer_core.ui.identity import person
 from codetracer_core.ui.links import step_address
 from codetracer_core.ui.tables import Cell, Column, Row, number, show_table
 from codetracer_core.ui.viewer import note_exposures
+from codetracer_core.words import number_of
 
 MOST_RUNS = 50
 """Runs on which two systems differ that are listed: they count as shown to whoever reads the list."""
@@ -36,7 +37,10 @@ def two_systems(store: Store, asked: Asked, evaluation: Evaluation, convention: 
     st.caption(
         "Differences are first minus second, on the same runs: both are drawn together in each sample, so that what "
         "makes a run hard for both cancels out."
-        + (f" {counted(found.left_out, 'run')} that only one of them was asked about: left out." * bool(found.left_out))
+        + (
+            f" {number_of(found.left_out, 'run')} that only one of them was asked about: left out."
+            * bool(found.left_out)
+        )
     )
     show_table("differences", _COLUMNS, _rows(found))
     st.caption("Many conventions are many chances to differ by luck: decide beforehand by which one you judge.")

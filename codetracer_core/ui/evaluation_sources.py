@@ -12,6 +12,7 @@ import streamlit as st
 
 from codetracer_core.evaluation_files import FileKind, Kept, kept_files
 from codetracer_core.store import Store
+from codetracer_core.words import number_of
 from codetracer_core.workflow import sample_data_root
 
 TruthKind = Literal["ground_truth", "adjudicated", "manifest"]
@@ -69,7 +70,7 @@ def _of_manifest(name: str) -> str:
 def system_sources(store: Store, authors: Mapping[str, int]) -> dict[str, SystemSource]:
     """What can be judged, by its label; ``authors`` of stored diagnoses with how many runs each has."""
     found = [
-        SystemSource(f"{author} (stored diagnoses of {runs:,} run{'s' * (runs != 1)})", author)
+        SystemSource(f"{author} (stored diagnoses of {number_of(runs, 'run')})", author)
         for author, runs in sorted(authors.items())
     ]
     found += [_loaded(one) for one in kept_files(store.workspace, "predictions")]
@@ -78,7 +79,7 @@ def system_sources(store: Store, authors: Mapping[str, int]) -> dict[str, System
 
 def _loaded(one: Kept) -> SystemSource:
     count = len(one.paths)
-    return SystemSource(f"{one.name} (loaded, {count} repetition{'s' * (count != 1)})", one.name, one.paths, one.digest)
+    return SystemSource(f"{one.name} (loaded, {number_of(count, 'repetition')})", one.name, one.paths, one.digest)
 
 
 def sample_systems() -> list[SystemSource]:

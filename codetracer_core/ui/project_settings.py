@@ -19,6 +19,7 @@ from codetracer_core.store import RunSummary, Store
 from codetracer_core.ui import components
 from codetracer_core.ui.identity import blind_runs, people, person, require
 from codetracer_core.ui.settings import changing
+from codetracer_core.words import number_of
 
 _NEW = "a new project"
 _ORDERS: dict[Order, str] = {
@@ -60,7 +61,7 @@ def _new_project(store: Store) -> None:
         title = st.text_input("Title (optional)", max_chars=200, key="new_title")
     found = _filtered(store, "new")
     given = _fields(None)
-    if st.button(f"Create the project with {_count(len(found), 'run')}", type="primary", disabled=not found):
+    if st.button(f"Create the project with {number_of(len(found), 'run')}", type="primary", disabled=not found):
         with changing("The project is made."):
             require("lead")
             run_ids = [run.run_id for run in found]
@@ -98,7 +99,7 @@ def _filtered(store: Store, key: str) -> list[RunSummary]:
         has_ground_truth=_TRUTH[truth],
         text=text.strip(),
     )
-    st.text(f"{len(found):,} of {_count(len(everything), 'run')} match")
+    st.text(f"{len(found):,} of {number_of(len(everything), 'run')} match")
     with st.expander("Which ones"):
         names = ("run_id", "task", "agent", "model", "outcome", "step_count", "collection")
         rows = [{name: getattr(run, name) for name in names} for run in found]
@@ -204,10 +205,10 @@ def _guidelines(store: Store, project: Project) -> None:
 def _runs(store: Store, status: ProjectStatus) -> None:
     project_id = status.project.project_id
     there = {run.run_id for run in status.runs}
-    st.text(f"{_count(len(there), 'run')} in the project. Runs are added, never taken out.")
+    st.text(f"{number_of(len(there), 'run')} in the project. Runs are added, never taken out.")
     found = _filtered(store, f"{project_id}_add")
     new = [run.run_id for run in found if run.run_id not in there]
-    if st.button(f"Add {_count(len(new), 'run')}", disabled=not new):
+    if st.button(f"Add {number_of(len(new), 'run')}", disabled=not new):
         with changing("The runs are added."):
             require("lead")
             store.add_project_runs(project_id, new)
@@ -218,8 +219,8 @@ def _runs(store: Store, status: ProjectStatus) -> None:
 
 def _summary(status: ProjectStatus) -> None:
     words = [
-        f"{status.finished_runs} of {_count(len(status.runs), 'run')} finished",
-        f"{_count(status.missing_submissions, 'submission')} missing",
+        f"{status.finished_runs} of {number_of(len(status.runs), 'run')} finished",
+        f"{number_of(status.missing_submissions, 'submission')} missing",
         f"{status.unassigned_places} of them given to nobody",
         "open" if status.project.is_open else "closed",
     ]
@@ -303,7 +304,3 @@ def _table_of_runs(status: ProjectStatus, blind: Collection[str]) -> pd.DataFram
 
 def _title(state: State) -> str:
     return state.replace("_", " ").capitalize()
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

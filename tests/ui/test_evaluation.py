@@ -206,7 +206,7 @@ def test_runs_that_somebody_labels_blind_are_in_no_number_of_theirs(place: Path,
         blind_positive = positive - (1 if positive == 3 else 2)
         assert rows(blind, "leaderboard")["mine"]["answers"].startswith(f"{blind_positive}, ")
         assert rows(blind, "leaderboard")["mine"]["f1"] == "0.000"
-        assert "2 runs left out: you label them blind." in texts(blind)
+        assert "2 runs are left out: you label them blind." in texts(blind)
         assert "label them blind" not in texts(before)
         assert any(caption.value.startswith(f"{runs} runs · ") for caption in before.caption)
 
