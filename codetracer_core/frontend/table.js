@@ -14,11 +14,24 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let table = tables.get(parentElement);
   if (!table) tables.set(parentElement, (table = createNumbers(parentElement)));
   table.tell = setTriggerValue;
+  window.codetracerPassesHalfWay ??= passHalfWay();
   table.receive(data);
   return () => {
     table.destroy();
     tables.delete(parentElement);
   };
+}
+
+/** Streamlit goes from one page to another in two entries of the history: first the new query at the old page, then the
+ * new page. Whoever goes back from a step of a list passes the entry half-way, to the page as they left it. */
+function passHalfWay() {
+  const pass = (event) => {
+    if (location.pathname.endsWith("/trajectory") || !new URLSearchParams(location.search).has("list")) return;
+    event.stopImmediatePropagation(); // Streamlit would draw the old page with the step's query
+    history.back();
+  };
+  addEventListener("popstate", pass, { capture: true });
+  return pass;
 }
 
 function createNumbers(root) {

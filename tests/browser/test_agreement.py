@@ -61,6 +61,10 @@ def test_a_cell_leads_to_its_steps_with_both_labels_shown_and_back(browser: Brow
     expect(dialog).to_contain_text("2 steps in 2 runs")
     dialog.get_by_role("link", name="task of three").click()
     see_step(page, 6)
+    page.go_back()  # to the page as it was left, past the history's entry half-way
+    expect(dialog).to_contain_text("2 steps in 2 runs")
+    dialog.get_by_role("link", name="task of three").click()
+    see_step(page, 6)
     expect(page.get_by_role("toolbar", name="List of steps")).to_contain_text("2 of 2")
     others = page.get_by_role("region", name="What others say")
     expect(others).to_contain_text("They differ")
