@@ -11,12 +11,12 @@ from pydantic import ValidationError
 from codetracer_core.benchmark import validation_in_words
 from codetracer_core.errors import CodeTracerError, NotFound
 from codetracer_core.export import events_as_jsonl, events_as_parquet, folder_name, verdicts_as_csv
+from codetracer_core.exporting import POSITIVE, manifest_line, stage_labels_file
 from codetracer_core.models import LabelEvent
 from codetracer_core.people import LABELLERS, read_people
 from codetracer_core.projects import DONE, OPEN, Assignment, Project, State
 from codetracer_core.stage_labels import LABELS_FILE
 from codetracer_core.store import Reader, Store, StoredEvent
-from codetracer_core.workflow import POSITIVE, manifest_line, stage_labels_file
 
 # --- settings -----------------------------------------------------------------------------------------------
 

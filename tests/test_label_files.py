@@ -16,20 +16,13 @@ from hypothesis import strategies as st
 
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.export import folder_name, plain_cell, verdicts_as_csv
+from codetracer_core.exporting import export_events, export_labels, export_stage_labels, write_bytes, write_text
 from codetracer_core.importing import import_runs
 from codetracer_core.label_files import LabelFile, Unsaid, read_labels
+from codetracer_core.label_importing import LabelReport, import_labels
 from codetracer_core.models import LabelEvent, LabelSource, hash_of_quote
 from codetracer_core.stage_labels import LABELS_FILE
 from codetracer_core.store import Store
-from codetracer_core.workflow import (
-    LabelReport,
-    export_events,
-    export_labels,
-    export_stage_labels,
-    import_labels,
-    write_bytes,
-    write_text,
-)
 from tests.conftest import SAMPLE_DATA
 from tests.small_runs import manifest_row, write_manifest, write_run
 from tests.store.factory import make_run

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from codetracer_core.benchmark import ANNOTATOR
+from codetracer_core.exporting import export_labels, export_stage_labels, write_text
 from codetracer_core.importing import import_runs
 from codetracer_core.label_files import Unsaid
+from codetracer_core.label_importing import import_labels
 from codetracer_core.models import LabelSource
 from codetracer_core.store import Store
-from codetracer_core.workflow import export_labels, export_stage_labels, import_labels, write_text
 
 MANIFESTS = {"manifest.jsonl": 32, "manifest.openhands_terminus2.jsonl": 12}
 

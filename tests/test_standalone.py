@@ -11,13 +11,13 @@ import pytest
 
 from codetracer_core.discovery import locate
 from codetracer_core.errors import NotFound
+from codetracer_core.exporting import export_page
 from codetracer_core.importing import import_runs
 from codetracer_core.models import LabelEvent, hash_of_quote
 from codetracer_core.parsers import read_run
 from codetracer_core.standalone import standalone_page
 from codetracer_core.store import Store
 from codetracer_core.tree import build_tree
-from codetracer_core.workflow import export_page
 from tests.conftest import SAMPLE_DATA
 
 HOSTILE = SAMPLE_DATA / "mini-swe-agent" / "hostile-text"

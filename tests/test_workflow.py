@@ -12,17 +12,10 @@ from codetracer_core import workflow
 from codetracer_core.benchmark import read_manifest
 from codetracer_core.errors import CodeTracerError, NotFound, UnknownFormat
 from codetracer_core.export import folder_name
+from codetracer_core.exporting import Exported, export_labels, export_steps
 from codetracer_core.importing import import_runs
 from codetracer_core.store import Store
-from codetracer_core.workflow import (
-    Exported,
-    export_labels,
-    export_steps,
-    import_samples_if_empty,
-    label_step,
-    open_run,
-    sample_data_root,
-)
+from codetracer_core.workflow import import_samples_if_empty, label_step, open_run, sample_data_root
 from tests.small_runs import ACTIONS, manifest_row, write_benchmark, write_run
 
 

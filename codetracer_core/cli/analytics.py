@@ -62,9 +62,9 @@ def analytics(
     """
     from codetracer_core.analytics import FIGURES, Labels, data_of, figure_named, filtered
     from codetracer_core.export import frame_as_csv
+    from codetracer_core.exporting import write_bytes
     from codetracer_core.figures import as_html, as_image, draw
     from codetracer_core.store import Store
-    from codetracer_core.workflow import write_bytes
 
     if show_list or figure is None:
         for one in FIGURES:

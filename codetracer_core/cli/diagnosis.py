@@ -150,7 +150,7 @@ def analyze(
 
 
 def _write_whole(diagnosis: "Diagnosis", transcript: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
-    from codetracer_core.workflow import write_text
+    from codetracer_core.exporting import write_text
 
     whole = {
         folder / DIAGNOSIS_FILE: json.dumps(diagnosis.model_dump(mode="json"), indent=1) + "\n",

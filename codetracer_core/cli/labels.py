@@ -80,14 +80,14 @@ def import_labels(
     """
     from contextlib import nullcontext
 
-    from codetracer_core import workflow
+    from codetracer_core import label_importing
     from codetracer_core.label_files import Unsaid
     from codetracer_core.store import Store, open_for_writing
 
     place = place_of(workspace)
     unsaid = Unsaid(annotator, source, run, _mapping(columns))
     with Store.open_for_reading(place) as reader, nullcontext() if dry_run else open_for_writing(place) as writer:
-        report = workflow.import_labels(file, reader, writer, unsaid)
+        report = label_importing.import_labels(file, reader, writer, unsaid)
     if as_json:
         terminal.print_json({"dry_run": dry_run} | report.as_json(terminal.SHOWN))
     else:

@@ -306,7 +306,7 @@ def export(
       codetracer project export pilot --to csv labels.csv --pass blind
       codetracer project export pilot --to codetracebench rows.jsonl --source adjudicated
     """
-    from codetracer_core import project_work, workflow
+    from codetracer_core import exporting, project_work
     from codetracer_core.store import Store
 
     if to == "parquet" and out is None:
@@ -318,9 +318,9 @@ def export(
     for words in exported.left_out:
         terminal.print_line(words, err=True)
     for path, data in exported.folder.items():
-        workflow.write_bytes((out or Path(name)) / path, data)
+        exporting.write_bytes((out or Path(name)) / path, data)
         terminal.print_line(str((out or Path(name)) / path))
     if exported.data and out is None:
         typer.echo(exported.data, nl=False)
     elif exported.data and out is not None:
-        workflow.write_bytes(out, exported.data)
+        exporting.write_bytes(out, exported.data)

@@ -227,7 +227,7 @@ def export(
       codetracer export some-run-0123456789 --to steps --out normalised
       codetracer export --all --to codetracebench --source human --annotator ana --out rows.jsonl
     """
-    from codetracer_core import workflow
+    from codetracer_core import exporting
     from codetracer_core.export import folder_name
     from codetracer_core.stage_labels import LABELS_FILE
     from codetracer_core.store import Store
@@ -238,14 +238,14 @@ def export(
     if to == "steps":
         if out is None:
             out = Path("exported") if run is None else Path("exported", folder_name(Path(run).name))
-        for folder in workflow.export_steps(run, out, place):
+        for folder in exporting.export_steps(run, out, place):
             terminal.print_line(str(folder))
         return
     if to == "html":
         if run is None:
             raise typer.BadParameter("a page shows one RUN.")
-        page = workflow.export_page(run, place, annotator=annotator, ground_truth=source == "ground_truth")
-        workflow.write_text(out or Path(f"{folder_name(Path(run).name)}.html"), page)
+        page = exporting.export_page(run, place, annotator=annotator, ground_truth=source == "ground_truth")
+        exporting.write_text(out or Path(f"{folder_name(Path(run).name)}.html"), page)
         return
     if to == "parquet" and out is None:
         raise typer.BadParameter("a parquet file is not for the screen: name it with --out.")
@@ -253,21 +253,21 @@ def export(
     left_out: tuple[str, ...] = ()
     with Store.open_for_reading(place) as reader:
         if to == "parquet":
-            data = workflow.export_events(reader, runs, source=source, annotator=annotator)
+            data = exporting.export_events(reader, runs, source=source, annotator=annotator)
         elif to == "labels":
-            files, left_out = workflow.export_stage_labels(reader, runs, source=source, annotator=annotator)
+            files, left_out = exporting.export_stage_labels(reader, runs, source=source, annotator=annotator)
             data = b"".join(text.encode() for text in files.values())
         else:
-            exported = workflow.export_labels(to, reader, runs, source=source, annotator=annotator)
+            exported = exporting.export_labels(to, reader, runs, source=source, annotator=annotator)
             data, left_out = exported.text.encode(), exported.left_out
     for words in left_out:
         terminal.print_line(words, err=True)
     if to == "labels" and run is None:
         for run_id, text in files.items():
             path = (out or Path("exported")) / folder_name(run_id) / LABELS_FILE
-            workflow.write_text(path, text)
+            exporting.write_text(path, text)
             terminal.print_line(str(path))
     elif out is None:
         typer.echo(data, nl=False)
     else:
-        workflow.write_bytes(out, data)
+        exporting.write_bytes(out, data)

@@ -16,8 +16,9 @@ from codetracer_core.errors import in_words
 if TYPE_CHECKING:
     from codetracer_core.importing import ImportItem, ImportReport, Progress
     from codetracer_core.intervals import Estimate
+    from codetracer_core.label_importing import LabelReport
     from codetracer_core.models import Step
-    from codetracer_core.workflow import LabelReport, RunView
+    from codetracer_core.workflow import RunView
 
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")

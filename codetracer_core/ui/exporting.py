@@ -10,12 +10,12 @@ import streamlit as st
 
 from codetracer_core.errors import CodeTracerError, in_words
 from codetracer_core.export import folder_name
+from codetracer_core.exporting import export_events, export_labels, export_stage_labels
 from codetracer_core.models import Exposure, LabelSource
 from codetracer_core.stage_labels import LABELS_FILE
 from codetracer_core.store import Labeller, Reader, Store
 from codetracer_core.ui.identity import EXPORTERS, blind_runs, require
 from codetracer_core.ui.viewer import EXPOSES, note_exposures
-from codetracer_core.workflow import export_events, export_labels, export_stage_labels
 
 Target = Literal["codetracebench", "labels", "csv", "jsonl", "parquet"]
 _TARGETS: Mapping[Target, str] = {

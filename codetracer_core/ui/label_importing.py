@@ -15,11 +15,11 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from codetracer_core.archives import safe_extract
 from codetracer_core.errors import CodeTracerError, in_words
 from codetracer_core.label_files import COLUMNS, Asked, Unsaid, look_at
+from codetracer_core.label_importing import LabelReport, import_labels
 from codetracer_core.models import LabelSource
 from codetracer_core.store import Store
 from codetracer_core.ui.identity import blind_runs, require
 from codetracer_core.ui.importing import kept
-from codetracer_core.workflow import LabelReport, import_labels
 
 UPLOAD_TYPES = ["jsonl", "parquet", "json", "csv", "zip"]
 MOST_LABELS = 100

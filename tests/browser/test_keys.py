@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from codetracer_core.exporting import export_page
 from codetracer_core.projects import Project
 from codetracer_core.store import Store
-from codetracer_core.workflow import export_page
 from tests.browser.conftest import Dashboard, cli, write_run
 from tests.browser.steps import press, see_in_store, see_saved, see_step
 from tests.conftest import REPOSITORY

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from codetracer_core.exporting import export_page
 from codetracer_core.store import Store
-from codetracer_core.workflow import export_page
 from tests.browser.conftest import LONG, Dashboard
 from tests.browser.steps import name_annotator, open_run, press, see_in_store, see_saved, see_step
 from tests.browser.test_hostile import HOSTILE

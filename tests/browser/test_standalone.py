@@ -6,12 +6,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from codetracer_core.discovery import locate
+from codetracer_core.exporting import export_page
 from codetracer_core.models import hash_of_quote
 from codetracer_core.parsers import read_run
 from codetracer_core.standalone import standalone_page
 from codetracer_core.tree import build_tree
 from codetracer_core.viewer_data import Said
-from codetracer_core.workflow import export_page
 from tests.browser.steps import press, see_step
 from tests.conftest import SAMPLE_DATA
 

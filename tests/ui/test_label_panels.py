@@ -15,12 +15,12 @@ from streamlit.testing.v1 import AppTest
 from codetracer_core.benchmark import read_manifest, to_row
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.label_files import COLUMNS, Asked, Unsaid, look_at
+from codetracer_core.label_importing import import_labels
 from codetracer_core.models import Stage
 from codetracer_core.projects import Project
 from codetracer_core.store import Labeller, Store
 from codetracer_core.ui.exporting import LabelsOut, exposures, labels_out
 from codetracer_core.ui.label_importing import _SYNONYMS, _TITLES, first_rows, guessed_columns
-from codetracer_core.workflow import import_labels
 from tests.conftest import REPOSITORY
 from tests.small_runs import manifest_row
 from tests.store.factory import NOON, decide, make_label, make_run
