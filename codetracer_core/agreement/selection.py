@@ -53,6 +53,14 @@ class Together:
 
 
 @dataclass(frozen=True)
+class Split:
+    """Steps that some of these raters give this code and others another one: what ``Pairings.one`` counts pairs of."""
+
+    raters: tuple[int, ...]
+    code: int
+
+
+@dataclass(frozen=True)
 class Detected:
     """Runs that both finished by who has an onset: its step, the first rater's before the second's; without one,
     step 1."""
@@ -107,7 +115,7 @@ class BordersOf:
     tolerance: int = 0
 
 
-Selection = Said | Differ | Voted | Together | Detected | OnsetsApart | RunSaid | RangesOf | BordersOf
+Selection = Said | Differ | Voted | Together | Split | Detected | OnsetsApart | RunSaid | RangesOf | BordersOf
 
 
 def steps_behind(
@@ -130,6 +138,9 @@ def steps_behind(
         case Together(raters, one, other):
             counts = category_counts(codes[:, raters], len(CATEGORIES))
             inside = counts[:, one] >= 2 if one == other else (counts[:, one] > 0) & (counts[:, other] > 0)
+        case Split(raters, code):
+            counts = category_counts(codes[:, raters], len(CATEGORIES))
+            inside = (counts[:, code] > 0) & (counts[:, code] < counts.sum(axis=1))
         case Detected(first, second, first_has, second_has):
             found = onsets(codes, ratings)[:, [first, second]]
             runs = (found >= 0).all(axis=1) & ((found > 0) == (first_has, second_has)).all(axis=1)

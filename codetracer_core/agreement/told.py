@@ -17,6 +17,7 @@ from codetracer_core.agreement.selection import (
     RunSaid,
     Said,
     Selection,
+    Split,
     Together,
     Voted,
 )
@@ -220,6 +221,8 @@ def as_told(found: Agreement, **question: Any) -> dict[str, Any]:
 def selection_words(selection: Selection, raters: Sequence[Rater]) -> str:
     """What steps these are, as a title. Raises IndexError for raters that are not there."""
     names = [rater_name(rater) for rater in raters]
+    if isinstance(selection, Voted | Together | Split):
+        _together(names, selection.raters)  # their words name nobody, but they must be there
     match selection:
         case Said(by):
             said = [f"{names[at]}: {' or '.join(WORDS[code] for code in codes)}" for at, codes in by]
@@ -231,6 +234,8 @@ def selection_words(selection: Selection, raters: Sequence[Rater]) -> str:
             return f"{positive} of {of} say {WORDS[code]}"
         case Together(_, one, other):
             return f"{WORDS[one]} and {WORDS[other]} on one step" if one != other else f"two say {WORDS[one]}"
+        case Split(_, code):
+            return f"one says {WORDS[code]}, another does not"
         case Detected(first, second, first_has, second_has):
             return _of_two(names, first, second, first_has, second_has, "an onset", "none")
         case OnsetsApart(first, second, low, high):

@@ -11,7 +11,7 @@ from codetracer_core.agreement import change, why_they_differ
 from codetracer_core.agreement.measures import HAS_INCORRECT, RUN_VERDICT, Measures
 from codetracer_core.agreement.told import Scope, as_told, number_rows, rater_name
 from codetracer_core.export import rows_as_csv
-from codetracer_core.intervals import Estimate
+from codetracer_core.intervals import FEW_CLUSTERS, Estimate
 from codetracer_core.ratings import CATEGORIES
 from codetracer_core.store import Store
 from codetracer_core.ui import shell
@@ -43,20 +43,25 @@ from codetracer_core.ui.agreement_tables import (
 from codetracer_core.ui.identity import person
 from codetracer_core.ui.tables import UNDEFINED, matrix, number, show_table
 from codetracer_core.ui.viewer import put_on_record
-from codetracer_core.words import left_out_as_blind
+from codetracer_core.words import left_out_as_blind, number_of
 
 
 def counted_in(answer: Answer) -> None:
     """What the numbers are of, and what they leave out."""
     found = answer.found
-    by = ", ".join(f"{steps:,} with {n}" for n, steps in enumerate(found.steps_by_ratings) if steps)
-    words = [
-        READINGS[answer.question.reading],
-        f"{found.runs:,} runs with {found.steps:,} steps. Labels per step: {by or 'none'}. Numbers of all together are"
-        f" {found.over_words}.",
-        f"95 % intervals: {found.replicates:,} draws of {found.clusters:,} {found.clustered_by}s, seed {found.seed}.",
-    ]
-    words += [f"Left out: {left.steps:,} steps in {left.runs:,} runs, {left.why}." for left in found.left_out]
+    words = [READINGS[answer.question.reading]]
+    if found.pairs:  # else there is no number of which to say it
+        by = ", ".join(f"{steps:,} with {n}" for n, steps in enumerate(found.steps_by_ratings) if steps)
+        words += [
+            f"{number_of(found.runs, 'run')} with {number_of(found.steps, 'step')}. Labels per step: {by or 'none'}. "
+            f"Numbers of all together are {found.over_words}.",
+            f"95 % intervals: {found.replicates:,} draws of {number_of(found.clusters, found.clustered_by)}, seed "
+            f"{found.seed}; ≈ marks those of fewer than {FEW_CLUSTERS}, which may be too narrow.",
+        ]
+        words += [
+            f"Left out: {number_of(left.steps, 'step')} in {number_of(left.runs, 'run')}, {left.why}."
+            for left in found.left_out
+        ]
     st.caption(" ".join(words))
     if answer.left_out:
         st.text(f"{left_out_as_blind(answer.left_out)}.")

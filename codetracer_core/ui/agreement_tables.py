@@ -14,6 +14,7 @@ from codetracer_core.agreement.selection import (
     Differ,
     RunSaid,
     Said,
+    Split,
     Together,
     Voted,
 )
@@ -105,9 +106,25 @@ def questions_table(scope: Scope) -> Table:
         }
         if of.pairings is not None:
             pairings = of.pairings
-            cells |= {"psa": estimate_cell(of.psa), "both": count(pairings.both), "one": count(pairings.one)}
+            both, one = _behind_counts(of, scope)
+            cells |= {
+                "psa": estimate_cell(of.psa),
+                "both": count(pairings.both, both),
+                "one": count(pairings.one, one),
+            }
         rows.append(Row(name, cells))
     return columns, rows
+
+
+def _behind_counts(of: Measures, scope: Scope) -> tuple[Selection | None, Selection | None]:
+    """The steps behind "both" and "one" of a question; of runs only where two raters both say so."""
+    if of.unit == "step":
+        code = UNUSEFUL if of is scope.unuseful else INCORRECT
+        return Together(scope.raters, code, code), Split(scope.raters, code)
+    if len(scope.raters) != 2:
+        return None, None
+    what: Any = "run verdict" if of is scope.run_verdicts else "has incorrect"
+    return RunSaid(*scope.raters, 1, 1, what), None
 
 
 def pairs_table(found: Agreement) -> Table:

@@ -11,6 +11,7 @@ from codetracer_core.agreement.selection import (
     RangesOf,
     RunSaid,
     Said,
+    Split,
     Together,
     Voted,
 )
@@ -52,6 +53,13 @@ def test_what_a_rater_said(ratings: Ratings, found: Agreement) -> None:
 def test_votes_and_labels(ratings: Ratings, found: Agreement) -> None:
     for votes in found.votes:
         assert len(steps_behind(ratings, Voted(found.over, votes.ratings, votes.positive))) == votes.units
+    mixed = [votes for votes in found.votes if 0 < votes.positive < votes.ratings]
+    assert len(steps_behind(ratings, Split(found.over, INCORRECT))) == sum(votes.units for votes in mixed)
+    for pair in found.pairs:
+        for of, code in ((pair.incorrect, INCORRECT), (pair.unuseful, UNUSEFUL)):
+            assert of.pairings is not None
+            assert len(steps_behind(ratings, Split((pair.first, pair.second), code))) == of.pairings.one
+            assert len(steps_behind(ratings, Together((pair.first, pair.second), code, code))) == of.pairings.both
     two = rated({"a": ["ciuccu"], "b": ["cicuiu"]})
     for one, label in enumerate(agreement(two).labels):
         for other in range(len(CATEGORIES)):

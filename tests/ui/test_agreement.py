@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score
 from streamlit.testing.v1 import AppTest
 
 from codetracer_core.agreement import Selection, agreement
-from codetracer_core.agreement.selection import Differ, OnsetsApart, Said
+from codetracer_core.agreement.selection import Differ, OnsetsApart, Said, Split, Together, Voted
 from codetracer_core.projects import Project
 from codetracer_core.ratings import INCORRECT, Rater
 from codetracer_core.store import Store
@@ -127,6 +127,18 @@ def test_numbers_are_those_of_the_labels(store: Path) -> None:
     assert "seed 20260401" in captions
 
 
+def test_counts_of_a_question_open_the_steps_that_they_count(store: Path) -> None:
+    cells = rows(page(), "agreement_questionsValue")["Steps: incorrect"]
+    one = {(run, step) for run in ANN for step in range(1, STEPS + 1) if BOB[run].get(step) != "uncertain"}
+    one = {at for at in one if (ANN[at[0]].get(at[1]) == "incorrect") != (BOB[at[0]].get(at[1]) == "incorrect")}
+    assert cells["one"]["text"] == str(len(one))
+    assert cells["one"]["pick"] == as_pick(Split((0, 1), INCORRECT))
+    app = page(steps=cells["one"]["pick"])
+    opened = next(table for name, table in in_dialog(app).items() if name.startswith("agreement_list"))
+    assert {tuple(row["id"].rsplit(" ", 1)) for row in opened["rows"]} == {(run, str(step)) for run, step in one}
+    assert cells["both"]["pick"] == as_pick(Together((0, 1), INCORRECT, INCORRECT))
+
+
 def test_three_raters_stand_in_a_square(store: Path) -> None:
     with Store.open_for_reading(store) as reader:
         found = agreement(reader.ratings(project_id="pilot", sources=("human", "model")))
@@ -223,7 +235,9 @@ def test_where_there_is_nothing_to_compare_the_page_says_what_to_do(store: Path)
         opened.create_project(Project(project_id="alone", annotators=("ann",), created_at=datetime.now(UTC)), RUNS[3:])
         opened.claim_next("alone", "ann")
         opened.submit("alone", "run-4", "ann")
-    assert "Nobody has submitted a run of this project yet" in texts(page(agreement_project="new"))
+    new = page(agreement_project="new")
+    assert "Nobody has submitted a run of this project yet" in texts(new)
+    assert not [caption.value for caption in new.caption if "intervals" in caption.value]
     assert "Only one rater is here" in texts(page(agreement_project="alone"))
 
 
@@ -237,11 +251,14 @@ def test_a_pick_is_read_back_and_anything_else_is_none() -> None:
     selections: list[Selection] = [
         Said(((0, (INCORRECT,)), (1, (0, -1)))),
         Differ((0, 1), "run-1"),
+        Split((0, 1), INCORRECT),
         OnsetsApart(0, 1, -3, 3),
     ]
     for selection in selections:
         assert as_selection(as_pick(selection), raters) == selection
-    assert as_selection(as_pick(Differ((0, 2))), raters) is None
+    nobody: list[Selection] = [Differ((0, 2)), Voted((0, 2), 2, 1), Together((0, 2), 0, 1), Split((0, 2), INCORRECT)]
+    for selection in nobody:
+        assert as_selection(as_pick(selection), raters) is None
     broken = [
         "",
         "{}",
