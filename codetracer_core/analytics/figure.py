@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from codetracer_core.analytics.frames import Frames, names_in
-from codetracer_core.intervals import SEED, Array, Estimate, quotient, summed
+from codetracer_core.intervals import FEWEST_CLUSTERS, REPLICATES, SEED, Array, Estimate, quotient, summed
 from codetracer_core.words import number_of
 
 Group = Literal["model", "agent", "agent_model", "outcome", "category", "difficulty", "collection", "all"]
@@ -154,7 +154,8 @@ def interval_note(frames: Frames) -> str:
     """How the intervals of a figure were made."""
     tasks = frames.runs["task"]
     cluster = "tasks" if tasks.dropna().duplicated().any() else "runs"
-    return f"95 % intervals: 2,000 draws of {cluster} (seed {SEED}); none with fewer than 10 {cluster}."
+    draws = f"{REPLICATES:,} draws of {cluster} (seed {SEED})"
+    return f"95 % intervals: {draws}; none with fewer than {FEWEST_CLUSTERS} {cluster}."
 
 
 def left_out(counts: Sequence[tuple[int, str]]) -> list[str]:

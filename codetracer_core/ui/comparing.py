@@ -18,11 +18,11 @@ from codetracer_core.models import Trajectory
 from codetracer_core.store import Store
 from codetracer_core.ui import components, identity, shell
 from codetracer_core.ui.annotate import ask_name
-from codetracer_core.ui.others import EXPOSES, told_by_others
+from codetracer_core.ui.others import told_by_others
 from codetracer_core.ui.overview import run_facts
-from codetracer_core.ui.viewer import note_exposure, pipe, said_by, sent_through
+from codetracer_core.ui.viewer import EXPOSES, note_exposure, pipe, said_by, sent_through
 from codetracer_core.ui.workspace import open_run
-from codetracer_core.viewer_data import outline, said, step_texts, title, whole_step
+from codetracer_core.viewer_data import outline, step_texts, title, whole_step
 from codetracer_core.workflow import RunView
 
 MOST_RUNS = 4
@@ -187,7 +187,7 @@ def _said_of(store: Store, runs: Sequence[RunView], wanted: bool) -> dict[str, A
     has_labels = False
     for run in runs:
         run_id = str(run.run_id)
-        voices = [*told_by_others(store, run_id, who), *_ground_truth(store, run_id, who)]
+        voices = told_by_others(store, run_id, who)
         has_labels |= bool(voices)
         marks = _shown(store, run_id, who, voices) if wanted else {}
         own = said_by(store, run_id, who)
@@ -202,19 +202,10 @@ def _said_of(store: Store, runs: Sequence[RunView], wanted: bool) -> dict[str, A
     return {"runs": told, "hasLabels": has_labels, "labelsShown": wanted}
 
 
-def _ground_truth(store: Store, run_id: str, who: str) -> list[Voice]:
-    """What the benchmark says of the steps, as a voice; nothing for who stands blind to the run."""
-    if identity.standing_of(store, run_id, who).is_blind:
-        return []
-    verdicts = said(store.labels(run_id, source="ground_truth")).verdicts
-    of_steps = {step: {"verdict": verdict} for step, verdict in verdicts.items()}
-    return [Voice("ground truth", "", "ground_truth", "", of_steps, {})] if verdicts else []
-
-
 def _shown(store: Store, run_id: str, who: str, voices: Sequence[Voice]) -> dict[int, list[dict[str, Any]]]:
     """What these say of steps, put on record before it leaves the server."""
     standing = identity.standing_of(store, run_id, who)
-    for what in sorted({EXPOSES.get(voice.source, "ground_truth") for voice in voices}):
+    for what in sorted({EXPOSES[voice.source] for voice in voices}):
         note_exposure(store, run_id, who, standing, what)
     marks: dict[int, list[dict[str, Any]]] = {}
     for voice in voices:

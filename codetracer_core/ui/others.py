@@ -1,17 +1,15 @@
 """What others say of a run: for people who have submitted it or never label it, when they ask, and on record."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from codetracer_core.adjudication import Voice, others, people, positions, voice_id
-from codetracer_core.models import RUN_FIELDS, STEP_FIELDS, Exposure, LabelEvent, LabelSource
+from codetracer_core.models import RUN_FIELDS, STEP_FIELDS, LabelEvent, LabelSource
 from codetracer_core.projects import DONE, Assignment
 from codetracer_core.store import Store
 from codetracer_core.ui.identity import EXPORTERS, may, standing_of
-from codetracer_core.ui.viewer import is_asked, note_exposure, shown_by_address, truth_is_shown
-
-EXPOSES: Mapping[LabelSource, Exposure] = {"human": "peers", "adjudicated": "peers", "model": "model"}
+from codetracer_core.ui.viewer import EXPOSES, is_asked, note_exposure, shown_by_address, truth_is_shown
 
 
 def beside(store: Store, run_id: str, who: str) -> dict[str, Any]:
@@ -40,13 +38,16 @@ def beside(store: Store, run_id: str, who: str) -> dict[str, Any]:
 
 
 def told_by_others(store: Store, run_id: str, who: str) -> list[Voice]:
-    """The voices of others on a run, for a page that shows them beside something else.
+    """The voices of others on a run, ground truth among them, for a page that shows them beside something else.
 
-    Whoever stands blind to the run hears none. The caller puts on record what is shown (``EXPOSES``).
+    Whoever stands blind to the run hears none. The caller puts on record what is shown (``viewer.EXPOSES``).
     """
     if standing_of(store, run_id, who).is_blind:
         return []
-    return [voice for voice in voices_of(store, run_id, who) if not _is_own(voice, who)]
+    return [
+        *(voice for voice in voices_of(store, run_id, who) if not _is_own(voice, who)),
+        *truth_voices(store, run_id),
+    ]
 
 
 def voices_of(store: Store, run_id: str, who: str, *, all_raters: bool = False) -> list[Voice]:

@@ -38,7 +38,8 @@ def steps(*actions: str) -> list[Step]:
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Two runs of one task, one of another. dan labels the first one blind; ben has labelled both."""
+    """Two runs of one task, one of another. dan labels the first one blind, and ben labelled it, whom nobody
+    asked to: what he says is told to others, what dan says is not yet."""
     place = tmp_path / "workspace"
     monkeypatch.setenv("CODETRACER_WORKSPACE", str(place))
     place.mkdir()
@@ -58,6 +59,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
                 (OTHER, 2, "incorrect", "ground_truth", "CodeTraceBench"),
                 (OTHER, 4, "unuseful", "model", "a-model (agent)"),
                 (RUN, 2, "unuseful", "human", "dan"),
+                (RUN, 4, "incorrect", "human", "ben"),
             ],
             start=1,
         )
@@ -125,7 +127,7 @@ def test_labels_that_are_asked_for_are_on_record(workspace: Path) -> None:
     told = sent(page("cora", wants_labels=BOTH, runs=BOTH))["comparison"]
     first, second = told["runs"]
     truth = {"who": "ground truth", "source": "ground_truth", "verdict": "incorrect"}
-    assert first["marks"] == {"2": [{"who": "A", "source": "human", "verdict": "unuseful"}], "3": [truth]}
+    assert first["marks"] == {"3": [truth], "4": [{"who": "A", "source": "human", "verdict": "incorrect"}]}
     assert second["marks"]["2"] == [truth]
     assert second["marks"]["4"] == [{"who": "a-model (agent)", "source": "model", "verdict": "unuseful"}]
     assert second["facts"][-1] == "a-model (agent): 1 unuseful; ground truth: 1 incorrect"
