@@ -84,7 +84,9 @@ function createNumbers(root) {
       for (const row of t.rows) {
         const cell = row.cells[column.key];
         if (!cell) continue;
-        const { length } = cell.text ?? "";
+        const text = cell.text ?? "";
+        const narrow = column.kind === "number" ? text.match(/[[\],.\s]/g)?.length ?? 0 : 0;
+        const length = text.length - 0.4 * narrow; // what an interval saves is the name's
         longest = Math.max(longest, length + (cell.note ? 3 : 0));
         if (column.kind === "number") column.decimals = Math.max(column.decimals, decimalsOf(cell.text));
       }

@@ -146,6 +146,19 @@ def test_what_a_lead_loads_stays_and_hostile_names_are_only_text(
     )
 
 
+def test_at_1280_neither_names_of_rules_nor_numbers_are_cut(browser: Browser, office: Dashboard) -> None:
+    page = opened(browser, office, "rita", **SAMPLES)
+    page.set_viewport_size({"width": 1280, "height": 1600})
+    part(page, "Place in the run")
+    rule = page.locator(".numbers .row .words", has_text="the last step but one").last
+    expect(rule).to_be_visible()
+    is_cut = "word => word.scrollWidth > word.clientWidth"
+    assert not rule.evaluate(is_cut)
+    numbers = page.locator(".numbers .row .cell:not(:first-child) .words")
+    assert numbers.count() > 20
+    assert [word.inner_text() for word in numbers.all() if word.evaluate(is_cut)] == []
+
+
 def test_what_is_chosen_of_one_evaluation_does_not_break_another(browser: Browser, office: Dashboard) -> None:
     page = opened(browser, office, "rita", **SAMPLES)
     part(page, "Slices")
