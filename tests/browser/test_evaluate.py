@@ -36,7 +36,7 @@ def office(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterat
 def opened(browser: Browser, office: Dashboard, who: str, **asked: str | list[str]) -> Page:
     page = person(browser, office, who).new_page()
     page.goto(f"{office.url}/evaluate?{urlencode(asked, doseq=True)}")
-    expect(page.get_by_text("Leaderboard")).to_be_visible()
+    expect(page.get_by_text("Leaderboard", exact=True)).to_be_visible()
     return page
 
 
@@ -137,7 +137,7 @@ def test_what_a_lead_loads_stays_and_hostile_names_are_only_text(
     expect(reader.get_by_text("Load a manifest or predictions")).to_have_count(0)
 
     for _ in range(2):
-        page.get_by_role("button", name="Remove").first.click()
+        page.get_by_role("button", name="Remove", exact=True).first.click()
         expect(page.get_by_text(re.compile("is removed"))).to_be_visible()
         expect(page.get_by_text("Running")).to_have_count(0)
     workspace = Workspace(office.workspace)
