@@ -84,6 +84,62 @@ def test_names_are_text_and_nothing_else(figure: Figure) -> None:
     assert HOSTILE[:20] not in page
 
 
+def few(model: str, outcome: str, count: int, verdict: str = "unlabelled", labelled: str = "finished") -> Frames:
+    """So many runs of three steps by a model, each of a task of its own."""
+    told = {"model": model, "outcome": outcome, "step_count": 3, "labelled": labelled}
+    runs = [{"run_id": f"{model}-{number}", "task": f"{model}-{number}", **told} for number in range(count)]
+    steps = [
+        {"run": run, "step_id": step, "kind": "explore", "verdict": verdict}
+        for run in range(count)
+        for step in (1, 2, 3)
+    ]
+    return made(runs, steps)
+
+
+def together(*parts: Frames) -> Frames:
+    runs: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
+    for part in parts:
+        steps += part.steps.assign(run=part.steps["run"] + len(runs)).to_dict("records")
+        runs += part.runs.to_dict("records")
+    return made(runs, steps)
+
+
+def test_a_rate_of_too_few_for_an_interval_is_hollow() -> None:
+    figure = figure_named("solved_rate")
+    data = data_of(figure, together(few("many", "solved", 12), few("single", "failed", 1)), "model")
+    assert list(draw(figure, data).data[0].marker.symbol) == ["circle", "circle-open"]
+
+
+def test_panels_count_in_words_and_each_column_has_its_scale() -> None:
+    figure = figure_named("effective_ratio")
+    data = data_of(figure, together(*(few(f"m{number}", "solved", 1) for number in range(5))))
+    drawn = draw(figure, data)
+    assert [one.text for one in drawn.layout.annotations] == [f"m{number}: 1 run" for number in range(5)]
+    shown = [drawn.layout[f"xaxis{number}"].showticklabels for number in (3, 4, 5)]
+    assert shown == [True, True, True]  # the third has no panel below it
+
+
+def test_groups_without_labels_keep_their_place_in_the_budget() -> None:
+    figure = figure_named("step_budget")
+    several = [few(f"m{number}", "solved", 3, labelled="no") for number in range(8)]
+    data = data_of(figure, together(*several, few("labelled", "failed", 1, "incorrect")), "model")
+    names = list(dict.fromkeys(name.partition(",")[0] for name in draw(figure, data).layout.yaxis.ticktext))
+    assert names == [*(f"m{number}" for number in range(7)), "2 others"]
+
+
+def test_what_is_taken_together_stands_last() -> None:
+    figure = figure_named("solved_by_category")
+    data = data_of(figure, together(few("a", "solved", 2), *(few(f"m{number}", "failed", 1) for number in range(9))))
+    assert list(draw(figure, data).layout.xaxis.ticktext)[0::7] == ["a", "3 others"]
+
+
+def test_curves_tell_how_many_runs_they_are_of() -> None:
+    figure = figure_named("error_free")
+    data = data_of(figure, together(few("m", "failed", 2, "incorrect"), few("n", "solved", 1)))
+    assert [one.text for one in draw(figure, data).layout.annotations] == ["failed (2)", "solved (1)"]
+
+
 def test_a_replay_is_drawn() -> None:
     runs = [
         {"run_id": f"{side}{number}", "task": f"t{number}", "model": "m", "outcome": outcome, "step_count": 3}

@@ -151,8 +151,8 @@ def effective_runs(frames: Frames, by: Group) -> FigureData:
 def kinds_by_position(frames: Frames, by: Group) -> FigureData:
     """Share of steps that change the state, by where in the run they stand, in tenths of its length.
 
-    Columns: group, tenth (0 to 9), at (its middle, percent of the run), steps (changes in it), of (steps in it), value
-    (steps / of), low, high, clusters, why.
+    Columns: group, runs (of the group), tenth (0 to 9), at (its middle, percent of the run), steps (changes in it), of
+    (steps in it), value (steps / of), low, high, clusters, why.
     """
     if not len(frames.steps):
         return nothing("There are no steps.")
@@ -169,7 +169,8 @@ def kinds_by_position(frames: Frames, by: Group) -> FigureData:
             first = frames.steps[within & changes].groupby("run")["step_id"].min()
             behind += run_places(frames, first, len(rows))
             count = {"steps": int(counted[here].sum()), "of": int(of[here].sum())}
-            rows.append({"group": group, "tenth": number, "at": 10 * number + 5, **count} | as_columns(found))
+            where = {"group": group, "runs": int(here.sum()), "tenth": number, "at": 10 * number + 5}
+            rows.append(where | count | as_columns(found))
     notes = [
         f"{number_of(len(frames.runs), 'run')}, {number_of(len(run), 'step')}.",
         *groups.notes,

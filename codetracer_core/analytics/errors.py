@@ -150,9 +150,9 @@ def error_free(frames: Frames, by: Group) -> FigureData:
     """Share of runs that are still without an error after so many steps.
 
     The Kaplan–Meier estimate (Kaplan & Meier, "Nonparametric estimation from incomplete observations", JASA 53, 1958):
-    a run that ended without an error says nothing of later steps. Columns: group, at (steps), at_risk (runs that reach
-    this step and had no error before), errors (runs with the onset since the row before), value, low, high, clusters,
-    why.
+    a run that ended without an error says nothing of later steps. Columns: group, runs (of the group), at (steps),
+    at_risk (runs that reach this step and had no error before), errors (runs with the onset since the row before),
+    value, low, high, clusters, why.
     """
     told, out = keep_labelled(frames)
     if not len(told.runs):
@@ -259,6 +259,7 @@ def _survival(
             rows.append(
                 {
                     "group": group,
+                    "runs": int(here.sum()),
                     "at": int(moment),
                     "at_risk": int((time[here] >= moment).sum()),
                     "errors": int(newly.sum()),

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from codetracer_core.errors import CodeTracerError
+from codetracer_core.errors import CodeTracerError, NotFound
 from codetracer_core.intervals import Array, cluster_numbers
 from codetracer_core.models import Kind, LabelSource
 
@@ -75,7 +76,7 @@ class Frames:
     steps: pd.DataFrame
     labels: Labels = Labels()
 
-    @property
+    @cached_property
     def clusters(self) -> Array:
         """Number of the cluster of each run, shape (runs,): its task; a run without one is a cluster of its own."""
         return cluster_numbers([task if isinstance(task, str) else None for task in self.runs["task"]])
@@ -107,15 +108,36 @@ def names_in(runs: pd.DataFrame, column: str) -> pd.Series:
 
 def filtered(frames: Frames, wanted: Mapping[str, Collection[str]], *, text: str = "") -> Frames:
     """The runs that pass: per column one of these values (an empty collection asks for nothing), and ``text`` in run id
-    or task, whatever the case. ``UNKNOWN`` finds runs of which it is not known."""
+    or task, whatever the case. ``UNKNOWN`` finds runs of which it is not known.
+
+    Raises NotFound where none passes, with what there is for a value that none of the runs has: a figure of no runs
+    would hide a slip.
+    """
     keep = np.ones(len(frames.runs), dtype=bool)
     for column, values in wanted.items():
         if values:
-            keep &= names_in(frames.runs, column).isin(list(values)).to_numpy()
+            names = names_in(frames.runs, column)
+            if missing := [value for value in values if value not in set(names)]:
+                raise NotFound(f"no run has the {column} {missing[0]!r}", remedy=_there_are(names))
+            keep &= names.isin(list(values)).to_numpy()
     if text:
         looked_at = frames.runs["run_id"].astype(str) + "\n" + names_in(frames.runs, "task")
         keep &= looked_at.str.lower().str.contains(text.lower(), regex=False).to_numpy(dtype=bool)
+    if len(keep) and not keep.any():
+        raise NotFound("no run passes these filters together", remedy="Leave one of them out.")
     return frames.of_runs(keep)
+
+
+_MOST_NAMED = 12
+
+
+def _there_are(names: "pd.Series[str]") -> str:
+    """The most frequent names of a column, in a sentence."""
+    found = [str(name) for name in names.value_counts().index]
+    if not found:
+        return "There are no runs."
+    more = len(found) - _MOST_NAMED
+    return f"There are {', '.join(found[:_MOST_NAMED])}{f' and {more:,} more' if more > 0 else ''}."
 
 
 def made(runs: Sequence[dict[str, object]], steps: Sequence[dict[str, object]], labels: Labels = Labels()) -> Frames:

@@ -31,7 +31,7 @@ _MOST_CURVES = 6
 def solved_by_category(frames: Frames, by: Group) -> FigureData:
     """Share of runs that solved their task, by task category and group.
 
-    Columns: category, group, runs, solved, value (solved / runs), low, high, clusters, why. A pair without a run has no
+    Columns: group, category, runs, solved, value (solved / runs), low, high, clusters, why. A pair without a run has no
     row. Runs without a known category are a category of their own.
     """
     known, out = keep_known_outcomes(frames)
@@ -42,15 +42,15 @@ def solved_by_category(frames: Frames, by: Group) -> FigureData:
     solved = (known.runs["outcome"] == "solved").to_numpy()
     rows: list[dict[str, Any]] = []
     behind: list[tuple[int, str, float]] = []
-    for category, in_category in categories:
-        for group, in_group in groups:
+    for group, in_group in groups:
+        for category, in_category in categories:
             here = in_category & in_group
             if not here.any():
                 continue
             found = share(solved[here], np.ones(here.sum()), known.clusters[here], "no run")
             behind += [(len(rows), run_id, np.nan) for run_id in known.runs["run_id"][here]]
             rows.append(
-                {"category": category, "group": group, "runs": int(here.sum()), "solved": int(solved[here].sum())}
+                {"group": group, "category": category, "runs": int(here.sum()), "solved": int(solved[here].sum())}
                 | as_columns(found)
             )
     notes = [f"{number_of(len(known.runs), 'run')} with a known outcome.", *out, *groups.notes, *categories.notes]

@@ -7,7 +7,7 @@ import typer
 
 from codetracer_core.cli import terminal
 from codetracer_core.cli.options import Workspace, place_of
-from codetracer_core.errors import CodeTracerError
+from codetracer_core.errors import CodeTracerError, NotFound
 
 # As in ``analytics``, which is too heavy to be loaded before a command runs; a test compares them.
 Group = Literal["model", "agent", "agent_model", "outcome", "category", "difficulty", "collection", "all"]
@@ -50,8 +50,8 @@ def analytics(
 ) -> None:
     """Draw a figure over many runs, or write its numbers.
 
-    What is filtered by and not known of a run is called unknown. How many runs and steps a figure counts, and what it
-    leaves out and why, stands in the figure and is printed.
+    What is filtered by and not known of a run is called unknown; a name that no run has is an error. How many runs and
+    steps a figure counts, and what it leaves out and why, stands in the figure and is printed.
 
     \b
     Examples:
@@ -88,6 +88,11 @@ def analytics(
         "collection": collection or [],
     }
     with Store.open_for_reading(place_of(workspace)) as reader:
+        if "labels" in chosen.needs and named.name and named not in (sources := reader.label_sources()):
+            raise NotFound(
+                f"there are no {named.in_words}",
+                remedy=f"There are {', '.join(map(str, sources)) or 'no labels at all yet'}.",
+            )
         frames = filtered(reader.frames(named), wanted, text=text)
     data = data_of(chosen, frames, by)
     for note in (data.why, *data.notes):

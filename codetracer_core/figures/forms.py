@@ -81,7 +81,13 @@ def _whiskers(
         customdata=at,
         hovertext=hovers,
         hovertemplate="%{hovertext}<extra></extra>",
-        marker={"color": colour, "size": 10},
+        # hollow: of too few for an interval
+        marker={
+            "color": colour,
+            "size": 10,
+            "symbol": ["circle-open" if np.isnan(low) else "circle" for low in rows["low"]],
+            "line": {"width": 2},
+        },
         error_x={
             "type": "data",
             "symmetric": False,
@@ -123,10 +129,9 @@ def _whiskers(
 
 def solved_by_category(data: FigureData, theme: Theme) -> go.Figure:
     rows = data.rows
-    counts = rows.groupby("category", sort=False)["runs"].sum()
+    counts = rows.groupby("category", sort=False)["runs"].sum().sort_values(ascending=False, kind="stable")
     categories = list(counts.index)
-    groups = list(rows.drop_duplicates("group")["group"])
-    groups.sort(key=lambda group: -int(rows.loc[rows["group"] == group, "runs"].sum()))
+    groups = list(dict.fromkeys(rows["group"]))
     return _cells(
         theme,
         x=[groups.index(group) for group in rows["group"]],
@@ -270,7 +275,7 @@ def solved_by_budget(data: FigureData, theme: Theme) -> go.Figure:
         hover=lambda row: f"within {int(row['at']):,} steps: {told(row, 'solved', 'runs')}",
         x="step limit",
         y="runs that solved their task within it",
-        counted="runs",
+        lasting=True,
     )
 
 
@@ -319,14 +324,15 @@ def _curves(
     hover: Callable[[Any], str],
     x: str,
     y: str,
-    counted: str = "",
+    lasting: bool = False,
     from_one: bool = False,
     until: float | None = None,
 ) -> go.Figure:
     """A curve for each group with its interval as a band; its name stands at its end. With many curves bands would hide
     each other: then the interval of the last value stands with the name.
 
-    ``steps``: the value holds until the next one. ``from_one``: all begin at 100 %. ``until``: end of the axis.
+    ``steps``: the value holds until the next one. ``lasting``: and the last one to the end of the axis. ``from_one``:
+    all begin at 100 %. ``until``: end of the axis.
     """
     drawn = plain_figure(theme)
     shape = "hv" if steps else "linear"
@@ -350,8 +356,8 @@ def _curves(
         first = 0.0 if data.rows["at"].min() >= 0 else float(data.rows["at"].min())
         lead = [(first, 1.0 if from_one else 0.0)] if steps and at[0] > 0 else []
         drawn.add_scatter(
-            x=[place for place, _ in lead] + at + ([furthest] if counted and at[-1] < furthest else []),
-            y=[share for _, share in lead] + value + ([value[-1]] if counted and at[-1] < furthest else []),
+            x=[place for place, _ in lead] + at + ([furthest] if lasting and at[-1] < furthest else []),
+            y=[share for _, share in lead] + value + ([value[-1]] if lasting and at[-1] < furthest else []),
             mode="lines",
             line={"color": colour, "width": 2, "dash": dash, "shape": shape},
             hoverinfo="skip",
@@ -365,7 +371,7 @@ def _curves(
             hovertemplate="%{hovertext}<extra></extra>",
             marker={"color": colour, "symbol": symbol, "size": 6},
         )
-        size = f" ({int(rows[counted].iloc[0])})" if counted else ""
+        size = f" ({int(rows['runs'].iloc[0]):,})"
         last = rows.iloc[-1]
         if many and not np.isnan(last["low"]):
             size += f" {percent(last['value'])} [{100 * last['low']:.0f}, {100 * last['high']:.0f}]"

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from codetracer_core.analytics import FigureData
+from codetracer_core.analytics import FigureData, number_of
 from codetracer_core.analytics.frames import KINDS, OUTCOMES, VERDICTS
 from codetracer_core.analytics.outcomes import MEASURES
 from codetracer_core.figures.style import (
@@ -41,7 +41,9 @@ def error_position(data: FigureData, theme: Theme) -> go.Figure:
     return _multiples(
         data,
         theme,
-        titles=lambda rows: f"{safe(rows['group'].iloc[0], 26)}: {rows['of'].iloc[0]:,} incorrect steps",
+        titles=lambda rows: (
+            f"{safe(rows['group'].iloc[0], 26)}: {number_of(int(rows['of'].iloc[0]), 'incorrect step')}"
+        ),
         hovers=lambda row: f"{row['first']}–{row['last']} % of the run<br>{told(row, 'steps', 'of')}",
         axis="place in the run, percent of its steps",
         height="share of the incorrect steps",
@@ -53,11 +55,15 @@ def effective_ratio(data: FigureData, theme: Theme) -> go.Figure:
     return _multiples(
         data,
         theme,
-        titles=lambda rows: f"{safe(rows['group'].iloc[0], 32)}: {rows['of'].iloc[0]:,} runs",
+        titles=lambda rows: _panel_title(rows, "run"),
         hovers=lambda row: f"ratio {100 * row['first']:.0f} to {100 * row['last']:.0f} %<br>{told(row, 'runs', 'of')}",
         axis="effective steps of a run, percent",
         height="share of the runs",
     )
+
+
+def _panel_title(rows: pd.DataFrame, counted: str) -> str:
+    return f"{safe(rows['group'].iloc[0], 30)}: {number_of(int(rows['of'].iloc[0]), counted)}"
 
 
 def _multiples(
@@ -113,7 +119,9 @@ def _multiples(
             drawn.add_hline(y=line, line={"dash": "dot", "color": theme.quiet, "width": 1.2}, **place)
     drawn.update_xaxes(tickvals=[0, 20, 40, 60, 80, 100], range=[0, 100], showgrid=False)
     drawn.update_yaxes(tickformat=".0%", range=[0, min(1.0, tallest * 1.08) or 1], rangemode="tozero")
-    drawn.update_xaxes(title={"text": axis}, row=down)
+    for number in range(max(0, len(groups) - columns), len(groups)):  # the lowest panel of each column
+        where = {"row": number // columns + 1, "col": number % columns + 1}
+        drawn.update_xaxes(title={"text": axis}, showticklabels=True, **where)
     drawn.update_yaxes(title={"text": height}, col=1)
     drawn.update_layout(height=max(320, 230 * down) + 60, margin={"l": 8, "r": 16, "t": 30, "b": 52})
     return drawn
@@ -125,7 +133,8 @@ def _multiples(
 def step_budget(data: FigureData, theme: Theme) -> go.Figure:
     rows = data.rows
     lines = list(dict.fromkeys(zip(rows["group"], rows["outcome"], strict=True)))
-    groups = list(dict.fromkeys(rows["group"]))
+    # every group has kinds, not every one has verdicts: in the order of the kinds none comes before its place
+    groups = list(dict.fromkeys(rows.sort_values("split", kind="stable")["group"]))
     lines.sort(key=lambda line: (groups.index(line[0]), OUTCOMES.index(line[1])))
     # groups stand apart: a gap before the first line of each
     heights: dict[tuple[str, str], float] = {}

@@ -1,7 +1,9 @@
 // Runs of one task beside each other, row by row as alignment.py paired their steps. Moving about happens here; the texts
 // of a row arrive through the pipe "compare" when it is opened (compare_texts.js). Only the rows in view are in the DOM.
 
-const ROW = 26;
+const ROW = 26,
+  COLUMN_HEADS = 32, // height of what stands above the rows, with the border
+  TEXTS_LEAST = 240; // pixels that texts need below a list that is shown whole
 const STRENGTHS = { s: "same", a: "alike", w: "weak", n: "none" };
 const SIGNS = { s: "=", a: "≈", w: "~", n: "" };
 const TOLD_BY = { human: "people", model: "model", ground_truth: "ground truth", adjudicated: "adjudicated" };
@@ -67,7 +69,6 @@ function createComparison(root) {
     c.data = data;
     if (fresh) {
       c.only = data.only;
-      c.isOpen = data.open;
       c.cur = Math.max(0, data.rows.findIndex((row) => row[data.start.column] === data.start.step));
       texts.forget();
     }
@@ -75,8 +76,12 @@ function createComparison(root) {
     layout();
     texts.connect();
     fit();
+    if (fresh) c.isOpen = data.open ? data.open === "1" : hasRoom();
     c.show(c.cur, { center: fresh });
   };
+  /** Whether all rows can be seen also with texts below them: then these are open unless somebody closed them. */
+  const hasRoom = () => c.shown.length > 0 && listHeight() + TEXTS_LEAST < $(".panes").clientHeight;
+  const listHeight = () => c.shown.length * ROW + COLUMN_HEADS;
 
   c.differs = (i) => [...c.data.strengths[i]].filter((told) => told === "s").length < c.data.runs.length - 1;
 
@@ -188,12 +193,9 @@ function createComparison(root) {
     const row = c.data.rows[c.cur],
       column = row.findIndex(Boolean);
     url.searchParams.set("step", `${letterOf(column)}${row[column]}`);
-    for (const [name, on] of [
-      ["only", c.only],
-      ["texts", c.isOpen],
-    ])
-      if (on) url.searchParams.set(name, "1");
-      else url.searchParams.delete(name);
+    if (c.only) url.searchParams.set("only", "1");
+    else url.searchParams.delete("only");
+    url.searchParams.set("texts", c.isOpen ? "1" : "0");
     if (url.href !== location.href) history.replaceState(history.state, "", url);
   }
 
@@ -213,6 +215,8 @@ function createComparison(root) {
 
   function paint() {
     frame.classList.toggle("open", c.isOpen);
+    frame.classList.toggle("whole", c.isOpen && hasRoom());
+    frame.style.setProperty("--list-height", `${listHeight()}px`);
     for (const [name, on] of [
       ["texts", c.isOpen],
       ["folded", c.visible.folded],

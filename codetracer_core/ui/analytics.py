@@ -51,17 +51,13 @@ def analytics_page(store: Store) -> None:
     index, place = st.columns([1, 4], gap="medium")
     with index:
         figure = _choose_figure()
-    with place:
-        title, of, apart = st.columns([2.4, 1.3, 1], vertical_alignment="bottom")
-        with title:
-            components.heading()(key="analytics_heading", data=[figure.title, figure.question])
         labels, by = Labels(), figure.by
         if "labels" in figure.needs:
-            with of:
-                labels = _choose_labels(store, blind)
+            labels = _choose_labels(store, blind)
         if figure.groups:
-            with apart:
-                by = _choose_groups(figure)
+            by = _choose_groups(figure)
+    with place:
+        components.heading()(key="analytics_heading", data=[figure.title, figure.question])
         with st.spinner("Counting …"):
             frames, data = _computed(store, tuple(sorted(blind)), labels, chosen, figure.name, by)
         _left_out_as_blind(blind, chosen)

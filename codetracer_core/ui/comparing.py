@@ -68,7 +68,7 @@ def compare_runs(store: Store, names: Sequence[str]) -> None:
             "note": _note(runs),
             "start": start_place(st.query_params.get("step", "")),
             "only": "only" in st.query_params,
-            "open": "texts" in st.query_params,
+            "open": st.query_params.get("texts", ""),
         },
         on_labels_change=lambda: _want_labels(key),
         on_open_change=_nothing,
