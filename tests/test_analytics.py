@@ -417,3 +417,8 @@ def test_no_name_of_a_run_is_a_formula_in_a_spreadsheet() -> None:
     assert "'=HYPERLINK(1)" in text
     assert not [cell for line in text.splitlines() for cell in line.split(",") if cell[:1] in ("=", "@", "+", "-")]
     assert ",-0.5\n" in frame_as_csv(pd.DataFrame({"name": ["-x"], "value": [-0.5]})), "numbers stay numbers"
+
+
+def test_clusters_are_counted_once(frames: Frames) -> None:
+    """A figure asks for them for each of its hundreds of rows."""
+    assert frames.clusters is frames.clusters

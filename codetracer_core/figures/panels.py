@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from codetracer_core.analytics import FigureData, number_of
+from codetracer_core.analytics import FigureData
 from codetracer_core.analytics.frames import KINDS, OUTCOMES, VERDICTS
 from codetracer_core.analytics.outcomes import MEASURES
 from codetracer_core.figures.style import (
@@ -23,6 +23,7 @@ from codetracer_core.figures.style import (
     safe,
     told,
 )
+from codetracer_core.words import number_of
 
 FEWEST_FOR_A_SHAPE = 20
 """Of fewer runs a violin would draw a shape that is not there: a box, then."""
@@ -41,9 +42,7 @@ def error_position(data: FigureData, theme: Theme) -> go.Figure:
     return _multiples(
         data,
         theme,
-        titles=lambda rows: (
-            f"{safe(rows['group'].iloc[0], 26)}: {number_of(int(rows['of'].iloc[0]), 'incorrect step')}"
-        ),
+        titles=lambda rows: _panel_title(rows, "incorrect step"),
         hovers=lambda row: f"{row['first']}–{row['last']} % of the run<br>{told(row, 'steps', 'of')}",
         axis="place in the run, percent of its steps",
         height="share of the incorrect steps",
