@@ -118,8 +118,7 @@ def test_the_texts_of_a_row_show_what_differs_and_a_link_brings_them_back(
     cora: BrowserContext, office: Dashboard
 ) -> None:
     page = compare(cora, office)
-    page.wait_for_selector('.comparison[data-texts="1,1"]')  # a short list leaves room for them
-    press(page, "j")
+    press(page, "j", "Enter")
     page.wait_for_selector('.comparison[data-texts="2,2"]')
     parts = page.locator(".texts .part", has_text="Observation")
     expect(parts.nth(0).locator(".line.differs")).to_have_text("line 20 of app.py")
@@ -141,10 +140,21 @@ def test_the_texts_of_a_row_show_what_differs_and_a_link_brings_them_back(
     see_row(page, 3, None)
     page.wait_for_selector('.comparison[data-texts="3,"]')
     expect(page.locator(".texts .head").nth(1)).to_contain_text("no step here")
+
+
+def test_texts_are_open_where_there_is_room_for_them_unless_somebody_closed_them(
+    cora: BrowserContext, office: Dashboard
+) -> None:
+    page = cora.new_page()
+    page.set_viewport_size({"width": 1280, "height": 1100})
+    page.goto(f"{office.url}/compare?runs={BOTH}")
+    page.wait_for_selector('.comparison.whole[data-texts="1,1"]')
+    assert page.locator(".comparison .list").evaluate("list => list.scrollHeight <= list.clientHeight")
     press(page, "Enter")
+    expect(page.locator(".comparison .texts")).to_be_hidden()
     page.wait_for_function("location.search.includes('texts=0')")
-    page.goto(page.url)
-    see_row(page, 3, None)
+    page.reload()
+    see_row(page, 1, 1)
     expect(page.locator(".comparison .texts")).to_be_hidden()
 
 
