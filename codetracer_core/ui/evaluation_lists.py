@@ -17,7 +17,7 @@ from codetracer_core.ui.identity import person
 from codetracer_core.ui.links import step_address
 from codetracer_core.ui.step_lists import keep_list
 from codetracer_core.ui.tables import Cell, Column, Row, show_table
-from codetracer_core.ui.viewer import note_exposures
+from codetracer_core.ui.viewer import FEWEST_RUNS, note_exposures
 from codetracer_core.ui.workspace import open_store
 from codetracer_core.words import number_of
 
@@ -35,6 +35,15 @@ def seen_of(run_ids: Iterable[str], judged: Sequence[Entry]) -> set[tuple[str, E
     if any(entry.seen.answers is not None for entry in judged):
         exposures.append("model")
     return {(run_id, exposure) for run_id in run_ids if run_id for exposure in exposures}
+
+
+def note_few(store: Store, evaluation: Evaluation) -> None:
+    """Numbers of one or two runs tell what is said of each of them: that is said, and goes on record."""
+    judged = evaluation.rows.truth
+    told = seen_of([run.run_id for run in judged], evaluation.given) if len(judged) < FEWEST_RUNS else set()
+    if told:
+        st.text("Numbers of so few runs tell what is said of each: it goes on record that you have seen it.")
+        note_exposures(store, person(), told)
 
 
 def run_title(evaluation: Evaluation, traj_id: str) -> str:

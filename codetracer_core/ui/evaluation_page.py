@@ -13,7 +13,7 @@ from codetracer_core.ui.evaluation import all_conventions, interval_words, leade
 from codetracer_core.ui.evaluation_caveats import caveats, show_caveats
 from codetracer_core.ui.evaluation_data import Asked, Read, judged, read_sources, state_of
 from codetracer_core.ui.evaluation_downloads import downloads
-from codetracer_core.ui.evaluation_lists import steps_behind
+from codetracer_core.ui.evaluation_lists import note_few, steps_behind
 from codetracer_core.ui.evaluation_pair import two_systems
 from codetracer_core.ui.evaluation_parts import clean_runs, near_hits, onsets, repetitions, sliced
 from codetracer_core.ui.evaluation_places import costs, places
@@ -47,6 +47,7 @@ def show_evaluation(store: Store, sources: Sources, listed: list[DiagnosisSummar
     asked = Asked(sources, state, missing, seed)
     evaluation = judged(asked)
     what_is_judged(evaluation)
+    note_few(store, evaluation)
     name = convention.name
     _parts(
         evaluation,

@@ -381,6 +381,18 @@ def test_who_is_shown_steps_is_on_record_once_and_aggregates_expose_nobody(place
     assert open_store().shown_to("rita") > seen
 
 
+def test_numbers_of_one_or_two_runs_are_labels_of_them_and_go_on_record(place: Path, tmp_path: Path) -> None:
+    words = "Numbers of so few runs tell what is said of each"
+    asked = said_of_runs(place, tmp_path)
+    assert words not in texts(evaluate_page("rita", part="Leaderboard", **asked))
+    assert open_store().shown_to("rita") == set()
+    row = {"traj_id": "bench-run-3", "step_count": 5}
+    (tmp_path / "one.jsonl").write_text(json.dumps(row))
+    keep(place, "one", tmp_path / "one.jsonl", kind="manifest")
+    assert words in texts(evaluate_page("rita", truth="Manifest one", systems=[]))
+    assert open_store().shown_to("rita") == {("run-3", "ground_truth")}
+
+
 def test_lists_never_name_a_run_that_is_labelled_blind(place: Path, tmp_path: Path) -> None:
     keep(place, "mine", answers(tmp_path / "a.jsonl", {f"bench-{run}": [1, 3] for run in RUNS}))
     asked: dict[str, Any] = {"systems": [LOADED.format("mine")]}
