@@ -49,7 +49,9 @@ def test_the_commands_of_the_readme_run_as_they_stand(workspace: Path) -> None:
     run(f"codetracer import {SAMPLE_DATA}", workspace)
     listed = json.loads(run("codetracer list --json", workspace))
     run_id = next(run["run_id"] for run in listed if run["step_count"] >= 12)
-    stands_for = {"RUNS…": str(SAMPLE_DATA), "bench_manifest.verified.jsonl": str(manifest), "RUN": run_id}
+    stands_for = {"RUNS…": str(SAMPLE_DATA), "bench_manifest.verified.jsonl": str(manifest), "RUN": run_id} | {
+        "PREDICTIONS": str(SAMPLE_DATA / "predictions" / "careful.rep0.jsonl")
+    }
     assert len(COMMANDS) >= 7
     for command in COMMANDS:
         for placeholder, value in stands_for.items():
