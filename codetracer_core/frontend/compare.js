@@ -338,11 +338,10 @@ function createComparison(root) {
   });
   function onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || !frame.checkVisibility()) return;
-    const target = event.composedPath()[0],
-      inside = event.composedPath().includes(frame);
+    const target = event.composedPath()[0];
     if (target?.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target?.tagName || "")) return;
     if ((event.key === " " || event.key === "Enter") && /^(BUTTON|A|SUMMARY)$/.test(target?.tagName || "")) return;
-    if (!inside && target !== document.body && /^(Arrow|Page|Home|End|Enter| )/.test(event.key)) return;
+    if (isForOthers(event, frame)) return;
     if (document.querySelector('[role="dialog"], [data-testid="stDialog"]')) return;
     const entry = COMPARE_KEYS.find(({ keys }) => keys.includes(event.key));
     if (!entry) return;

@@ -224,6 +224,18 @@ const KEY_NAMES = {
   "Ctrl+enter": "Ctrl+Enter",
 };
 
+/**
+ * Whether a key is for what has the focus elsewhere on the page. A widget moves within itself by arrows; a plain button or
+ * link, perhaps one that the page before left behind, only takes Enter and Space; the page's own frame takes nothing.
+ */
+function isForOthers(event, frame) {
+  const path = event.composedPath();
+  if (path.includes(frame) || !/^(Arrow|Page|Home|End|Enter| )/.test(event.key) || event.ctrlKey || event.metaKey)
+    return false;
+  const presses = event.key === " " || event.key === "Enter";
+  return !path[0].matches(presses ? "body, .stMain" : "body, .stMain, a, button:not([role])");
+}
+
 /** Show keys in a sheet, group by group, or put it away. */
 function toggleSheet(sheet, entries) {
   if (!sheet.hidden) {

@@ -813,7 +813,7 @@ function createViewer(root) {
     // Space and Enter belong to a focused button; the arrow keys to other widgets of the page.
     const target = event.composedPath()[0];
     if ((name === " " || name === "Enter") && target?.tagName === "BUTTON") return;
-    if (!inside && target !== document.body && /^(Arrow|Page|Home|End| )/.test(event.key)) return;
+    if (isForOthers(event, frame)) return;
     if (target?.classList?.contains("splitter")) return;
     if (s.quotes.choose(event)) {
       event.preventDefault();

@@ -112,6 +112,12 @@ def test_from_a_task_to_the_place_where_its_runs_part(cora: BrowserContext, offi
     see_row(page, 2, 2)
     press(page, "End")
     see_row(page, 6, 7)
+    page.get_by_role("link", name="Choose other runs").focus()  # a link takes Enter, it has no use for Home
+    press(page, "Home")
+    see_row(page, 1, 1)
+    page.locator(".stMain").evaluate("main => (main.tabIndex = -1, main.focus())")
+    press(page, "ArrowDown")
+    see_row(page, 2, 2)
 
 
 def test_the_texts_of_a_row_show_what_differs_and_a_link_brings_them_back(
