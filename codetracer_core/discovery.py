@@ -1,11 +1,11 @@
 """Finding run folders and run files below any root."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from codetracer_core.errors import AmbiguousFormat, CodeTracerError, NotFound, UnknownFormat, UnreadableFile
-from codetracer_core.parsers import PARSERS, RunLocation, claims_in
+from codetracer_core.parsers import PARSERS, Format, RunLocation, claims_in
 from codetracer_core.parsers._artifacts import Artifacts
 from codetracer_core.parsers._trial import why_unread
 
@@ -33,6 +33,7 @@ def discover(
     ceiling: Path | None = None,
     max_depth: int = MAX_DEPTH,
     visited: Callable[[int], None] | None = None,
+    formats: Sequence[Format] = PARSERS,
 ) -> Discovery:
     """All runs at or below ``root`` (a folder, or one file), in path order.
 
@@ -44,18 +45,19 @@ def discover(
     if not _can_see(root):
         raise NotFound("there is nothing here", path=root, remedy="Check the path.")
     found = Discovery()
+    asked = _Asked(format, ceiling, formats)
     if root.is_file():
-        found.locations = _runs_of_file(root, format, ceiling)
+        found.locations = _runs_of_file(root, asked)
     else:
-        _Walk(found, format, ceiling, max_depth, visited).folder(root, 0)
-    if not found.locations and not found.problems and (around := _run_around(root, format, ceiling)):
+        _Walk(found, asked, max_depth, visited).folder(root, 0)
+    if not found.locations and not found.problems and (around := _run_around(root, asked)):
         found.problems.append(
             UnknownFormat("no run, but a part of one", path=root, remedy=f"Name the run itself: {around.path}")
         )
     return found
 
 
-def locate(path: Path, *, format: str | None = None) -> RunLocation:
+def locate(path: Path, *, format: str | None = None, formats: Sequence[Format] = PARSERS) -> RunLocation:
     """The one run at ``path``; raises AmbiguousFormat if several lie there, UnknownFormat if none does.
 
     ``path`` may end in ``#member`` to name one of several runs in a file, as ``RunLocation.path`` writes it.
@@ -64,18 +66,18 @@ def locate(path: Path, *, format: str | None = None) -> RunLocation:
     if not _can_see(path) and "#" in path.name:
         name, _, member = path.name.rpartition("#")
         path = path.with_name(name)
-    found = discover(path, format=format)
+    found = discover(path, format=format, formats=formats)
     runs = [run for run in found.locations if member is None or run.claim.member == member]
     if len(runs) == 1:
         return runs[0]
     if runs:
-        around = _run_around(path, format, None)
+        around = _run_around(path, _Asked(format, None, formats))
         listed = "\n".join(f"  {run.path}" for run in ([around] if around else []) + runs[:20])
         more = f"\n  … and {len(runs) - 20} more" if len(runs) > 20 else ""
         raise AmbiguousFormat(f"{len(runs)} runs lie here", path=path, remedy=f"Name one of them:\n{listed}{more}")
     if found.problems:
         raise found.problems[0]
-    known = "; ".join(parser.title for parser in PARSERS)
+    known = "; ".join(parser.title for parser in formats)
     raise UnknownFormat("no run that any parser recognises", path=path, remedy=f"Known layouts: {known}.")
 
 
@@ -90,10 +92,22 @@ def _unreadable(path: Path, error: OSError) -> UnreadableFile:
     return UnreadableFile(error.strerror or str(error), path=path, remedy="Check that you may read it.")
 
 
-def _runs_of_file(file: Path, format: str | None, ceiling: Path | None) -> list[RunLocation]:
+@dataclass(frozen=True)
+class _Asked:
+    """Which formats are asked, and outside of which folder nothing is read."""
+
+    format: str | None
+    ceiling: Path | None
+    formats: Sequence[Format]
+
+    def claims_in(self, folder: Path) -> list[RunLocation]:
+        return claims_in(folder, format=self.format, ceiling=self.ceiling, formats=self.formats)
+
+
+def _runs_of_file(file: Path, asked: _Asked) -> list[RunLocation]:
     """Runs whose evidence is ``file``: of the outermost folder that is such a run, else in the file's own folder."""
-    runs = [run for run in claims_in(file.parent, format=format, ceiling=ceiling) if _is_evidence(run, file)]
-    for claims in _claims_above(file.parent, format, ceiling):
+    runs = [run for run in asked.claims_in(file.parent) if _is_evidence(run, file)]
+    for claims in _claims_above(file.parent, asked):
         runs = [run for run in claims if run.claim.unit == "." and _is_evidence(run, file)] or runs
     return runs
 
@@ -104,19 +118,19 @@ def _is_evidence(run: RunLocation, file: Path) -> bool:
     return any(relative == claim.unit or relative in claim.files for claim in claims)
 
 
-def _run_around(path: Path, format: str | None, ceiling: Path | None) -> RunLocation | None:
+def _run_around(path: Path, asked: _Asked) -> RunLocation | None:
     """The outermost run folder above ``path``."""
-    around = [runs[0] for runs in _claims_above(path, format, ceiling) if runs and runs[0].claim.unit == "."]
+    around = [runs[0] for runs in _claims_above(path, asked) if runs and runs[0].claim.unit == "."]
     return around[-1] if around else None
 
 
-def _claims_above(path: Path, format: str | None, ceiling: Path | None) -> Iterator[list[RunLocation]]:
+def _claims_above(path: Path, asked: _Asked) -> Iterator[list[RunLocation]]:
     """What lies in each folder above ``path``, inside out; a folder that cannot be read or understood holds nothing."""
     for folder in path.absolute().parents[:LEVELS_ABOVE]:
-        if ceiling is not None and not folder.resolve().is_relative_to(ceiling.resolve()):
+        if asked.ceiling is not None and not folder.resolve().is_relative_to(asked.ceiling.resolve()):
             return
         try:
-            yield claims_in(folder, format=format, ceiling=ceiling)
+            yield asked.claims_in(folder)
         except (CodeTracerError, OSError):
             yield []
 
@@ -124,8 +138,7 @@ def _claims_above(path: Path, format: str | None, ceiling: Path | None) -> Itera
 @dataclass
 class _Walk:
     found: Discovery
-    format: str | None
-    ceiling: Path | None
+    asked: _Asked
     max_depth: int
     visited: Callable[[int], None] | None
     covered: set[Path] = field(default_factory=set)
@@ -136,8 +149,8 @@ class _Walk:
         if self.visited is not None:
             self.visited(self.seen)
         try:
-            runs = claims_in(folder, format=self.format, ceiling=self.ceiling)
-            artifacts = Artifacts(folder, ceiling=self.ceiling)
+            runs = self.asked.claims_in(folder)
+            artifacts = Artifacts(folder, ceiling=self.asked.ceiling)
             subfolders = artifacts.folders
         except CodeTracerError as error:
             self.found.problems.append(error)

@@ -11,8 +11,8 @@ from codetracer_core import __version__
 from codetracer_core.config import load_config
 from codetracer_core.diagnosis_models import HEURISTIC
 from codetracer_core.errors import CodeTracerError, NotFound
+from codetracer_core.formats import formats_of
 from codetracer_core.llm.keys import KEY_VARIABLE, NO_KEY, find_key, secrets_path
-from codetracer_core.parsers import PARSERS
 from codetracer_core.store import Store, Workspace, lock_holder
 
 KEYS = (
@@ -43,7 +43,7 @@ def findings(workspace: Path) -> dict[str, dict[str, str]]:
     return {
         "versions": _versions(),
         "workspace": _workspace(Workspace(workspace.expanduser().absolute())),
-        "formats": {parser.name: parser.title for parser in PARSERS},
+        "formats": {parser.name: parser.title for parser in formats_of(workspace)},
         "browser": {"chromium": browser or "not found (only the tests need one)"},
         "diagnosis": _diagnosis(workspace),
         "keys": {name: "set" if os.environ.get(name) else "not set" for name in KEYS},

@@ -73,6 +73,14 @@ class ConfigError(CodeTracerError):
     """A configuration or secrets file cannot be understood, or a setting in it is out of its range."""
 
 
+class EnvironmentBroken(CodeTracerError):
+    """The environment of a replay cannot be started, or is gone."""
+
+
+class SpecError(CodeTracerError):
+    """An extractor spec cannot be understood, asks for what is not allowed, or needs more than its limits."""
+
+
 class Cancelled(CodeTracerError):
     """Somebody stopped it."""
 

@@ -155,6 +155,18 @@ class Usage(Frozen):
     cached_tokens: int | None = None
 
 
+class ReplayOf(Frozen):
+    """That a run is the replay of another one: where it took over, and who went on from there."""
+
+    run_id: str
+    """The original, as the workspace calls it. It need not be there (any more)."""
+    step_id: int = Field(ge=1)
+    """The first step that is not of the original: those before were run again."""
+    replay_id: str
+    diagnosis_id: str = ""
+    """The diagnosis whose advice was given; empty: none was."""
+
+
 class Trajectory(Frozen):
     """One run of an agent on a task, read from its files and from nothing else."""
 
@@ -180,6 +192,8 @@ class Trajectory(Frozen):
     tests: tuple[TestResult, ...] = ()
     steps: tuple[Step, ...] = ()
     branches: tuple[Branch, ...] = ()
+    replay_of: ReplayOf | None = None
+    """None: an original run."""
     notes: tuple[str, ...] = ()
     """What a reader must know about the reading: views that differ, records left out and why."""
 

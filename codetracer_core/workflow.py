@@ -12,6 +12,7 @@ from codetracer_core.archives import is_archive
 from codetracer_core.benchmark import tells_of_truth
 from codetracer_core.discovery import locate
 from codetracer_core.errors import CodeTracerError, NotFound, UnknownFormat
+from codetracer_core.formats import formats_of
 from codetracer_core.importing import ImportReport, import_runs
 from codetracer_core.models import LabelEvent, RunRecord, Stage, Trajectory, Verdict
 from codetracer_core.parsers import read_run
@@ -60,7 +61,7 @@ def open_run(run: str, workspace: Path, *, format: str | None = None) -> RunView
     """
     path = path_of(run)
     if path is not None:
-        location = locate(path, format=format)
+        location = locate(path, format=format, formats=formats_of(workspace))
         trajectory = read_run(location).trajectory
         tree = build_tree(trajectory)
         stages, rule = stages_of(trajectory, tree)

@@ -359,7 +359,7 @@ def test_a_folder_is_diagnosed_without_touching_it() -> None:
     path = SAMPLE_DATA / "swe-agent"
     found = next(path.rglob("*.traj"))
     before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
-    run = folder_run(found)
+    run = folder_run(found, workspace=found.parent / "no-workspace")
     assert run.trajectory.steps
     asked = model(lambda *_: calling(("submit_diagnosis", {**ANSWER, "findings": [], "onset": []})))
     made = diagnose_folder(run, model=asked, insights=[make_insight(agent=run.trajectory.agent)])

@@ -185,7 +185,7 @@ def _chosen(run: str, place: Path, format: str | None, config: "Config") -> _Cho
     path = path_of(run)
     settings = config.settings
     if path is not None:
-        folder = folder_run(path, format=format)
+        folder = folder_run(path, workspace=place, format=format)
         return _Chosen(
             folder.run_id, folder.trajectory, settings.model_copy(update={"use_memory": False}), folder, folder.path
         )

@@ -1,7 +1,7 @@
 """Diagnosing runs: the verbs that the command line and the dashboard share.
 
     diagnose_run(store, store, run_id, model=open_model("openai/gpt-5"))      # stored with transcript, labels, insights
-    diagnose_folder(folder_run(path), model=model).diagnosis                  # a run from its files: nothing is stored
+    diagnose_folder(folder_run(path, workspace=here), model=model).diagnosis  # a run from its files: nothing is stored
     batch(store, store, run_ids, model=model, parallel=4, output=folder)      # many, resumed where it was stopped
     write_outputs(diagnosis, trajectory, ["tracebench"], folder)              # files for other programs
 

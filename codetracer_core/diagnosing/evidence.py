@@ -6,6 +6,7 @@ from pathlib import Path
 from codetracer_core.benchmark import MANIFEST_SAYS
 from codetracer_core.diagnosis.reading import RunFolder
 from codetracer_core.discovery import locate
+from codetracer_core.formats import formats_of
 from codetracer_core.importing.reading import names_of
 from codetracer_core.models import Outcome, RunRecord, Trajectory
 from codetracer_core.parsers import read_run
@@ -36,9 +37,11 @@ class FolderRun:
     """Its folder or file."""
 
 
-def folder_run(path: Path, *, format: str | None = None) -> FolderRun:
-    """The run at a path, as a diagnosis may see it. Raises what ``discovery.locate`` and the parsers raise."""
-    location = locate(path.expanduser(), format=format)
+def folder_run(path: Path, *, workspace: Path, format: str | None = None) -> FolderRun:
+    """The run at a path, read with the formats that the workspace knows, as a diagnosis may see it.
+
+    Raises what ``discovery.locate`` and the parsers raise."""
+    location = locate(path.expanduser(), format=format, formats=formats_of(workspace))
     read = read_run(location)
     run_id, _ = names_of(location, read)
     record = RunRecord(

@@ -11,6 +11,7 @@ from pathlib import Path
 from codetracer_core.benchmark import ground_truth
 from codetracer_core.discovery import MAX_DEPTH
 from codetracer_core.errors import CodeTracerError
+from codetracer_core.formats import formats_of
 from codetracer_core.importing.plan import Place, Progress, plan_import
 from codetracer_core.importing.reading import Read, read_task
 from codetracer_core.importing.report import REPORT_IT, ImportItem, ImportReport, Status, unexpected
@@ -53,6 +54,7 @@ def import_runs(
         uploads,
         "upload" if uploads else "",
         MAX_DEPTH if max_depth is None else max_depth,
+        formats_of(store.workspace.folder),
     )
     plan = plan_import([Path(path) for path in paths], Path(manifest) if manifest else None, place, progress)
     items: list[ImportItem] = []

@@ -10,7 +10,7 @@ from codetracer_core.benchmark import BenchmarkRow, Manifest, find_artifacts, is
 from codetracer_core.discovery import MAX_DEPTH, SKIPPED_FOLDERS, discover
 from codetracer_core.errors import AmbiguousFormat, CodeTracerError, UnknownFormat
 from codetracer_core.importing.report import REPORT_IT, ImportItem, unexpected
-from codetracer_core.parsers import RunLocation
+from codetracer_core.parsers import PARSERS, Format, RunLocation
 
 _MANIFEST_DEPTH = 2
 
@@ -28,6 +28,7 @@ class Place:
     shown_as: str = ""
     """The archive that was unpacked into ``ceiling``: paths are shown as if they lay in it."""
     max_depth: int = MAX_DEPTH
+    formats: Sequence[Format] = PARSERS
 
     def named(self, path: Path) -> "Place":
         """This place with a collection: if it has none, the name of the folder, manifest or archive."""
@@ -173,7 +174,7 @@ def _without_artifact(row: BenchmarkRow, manifest: str) -> ImportItem:
 
 def run_of_row(path: Path, row: BenchmarkRow, place: Place) -> RunLocation:
     """The one run in a row's artifact; if there are several, the one that lies under the row's trial name."""
-    found = discover(path, format=place.format, ceiling=place.ceiling)
+    found = discover(path, format=place.format, ceiling=place.ceiling, formats=place.formats)
     runs = found.locations
     if len(runs) > 1 and row.trial_name:
         runs = [run for run in runs if row.trial_name in Path(run.path).relative_to(path).parts] or runs
@@ -199,7 +200,14 @@ def _plan_path(path: Path, has_manifest: bool, place: Place, plan: Plan, progres
             plan.tasks.append(Task(path, place))
         return True
     visited = (lambda count: progress(count, 0, str(path))) if progress else None
-    found = discover(path, format=place.format, ceiling=place.ceiling, max_depth=place.max_depth, visited=visited)
+    found = discover(
+        path,
+        format=place.format,
+        ceiling=place.ceiling,
+        max_depth=place.max_depth,
+        visited=visited,
+        formats=place.formats,
+    )
     runs = [run for run in found.locations if not plan.has_joined(run.folder / run.claim.unit)]
     plan.tasks.extend(Task(run, place) for run in runs)
     problems = [error for error in found.problems if not (error.path and plan.has_joined(Path(error.path)))]

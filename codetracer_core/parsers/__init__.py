@@ -5,8 +5,9 @@ one. Parsers never import each other; what they share is in the modules that beg
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 from codetracer_core.errors import AmbiguousFormat, CodeTracerError, UnknownFormat
@@ -58,10 +59,14 @@ class RunLocation:
     """Where one run lies and which parser reads it."""
 
     folder: Path
-    format: str
+    parser: Format
     claim: Claim
-    other_views: tuple[tuple[str, Claim], ...] = ()
+    other_views: tuple[tuple[Format, Claim], ...] = ()
     ceiling: Path | None = None
+
+    @property
+    def format(self) -> str:
+        return self.parser.name
 
     @property
     def path(self) -> str:
@@ -70,29 +75,34 @@ class RunLocation:
         return f"{path}#{self.claim.member}" if self.claim.member else path
 
 
-def parser_named(name: str) -> Format:
-    for parser in PARSERS:
+def parser_named(name: str, formats: Sequence[Format] = PARSERS) -> Format:
+    for parser in formats:
         if parser.name == name:
             return parser
-    names = ", ".join(parser.name for parser in PARSERS)
+    names = ", ".join(parser.name for parser in formats)
     raise UnknownFormat(f"there is no format {name!r}", remedy=f"Formats: {names}.")
 
 
-def claims_in(folder: Path, *, format: str | None = None, ceiling: Path | None = None) -> list[RunLocation]:
+def claims_in(
+    folder: Path, *, format: str | None = None, ceiling: Path | None = None, formats: Sequence[Format] = PARSERS
+) -> list[RunLocation]:
     """All runs that lie directly in ``folder`` (as a whole, or as single files), in order of their names.
 
-    ``format`` asks one parser only. Raises AmbiguousFormat if two parsers claim the same run and are not two
+    ``format`` asks one parser only, of those in ``formats``. Formats that were taught are asked if no other recognises
+    anything. Raises AmbiguousFormat if two parsers claim the same run and are not two
     records of it (``VIEWS_OF_ONE_RUN``).
     """
     artifacts = Artifacts(folder, ceiling=ceiling)
-    parsers = (parser_named(format),) if format else PARSERS
-    found: dict[tuple[str, str], list[tuple[str, Claim]]] = {}
-    for parser in parsers:
+    parsers = (parser_named(format, formats),) if format else formats
+    found: dict[tuple[str, str], list[tuple[Format, Claim]]] = {}
+    for parser in sorted(parsers, key=lambda parser: parser.is_taught):
+        if parser.is_taught and any(not known.is_taught for known, _ in chain(*found.values())):
+            break
         for claim in parser.recognise(artifacts):
-            found.setdefault((claim.unit, claim.member or ""), []).append((parser.name, claim))
+            found.setdefault((claim.unit, claim.member or ""), []).append((parser, claim))
     locations = []
     for (unit, _), candidates in sorted(found.items()):
-        names = [name for name, _ in candidates]
+        names = [parser.name for parser, _ in candidates]
         records = {claim.files[0] for _, claim in candidates}
         if len(names) > 1 and (frozenset(names) not in VIEWS_OF_ONE_RUN or len(records) < len(names)):
             raise AmbiguousFormat(
@@ -100,8 +110,8 @@ def claims_in(folder: Path, *, format: str | None = None, ceiling: Path | None =
                 path=folder / unit,
                 remedy=f"Name one with --format, e.g. --format {names[0]}.",
             )
-        (name, claim), *others = candidates
-        locations.append(RunLocation(folder, name, claim, tuple(others), ceiling))
+        (parser, claim), *others = candidates
+        locations.append(RunLocation(folder, parser, claim, tuple(others), ceiling))
     return locations
 
 
@@ -125,9 +135,9 @@ def read_run(location: RunLocation, *, declared_step_count: int | None = None) -
     artifacts = Artifacts(location.folder, ceiling=location.ceiling)
     readings: list[Trajectory] = []
     failures: list[CodeTracerError] = []
-    for name, claim in ((location.format, location.claim), *location.other_views):
+    for parser, claim in ((location.parser, location.claim), *location.other_views):
         try:
-            readings.append(parser_named(name).parse(artifacts, claim, declared_step_count))
+            readings.append(parser.parse(artifacts, claim, declared_step_count))
         except CodeTracerError as error:
             failures.append(error)
     if not readings:

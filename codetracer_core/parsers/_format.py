@@ -33,9 +33,12 @@ class Format:
     import root) and returns a claim for each run of this format that lies directly in it; it never raises for
     strange content. ``parse`` reads one claimed run; it raises a ``CodeTracerError`` rather than guess. Its third
     argument is the manifest's step count, where there is one, for the one format with two published readings.
+    ``is_taught``: it was described by a person or a model of this workspace, so it is only asked about folders in
+    which no other format recognises anything.
     """
 
     name: str
     title: str
     recognise: Callable[[Artifacts], list[Claim]]
     parse: Callable[[Artifacts, Claim, int | None], Trajectory]
+    is_taught: bool = False

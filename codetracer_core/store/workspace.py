@@ -68,6 +68,16 @@ class Workspace:
         return self.folder / "evaluations"
 
     @property
+    def extractors(self) -> Path:
+        """Extractor specs, a folder per name with a file per version; made with the first one."""
+        return self.folder / "extractors"
+
+    @property
+    def replays(self) -> Path:
+        """A folder per replay: its log while it goes on, and the run that came of it; made with the first one."""
+        return self.folder / "replays"
+
+    @property
     def writable(self) -> bool:
         """Could this process write to what is there?"""
         there = [

@@ -808,7 +808,7 @@ def test_sample_session() -> None:
 
 def test_sample_harbor_trial_has_two_records_that_differ() -> None:
     location = locate(SAMPLES / "harbor")
-    assert {location.format, *(name for name, _ in location.other_views)} == {"atif", "claude-code"}
+    assert {location.format, *(parser.name for parser, _ in location.other_views)} == {"atif", "claude-code"}
     run = read_run(location).trajectory
     assert (run.format, run.step_count, run.outcome.solved) == ("claude-code", 10, True)
     assert [step.step_id for step in run.steps if not step.executed] == [1, 8]

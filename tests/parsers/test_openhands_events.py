@@ -350,7 +350,7 @@ def test_harbor_keeps_a_converted_record_beside_the_events(tmp_path: Path) -> No
     write_events(root / "agent" / "sessions" / "sid", SESSION)
     write(root / "agent/completions/m-1769425200.25.json", {"messages": [], "response": {}})
     (run,) = discover(tmp_path).locations
-    assert {run.format, *(name for name, _ in run.other_views)} == {"openhands", "atif"}
+    assert {run.format, *(parser.name for parser, _ in run.other_views)} == {"openhands", "atif"}
     assert read_run(run).trajectory.format == "openhands"
 
 
