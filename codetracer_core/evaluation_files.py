@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Literal, get_args
 from uuid import uuid4
 
+from codetracer_core.durable import PART, sync_folder, write_durably
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.stage_labels import LABELS_FILE
 from codetracer_core.store import Workspace
-from codetracer_core.store.workspace import PART, sync_folder, write_durably
 
 FileKind = Literal["manifest", "predictions"]
 SUFFIXES: dict[FileKind, tuple[str, ...]] = {"manifest": (".jsonl", ".parquet"), "predictions": (".jsonl",)}

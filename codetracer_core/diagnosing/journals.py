@@ -22,9 +22,9 @@ from uuid import uuid4
 from pydantic import TypeAdapter, ValidationError
 
 from codetracer_core.diagnosis_models import Insight
+from codetracer_core.durable import sync_folder, write_durably
 from codetracer_core.llm import Model, recorded
 from codetracer_core.models import Frozen
-from codetracer_core.store.workspace import sync_folder, write_durably
 
 KEPT_FOR = 30 * 86_400.0
 """Seconds after which a journal that nobody took up is deleted."""

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from codetracer_core.diagnosis.profiles import as_profile
 from codetracer_core.diagnosis_models import Diagnosis, Profile
+from codetracer_core.durable import sync_folder, write_durably
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.models import Trajectory
-from codetracer_core.store.workspace import sync_folder, write_durably
 
 
 def write_outputs(

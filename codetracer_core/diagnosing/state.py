@@ -9,10 +9,10 @@ from pydantic import Field, ValidationError
 
 from codetracer_core.diagnosing.outputs import make_folder
 from codetracer_core.diagnosis_models import CallUsage, Conclusion
+from codetracer_core.durable import sync_folder, write_durably
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.models import Frozen
 from codetracer_core.store.files import to_json
-from codetracer_core.store.workspace import sync_folder, write_durably
 
 STATE_FILE = "batch.jsonl"
 """In the output folder: a row per run."""

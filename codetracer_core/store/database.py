@@ -11,8 +11,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from codetracer_core.durable import PART
 from codetracer_core.errors import CodeTracerError, StoreLocked, UnreadableFile
-from codetracer_core.store.workspace import PART, Owner, Workspace, owner_in, workspace_at
+from codetracer_core.store.workspace import Owner, Workspace, owner_in, workspace_at
 
 WRITING = threading.RLock()
 """One writer at a time in this process, for one transaction: concurrent writers to one key lose rows."""

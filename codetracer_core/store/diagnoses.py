@@ -19,6 +19,7 @@ from codetracer_core.diagnosis_models import (
     Insight,
     as_label_events,
 )
+from codetracer_core.durable import sync_folder, write_durably
 from codetracer_core.errors import CodeTracerError, NotFound, UnreadableFile
 from codetracer_core.memory import admit, why_not_kept
 from codetracer_core.store.database import last_change
@@ -26,7 +27,6 @@ from codetracer_core.store.files import clean, to_json
 from codetracer_core.store.results import Diagnosed, DiagnosisSummary, Learned, Refused
 from codetracer_core.store.rows import put_events
 from codetracer_core.store.values import as_stored
-from codetracer_core.store.workspace import sync_folder, write_durably
 
 _ENDING = ".jsonl.zst"
 _LARGEST = 2**63 - 1

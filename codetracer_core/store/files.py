@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic_core import PydanticSerializationError
 
+from codetracer_core.durable import write_durably
 from codetracer_core.errors import UnreadableFile
 from codetracer_core.models import RunRecord, Step
-from codetracer_core.store.workspace import write_durably
 
 TEXTS = ("action", "observation", "thought")
 

@@ -13,6 +13,7 @@ import zstandard
 from pydantic import ValidationError
 
 from codetracer_core.diagnosis_models import Diagnosis, Insight
+from codetracer_core.durable import PART, sync_folder, write_durably
 from codetracer_core.errors import UnreadableFile
 from codetracer_core.models import Frozen, GroundTruth, Kind, LabelEvent, RunRecord
 from codetracer_core.store.diagnoses import storable, transcript_name
@@ -27,7 +28,7 @@ from codetracer_core.store.results import (
     acknowledge,
     check_arguments,
 )
-from codetracer_core.store.workspace import PART, Workspace, sync_folder, write_durably
+from codetracer_core.store.workspace import Workspace
 
 _DAY = 86_400.0
 

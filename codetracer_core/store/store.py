@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 
 from codetracer_core.diagnosis_models import Diagnosis, Insight
+from codetracer_core.durable import PART, sync_folder
 from codetracer_core.errors import CodeTracerError, NotFound, StoreLocked, UnreadableFile
 from codetracer_core.models import GroundTruth, LabelEvent, RunRecord
 from codetracer_core.projects import Assignment, Project, Standing
@@ -48,7 +49,7 @@ from codetracer_core.store.results import (
 from codetracer_core.store.rows import NO_JUDGEMENT, put_events, put_ground_truth, put_runs
 from codetracer_core.store.schema import migrate
 from codetracer_core.store.values import in_short
-from codetracer_core.store.workspace import PART, Workspace, announce, sync_folder, workspace_at
+from codetracer_core.store.workspace import Workspace, announce, workspace_at
 
 _IMPORTING = threading.RLock()
 """One import, snapshot or clean-up of files at a time; taken before ``WRITING``: labels never wait for files."""
