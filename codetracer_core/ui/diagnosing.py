@@ -17,7 +17,7 @@ from codetracer_core.projects import Standing
 from codetracer_core.store import DiagnosisSummary, RunSummary, Store
 from codetracer_core.ui import components, identity, shell
 from codetracer_core.ui.deciding import DECISIONS, why_not_decide
-from codetracer_core.ui.diagnosis_jobs import Job, RunOfJob, jobs
+from codetracer_core.ui.diagnosis_jobs import DiagnosisJob, RunOfJob
 from codetracer_core.ui.diagnosis_report import (
     agreement_words,
     cost_words,
@@ -27,6 +27,7 @@ from codetracer_core.ui.diagnosis_report import (
     report_data,
     usage_words,
 )
+from codetracer_core.ui.jobs import cancel, jobs, may_cancel
 from codetracer_core.ui.viewer import note_exposure, outbox_pipe
 from codetracer_core.workflow import RunView
 
@@ -72,9 +73,9 @@ def on_record(store: Store, run_id: str) -> None:
         note_exposure(store, run_id, who, standing, "peers")
 
 
-def jobs_of(run_id: str) -> list[Job]:
+def jobs_of(run_id: str) -> list[DiagnosisJob]:
     """Jobs that are at this run; without any the last one, if it ended without a diagnosis of it."""
-    found = [job for job in jobs().all() if run_id in job.runs]
+    found = [job for job in jobs().all(DiagnosisJob) if run_id in job.runs]
     running = [job for job in found if not job.runs[run_id].is_over]
     return running or [job for job in found[:1] if not job.runs[run_id].diagnosis_id]
 
@@ -99,13 +100,13 @@ def jobs_panel(store: Store, run_id: str | None = None) -> None:
     _draw_jobs(store, run_id, [job.job_id for job in _jobs_to_see(store, run_id) if _runs(job, run_id)])
 
 
-def _jobs_to_see(store: Store, run_id: str | None) -> list[Job]:
+def _jobs_to_see(store: Store, run_id: str | None) -> list[DiagnosisJob]:
     """Jobs with a run to which this person does not stand blind: all that run, and the last that are over and tell more
     than the list of diagnoses does."""
     if run_id is not None:
         return jobs_of(run_id)
     blind = identity.blind_runs(store)
-    seen = [job for job in jobs().all() if not blind.issuperset(job.runs)]
+    seen = [job for job in jobs().all(DiagnosisJob) if not blind.issuperset(job.runs)]
     over = [
         job
         for job in seen
@@ -114,7 +115,7 @@ def _jobs_to_see(store: Store, run_id: str | None) -> list[Job]:
     return [job for job in seen if job.ended_at is None or job in over[:MOST_OVER]]
 
 
-def _runs(job: Job, run_id: str | None) -> bool:
+def _runs(job: DiagnosisJob, run_id: str | None) -> bool:
     """Whether it is still at this run, or (None) at any."""
     return job.ended_at is None if run_id is None else not job.runs[run_id].is_over
 
@@ -158,19 +159,7 @@ def _named(opened: Mapping[str, Any], name: str) -> dict[str, str]:
     return {name: str(opened[name])} if opened.get(name) else {}
 
 
-def cancel(job_id: str) -> None:
-    """Stop a job, for whoever started it and for leads. Raises NotFound, NotAllowed."""
-    job = jobs().job(job_id)
-    if not _may_cancel(job):
-        raise NotAllowed("a job is cancelled by who started it, or by a lead")
-    job.cancel()
-
-
-def _may_cancel(job: Job) -> bool:
-    return identity.person() == job.who or identity.may("lead")
-
-
-def job_data(job: Job, blind: set[str], run_id: str | None) -> dict[str, Any]:
+def job_data(job: DiagnosisJob, blind: set[str], run_id: str | None) -> dict[str, Any]:
     """A job as ``frontend/jobs.js`` shows it: nothing of runs in ``blind``, and a log only of the run that is open."""
     runs = [run for run in job.runs.values() if run.run_id not in blind and run_id in (None, run.run_id)]
     over = sum(run.is_over for run in runs)
@@ -192,7 +181,7 @@ def job_data(job: Job, blind: set[str], run_id: str | None) -> dict[str, Any]:
         "isOver": not _runs(job, run_id),
         "isStopping": job.is_cancelled(),
         "isBatch": len(job.runs) > 1 and run_id is None,
-        "mayCancel": _runs(job, run_id) and _may_cancel(job),
+        "mayCancel": _runs(job, run_id) and may_cancel(job),
         "share": over / len(runs),
         "runs": [] if alone else [_run_data(run, has_usage=len(runs) > 1) for run in runs],
         "hidden": f"{hidden} more that you label blind" if hidden else "",

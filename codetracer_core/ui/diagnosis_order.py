@@ -17,8 +17,9 @@ from codetracer_core.models import Trajectory
 from codetracer_core.projects import Role
 from codetracer_core.store import RunSummary, Store, default_workspace, is_text
 from codetracer_core.ui import components, identity
-from codetracer_core.ui.diagnosis_jobs import Job, RunOfJob, State, jobs
+from codetracer_core.ui.diagnosis_jobs import DiagnosisJob, RunOfJob, State
 from codetracer_core.ui.diagnosis_report import STRATEGY_MEANING, STRATEGY_WORDS, money, tokens_words
+from codetracer_core.ui.jobs import jobs
 
 ORDERERS: tuple[Role, ...] = ("lead", "adjudicator")
 """Who may have runs diagnosed: it can cost money, and shows them what a model says."""
@@ -247,7 +248,7 @@ def tells_cost(store: Store, order: Order, trajectories: Sequence[Trajectory], k
     return True
 
 
-def start(store: Store, order: Order, runs: Sequence[RunSummary], *, how: HowMany | None = None) -> Job:
+def start(store: Store, order: Order, runs: Sequence[RunSummary], *, how: HowMany | None = None) -> DiagnosisJob:
     """Begin a job on runs to which this person does not stand blind; ``how`` is asked for where there are many.
 
     Raises NotAllowed."""
@@ -255,9 +256,9 @@ def start(store: Store, order: Order, runs: Sequence[RunSummary], *, how: HowMan
     blind = identity.blind_runs(store)
     config = load_config(None, default_workspace()).config
     told = {run.run_id: RunOfJob(run.run_id, run.task or run.run_id) for run in runs if run.run_id not in blind}
-    job = Job(order.made_with, identity.person(), told)
+    job = DiagnosisJob(made_with=order.made_with, who=identity.person(), runs=told)
 
-    def one(job: Job, run_id: str, model: Model | None) -> None:
+    def one(job: DiagnosisJob, run_id: str, model: Model | None) -> None:
         diagnosis = diagnose_run(
             store,
             store,
@@ -270,7 +271,7 @@ def start(store: Store, order: Order, runs: Sequence[RunSummary], *, how: HowMan
         )
         job.keep(diagnosis)
 
-    def many(job: Job, model: Model | None, how: HowMany) -> None:
+    def many(job: DiagnosisJob, model: Model | None, how: HowMany) -> None:
         report = batch(
             store,
             store,
@@ -287,7 +288,7 @@ def start(store: Store, order: Order, runs: Sequence[RunSummary], *, how: HowMan
         )
         job.problem = " ".join(report.notes)
 
-    def work(job: Job) -> None:
+    def work(job: DiagnosisJob) -> None:
         model = _opened(order.model, order.api_base, config)
         if how is None:
             for run_id in job.runs:
@@ -299,7 +300,7 @@ def start(store: Store, order: Order, runs: Sequence[RunSummary], *, how: HowMan
     return job
 
 
-def _end(job: Job, row: BatchRow) -> None:
+def _end(job: DiagnosisJob, row: BatchRow) -> None:
     state: State = "cancelled" if row.status == "not started" else row.status
     words = "was diagnosed so before" if row.was_done else row.reason
     job.end(row.run_id, state, words, CallUsage() if row.was_done else row.usage)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from codetracer_core.store import Store, default_workspace, keep
-from codetracer_core.ui.diagnosis_jobs import end_jobs
 from codetracer_core.ui.identity import person, standing_of
+from codetracer_core.ui.jobs import end_jobs
 from codetracer_core.ui.viewer import truth_is_shown
 from codetracer_core.workflow import RunView, import_samples_if_empty, stored_run, without_ground_truth
 

@@ -17,8 +17,9 @@ from codetracer_core.errors import CodeTracerError, NotFound
 from codetracer_core.store import Store
 from codetracer_core.ui.diagnosing import job_data
 from codetracer_core.ui.diagnosis_batch import without_diagnosed
-from codetracer_core.ui.diagnosis_jobs import Job, Jobs, RunOfJob, jobs
+from codetracer_core.ui.diagnosis_jobs import DiagnosisJob, RunOfJob
 from codetracer_core.ui.diagnosis_order import Order
+from codetracer_core.ui.jobs import Jobs, jobs
 from tests.conftest import REPOSITORY
 from tests.store.factory import NOON, make_run
 from tests.ui.diagnoses import RUN, a_diagnosis, make_diagnosis, make_place, transcript_of
@@ -40,8 +41,9 @@ def store(place: Path) -> Iterator[Store]:
 # --- jobs -----------------------------------------------------------------------------------------------------
 
 
-def a_job(*run_ids: str) -> Job:
-    return Job("openai/scripted · agent", "cora", {run_id: RunOfJob(run_id, f"task of {run_id}") for run_id in run_ids})
+def a_job(*run_ids: str) -> DiagnosisJob:
+    runs = {run_id: RunOfJob(run_id, f"task of {run_id}") for run_id in run_ids}
+    return DiagnosisJob(made_with="openai/scripted · agent", who="cora", runs=runs)
 
 
 def told_now(text: str = "read", **fields: Any) -> Progress:
@@ -49,7 +51,7 @@ def told_now(text: str = "read", **fields: Any) -> Progress:
     return Progress(**(given | fields))
 
 
-def done(job: Job, work: Any) -> Jobs:
+def done(job: DiagnosisJob, work: Any) -> Jobs:
     jobs = Jobs()
     jobs.start(job, work)
     while job.ended_at is None:
@@ -63,13 +65,14 @@ def test_a_job_tells_how_far_it_is_and_what_came_of_it() -> None:
     job = a_job(RUN)
     heard: list[str] = []
 
-    def work(job: Job) -> None:
+    def work(job: DiagnosisJob) -> None:
         job.hear(RUN, told_now())
         heard.append(job.runs[RUN].state)
         job.keep(diagnosis)
 
     jobs = done(job, work)
-    run = jobs.job(job.job_id).runs[RUN]
+    assert jobs.job(job.job_id) is job
+    run = job.runs[RUN]
     assert heard == ["running"]
     assert (run.state, run.diagnosis_id, run.usage) == ("complete", diagnosis.diagnosis_id, diagnosis.total_usage)
     assert job.ended_at is not None
@@ -100,7 +103,7 @@ def test_a_cancelled_job_ends_and_what_it_did_not_reach_is_said_to_be_so() -> No
     job = a_job(RUN, "run-2")
     began = threading.Event()
 
-    def work(job: Job) -> None:
+    def work(job: DiagnosisJob) -> None:
         job.runs[RUN].state = "running"
         began.set()
         while not job.is_cancelled():
@@ -119,7 +122,7 @@ def test_a_cancelled_job_ends_and_what_it_did_not_reach_is_said_to_be_so() -> No
 
 
 def test_a_job_that_cannot_begin_says_why() -> None:
-    def work(_: Job) -> None:
+    def work(_: DiagnosisJob) -> None:
         raise CodeTracerError("nobody knows this model", remedy="Name another one.")
 
     job = a_job(RUN)
@@ -128,7 +131,7 @@ def test_a_job_that_cannot_begin_says_why() -> None:
 
 
 def test_a_mistake_of_ours_is_not_told_to_everybody(capsys: pytest.CaptureFixture[str]) -> None:
-    def work(_: Job) -> None:
+    def work(_: DiagnosisJob) -> None:
         raise ValueError("a-secret-of-the-server")
 
     job = a_job(RUN)
@@ -149,8 +152,8 @@ def test_what_is_remembered_of_a_job_is_limited() -> None:
         jobs.start(job, lambda job: None)
         while job.ended_at is None:
             time.sleep(0.001)
-    assert len(jobs.all()) == 30
-    assert jobs.all()[0] is job
+    assert len(jobs.all(DiagnosisJob)) == 30
+    assert jobs.all(DiagnosisJob)[0] is job
     jobs.end()
 
 
@@ -284,7 +287,7 @@ def test_the_heuristic_is_ordered_with_one_press(workspace: Path) -> None:
     app.button[0].click().run()
     assert not app.exception
     deadline = time.monotonic() + 60
-    while any(job.ended_at is None for job in jobs().all()) and time.monotonic() < deadline:
+    while any(job.ended_at is None for job in jobs().all(DiagnosisJob)) and time.monotonic() < deadline:
         time.sleep(0.02)  # clearing all caches at once may close the store first, under the job's hands
     st.cache_resource.clear()
     with Store.open_for_reading(workspace) as reader:
