@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from codetracer_core import __version__
+from codetracer_core import __version__, plugins
 from codetracer_core.config import load_config
 from codetracer_core.diagnosis_models import HEURISTIC
 from codetracer_core.errors import CodeTracerError, NotFound
 from codetracer_core.formats import formats_of
 from codetracer_core.llm.keys import KEY_VARIABLE, NO_KEY, find_key, secrets_path
+from codetracer_core.llm.plugged import shadows
+from codetracer_core.llm.provider import providers
+from codetracer_core.parsers.plugged import plugin_formats
+from codetracer_core.plugins import Kind
 from codetracer_core.store import Store, Workspace, lock_holder
 
 KEYS = (
@@ -35,7 +39,7 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 
 
 def findings(workspace: Path) -> dict[str, dict[str, str]]:
-    """Versions, the workspace and who has it open, formats, a browser for the tests, the model, which keys are set.
+    """Versions, the workspace and who has it open, formats, plugins, a browser for the tests, the model, which keys are set.
 
     Makes no workspace, and never tells what a key is.
     """
@@ -44,6 +48,7 @@ def findings(workspace: Path) -> dict[str, dict[str, str]]:
         "versions": _versions(),
         "workspace": _workspace(Workspace(workspace.expanduser().absolute())),
         "formats": {parser.name: parser.title for parser in formats_of(workspace)},
+        "plugins": _plugins(),
         "browser": {"chromium": browser or "not found (only the tests need one)"},
         "diagnosis": _diagnosis(workspace),
         "keys": {name: "set" if os.environ.get(name) else "not set" for name in KEYS},
@@ -57,6 +62,25 @@ def _versions() -> dict[str, str]:
         "python": f"{platform.python_version()} on {platform.system()} ({platform.machine()})",
         **{name: installed.get(name, "missing") for name in _PACKAGES},
     }
+
+
+def _plugins() -> dict[str, str]:
+    """What other packages bring, by kind and name: the package, or why it is not used. Imports all of them."""
+    told: dict[str, list[str]] = {}
+    _, problems = plugin_formats()
+    for plugin in plugins.found("parsers")[0]:
+        told[f"parsers: {plugin.name}"] = [plugin.package]
+    kinds: tuple[Kind, ...] = ("environments", "models")
+    for kind in kinds:
+        offered, wrong = plugins.found(kind)
+        problems += wrong
+        for plugin in offered:
+            why = plugins.why_no_factory(plugin) or (shadows(plugin, providers()) if kind == "models" else "")
+            told[f"{kind}: {plugin.name}"] = [why or plugin.package]
+    for problem in problems:
+        place = told.setdefault(f"{problem.kind}: {problem.name}", [])
+        place.append(problem.words)
+    return {name: "; ".join(words) for name, words in told.items()} or {"none": "no package brings any"}
 
 
 def _workspace(place: Workspace) -> dict[str, str]:

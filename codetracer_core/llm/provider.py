@@ -22,11 +22,12 @@ from pydantic import SecretStr
 
 from codetracer_core.diagnosis_models import CallUsage
 from codetracer_core.errors import Cancelled, ConfigError, ContextOverflow, ModelError
+from codetracer_core.llm import plugged
 from codetracer_core.llm.answers import Answer, read_stream, read_whole
 from codetracer_core.llm.faults import Fault, asked_to_wait, fault_of, in_short
 from codetracer_core.llm.keys import find_key, key_texts, without_any_key
 from codetracer_core.llm.modes import Form, Mode, as_answer, as_request
-from codetracer_core.llm.protocol import Message, Price, Reply, ToolSpec
+from codetracer_core.llm.protocol import Message, Model, Price, Reply, ToolSpec
 from codetracer_core.llm.tokens import count_text, count_tokens
 
 UNKNOWN_WINDOW = 32_768
@@ -51,8 +52,9 @@ def open_model(
     retries: int = 4,
     mode: Mode = "auto",
     pause: float = 1.0,
-) -> "ProviderModel":
-    """The model that litellm calls so ("openai/gpt-5", "anthropic/…", "ollama/…").
+) -> Model:
+    """The model that litellm calls so ("openai/gpt-5", "anthropic/…", "ollama/…"), or that of a plugin ("PLUGIN/…"; it
+    knows price and window itself, and only its name is passed on).
 
     ``api_base`` is the address of an OpenAI-compatible server; a name without a provider then means one of its models.
     ``timeout``: seconds of silence after which a call has failed, at its beginning and between two pieces of an
@@ -65,6 +67,9 @@ def open_model(
     if api_base is not None:
         _check_address(api_base)
     litellm = _litellm()
+    plugin = plugged.plugin_of(name)
+    if plugin is not None and not plugged.shadows(plugin, providers()):
+        return plugged.open_plugin(plugin, name, api_base=api_base)
     full_name, provider = _resolve(litellm, name, api_base)
     has_own = bool(litellm.validate_environment(full_name)["keys_in_environment"])
     known = _known_facts(litellm, full_name, provider)
@@ -336,6 +341,11 @@ def _litellm() -> ModuleType:
     return litellm
 
 
+def providers() -> tuple[str, ...]:
+    """What a name of a model may begin with, before its "/"."""
+    return tuple(entry.value for entry in _litellm().provider_list)
+
+
 def _check_address(api_base: str) -> None:
     address = urlsplit(api_base)
     if address.scheme not in ("http", "https") or not address.hostname:
@@ -349,7 +359,7 @@ def _check_address(api_base: str) -> None:
 def _resolve(litellm: ModuleType, name: str, api_base: str | None) -> tuple[str, str]:
     """The name as litellm takes it, and the provider."""
     prefix = name.partition("/")[0]
-    if api_base is not None and ("/" not in name or prefix not in {entry.value for entry in litellm.provider_list}):
+    if api_base is not None and ("/" not in name or prefix not in providers()):
         name = f"openai/{name}"
     try:
         _, provider, _, _ = litellm.get_llm_provider(name, api_base=api_base)
