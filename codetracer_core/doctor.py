@@ -39,7 +39,7 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 
 
 def findings(workspace: Path) -> dict[str, dict[str, str]]:
-    """Versions, the workspace and who has it open, formats, plugins, a browser for the tests, the model, which keys are set.
+    """Versions, the workspace and who has it open, formats, plugins, a browser, the model, which keys are set.
 
     Makes no workspace, and never tells what a key is.
     """

@@ -57,7 +57,7 @@ class Problem:
 
 @contextmanager
 def in_words(plugin: Plugin, what: str, kind: type[CodeTracerError] = CodeTracerError) -> Iterator[None]:
-    """Code of another package runs inside: whatever it raises becomes an error of ours. ``what``: "cannot be loaded"."""
+    """Code of another package runs inside: whatever it raises becomes an error of ours. ``what``: "failed"."""
     try:
         yield
     except CodeTracerError:

@@ -64,9 +64,7 @@ def _guarded(plugin: Plugin, format: Format) -> Format:
     )
 
 
-def _recognising(
-    plugin: Plugin, recognise: Callable[[Artifacts], list[Claim]]
-) -> Callable[[Artifacts], list[Claim]]:
+def _recognising(plugin: Plugin, recognise: Callable[[Artifacts], list[Claim]]) -> Callable[[Artifacts], list[Claim]]:
     """It claims nothing where it fails, so that the other formats are asked; that is told once."""
     told: list[str] = []
 
