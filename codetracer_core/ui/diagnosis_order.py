@@ -50,20 +50,10 @@ class Order:
 def order_form(store: Store, key: str) -> Order | None:
     """Fields for an order, filled with what the workspace's settings say; None while something is missing."""
     config = load_config(None, default_workspace()).config
-    known = [HEURISTIC, config.llm.model, *(one.model for one in store.diagnoses(blind=identity.blind_runs(store)))]
-    names = list(dict.fromkeys(name for name in known if name))
     which, how, often = st.columns([3, 2, 1])
-    model = which.selectbox(
-        "Model",
-        names,
-        index=names.index(config.llm.model) if config.llm.model else 0,
-        accept_new_options=True,
-        key=f"{key}_model",
-        placeholder="openai/gpt-5, anthropic/… or any other name that litellm knows",
-        help="The built-in heuristic needs no key. Any model name of litellm can be typed in.",
-    )
-    model = (model or "").strip()
-    if not model or not is_text(model):
+    with which:
+        model = model_field(store, config, key, rules=True)
+    if not model:
         st.text("Choose a model, or type the name of one.")
         return None
     if HEURISTIC.startswith(model.casefold()):  # the list offers what was typed before what it begins
@@ -88,7 +78,7 @@ def order_form(store: Store, key: str) -> Order | None:
     st.caption(f"{STRATEGY_WORDS[strategy].capitalize()}: {STRATEGY_MEANING[strategy]}.")
     with st.expander("Limits, memory, address"):
         given = _limits(defaults, key)
-        api_base = _address(config, key)
+        api_base = address_field(config, key)
     try:
         settings = DiagnosisSettings.model_validate(
             defaults.model_dump() | given | {"strategy": strategy, "samples": samples}
@@ -97,6 +87,26 @@ def order_form(store: Store, key: str) -> Order | None:
         st.text(f"These limits do not do: {error.errors()[0]['msg']}.")
         return None
     return Order(model, api_base, settings)
+
+
+def model_field(store: Store, config: Config, key: str, *, rules: bool) -> str:
+    """A field for the name of a model, filled with the one of the settings; "" while there is none.
+
+    ``rules``: the offline rules are offered as well, for a diagnosis."""
+    used = [one.model for one in store.diagnoses(blind=identity.blind_runs(store))]
+    offered = [HEURISTIC, config.llm.model, *used] if rules else [config.llm.model, *used]
+    names = [name for name in dict.fromkeys(offered) if name and (rules or name != HEURISTIC)]
+    chosen = st.selectbox(
+        "Model",
+        names,
+        index=names.index(config.llm.model) if config.llm.model in names else 0 if rules else None,
+        accept_new_options=True,
+        key=f"{key}_model",
+        placeholder="openai/gpt-5, anthropic/… or any other name that litellm knows",
+        help=("The built-in heuristic needs no key. " if rules else "") + "Any model name of litellm can be typed in.",
+    )
+    name = (chosen or "").strip()
+    return name if is_text(name) else ""
 
 
 def _limits(defaults: DiagnosisSettings, key: str) -> dict[str, object]:
@@ -128,7 +138,7 @@ def _limits(defaults: DiagnosisSettings, key: str) -> dict[str, object]:
     return given
 
 
-def _address(config: Config, key: str) -> str | None:
+def address_field(config: Config, key: str) -> str | None:
     """Where the model is reached. Only leads may change it: the server's key is sent there."""
     if not identity.may("lead"):
         return config.llm.api_base
@@ -156,12 +166,12 @@ class ModelFacts:
 @st.cache_data(max_entries=64, ttl=600, show_spinner="Looking up the model …")
 def model_facts(model: str, api_base: str | None) -> ModelFacts:
     """Price and window of a model. Raises ModelError for a name that nobody knows."""
-    opened = _opened(model, api_base, load_config(None, default_workspace()).config)
+    opened = opened_model(model, api_base, load_config(None, default_workspace()).config)
     assert opened is not None, "the offline rules are no model"
     return ModelFacts(opened.price, opened.context_tokens)
 
 
-def _opened(model: str, api_base: str | None, config: Config) -> Model | None:
+def opened_model(model: str, api_base: str | None, config: Config) -> Model | None:
     """The model itself; None: the offline rules. An address that somebody typed in is checked as one in a file is."""
     try:
         llm = LlmConfig.model_validate({**config.llm.model_dump(), "model": model, "api_base": api_base})
@@ -289,7 +299,7 @@ def start(store: Store, order: Order, runs: Sequence[RunSummary], *, how: HowMan
         job.problem = " ".join(report.notes)
 
     def work(job: DiagnosisJob) -> None:
-        model = _opened(order.model, order.api_base, config)
+        model = opened_model(order.model, order.api_base, config)
         if how is None:
             for run_id in job.runs:
                 one(job, run_id, model)
