@@ -18,17 +18,21 @@ known, so what follows rests on a state that cannot be made again."""
 
 
 class FileEdit(Frozen):
-    """A structured edit, by its meaning."""
+    """A structured edit of one file, by its meaning."""
 
     path: str
-    kind: Literal["write", "replace", "insert"]
-    text: str
-    """The whole content (*write*), what stands there afterwards (*replace*), the lines put in (*insert*)."""
+    kind: Literal["write", "create", "replace", "insert", "lines", "delete", "move", "undo"]
+    """*create* is a *write* of a file that is not there yet; *undo* takes back the last edit of the file."""
+    text: str = ""
+    """The whole content (*write*, *create*), what stands there afterwards (*replace*, *lines*), the lines put in
+    (*insert*), the new path (*move*)."""
     old: str = ""
     """*replace*: the text that is replaced, which has to stand there once (or, with ``all``, at least once)."""
     all: bool = False
-    after_line: int = Field(default=0, ge=0)
-    """*insert*: behind this line, 1-based; 0: at the beginning."""
+    after_line: int | None = Field(default=0, ge=0)
+    """*insert* and *lines*: behind this line, 1-based; 0: at the beginning; None: at the end of the file."""
+    through_line: int = Field(default=0, ge=0)
+    """*lines*: those behind ``after_line`` up to this one, inclusive, are replaced."""
 
 
 class PlannedStep(Frozen):
@@ -38,9 +42,10 @@ class PlannedStep(Frozen):
     deed: Deed
     command: str = ""
     """*command*: what the shell is given; else what the agent did, in its own words."""
-    edit: FileEdit | None = None
+    edits: tuple[FileEdit, ...] = ()
+    """*edit*: what is done to which file, in order: all of it or, if one of them does not fit, nothing."""
     why: str = ""
-    """Why nothing is done, or why it cannot be."""
+    """Why nothing is done, or why it cannot be; of what is done, why it is likely to differ."""
     expected: str | None = None
     """The recorded observation without what the harness put around it; None: the run holds none."""
     expected_exit: int | None = None
