@@ -30,7 +30,18 @@ from codetracer_core.parsers._artifacts import Artifacts, strip_ansi
 from codetracer_core.parsers._format import Claim, Format
 from codetracer_core.parsers._resolve import resolve
 
-__all__ = ["PARSERS", "Claim", "Format", "ReadRun", "RunLocation", "claims_in", "read_run", "resolve", "strip_ansi"]
+__all__ = [
+    "PARSERS",
+    "Artifacts",
+    "Claim",
+    "Format",
+    "ReadRun",
+    "RunLocation",
+    "claims_in",
+    "read_run",
+    "resolve",
+    "strip_ansi",
+]
 
 PARSERS: tuple[Format, ...] = (
     atif.FORMAT,

@@ -1,0 +1,1 @@
+"""A plugin of CodeTracer: a format, an environment for replays, and a model."""
