@@ -19,28 +19,26 @@ from codetracer_core.actions.shell import judge_shell
 
 Arguments = Mapping[str, Any]
 
-_PATH_ARGUMENTS = ("file_path", "path", "notebook_path", "absolute_path", "filename", "file", "dir_path", "target_file")
-_COMMAND_ARGUMENTS = ("command", "cmd", "script", "keystrokes", "input", "code", "chars")
+PATH_ARGUMENTS = ("file_path", "path", "notebook_path", "absolute_path", "filename", "file", "dir_path", "target_file")
+COMMAND_ARGUMENTS = ("command", "cmd", "script", "keystrokes", "input", "code", "chars")
 
 
 def judge_tool(name: str, arguments: Arguments | str, action: str) -> Effect:
     """The effect of one call; ``action`` is the call as text, for tools whose arguments were no JSON object."""
     if not name.strip():
         return changes("a call that names no tool counts as change")
-    key = _key(name)
+    key = tool_key(name)
     values: Arguments = {} if isinstance(arguments, str) else arguments
-    if key in _SHELLS:
+    if key in SHELLS:
         return _judge_shell_tool(values, action)
-    if key in _KEYBOARDS:
-        typed = _first_text(values, *_COMMAND_ARGUMENTS) if values else action
+    if key in KEYBOARDS:
+        typed = first_text(values, *COMMAND_ARGUMENTS) if values else action
         return judge_keystrokes(typed, typed_into_program=key == "writestdin")
     if (judge := _JUDGED.get(key)) is not None:
         return judge(values, action)
     if (known := _ALWAYS.get(key)) is not None:
-        path = _first_text(values, *_PATH_ARGUMENTS)
-        told = path or (
-            _first_text(values, "pattern", "query", "url") if known.purpose in ("search", "network") else ""
-        )
+        path = first_text(values, *PATH_ARGUMENTS)
+        told = path or (first_text(values, "pattern", "query", "url") if known.purpose in ("search", "network") else "")
         told = told or ("a file" if known.reason in ("reads", "edits", "writes", "deletes") else "")
         return Effect(known.change, f"{known.reason} {shown(told)}".rstrip(), known.purpose, (path,) if path else ())
     if isinstance(values.get("sql"), str):
@@ -60,15 +58,22 @@ _WRITTEN_CALL = re.compile(r"\s*<function=(?P<name>[\w.-]+)>(?P<body>.*?)(?:</fu
 _WRITTEN_ARGUMENT = re.compile(r"<parameter=(?P<key>[\w.-]+)>(?P<value>.*?)</parameter>", re.DOTALL)
 
 
+def written_call(action: str) -> tuple[str, Arguments] | None:
+    """Name and arguments of a call that is written out as text; None: it is none."""
+    if (call := _WRITTEN_CALL.fullmatch(action)) is None:
+        return None
+    arguments = {found["key"]: found["value"].strip("\n") for found in _WRITTEN_ARGUMENT.finditer(call["body"])}
+    return call["name"], arguments
+
+
 def judge_text(action: str) -> Effect:
     """An action that is no tool call: a command line, or a call written out as text.
 
     ``<function=…>`` is how models without tool calls are asked to write, an object with ``commands`` is a reply to
     Terminus.
     """
-    if (call := _WRITTEN_CALL.fullmatch(action)) is not None:
-        arguments = {found["key"]: found["value"].strip("\n") for found in _WRITTEN_ARGUMENT.finditer(call["body"])}
-        return judge_tool(call["name"], arguments, action)
+    if (call := written_call(action)) is not None:
+        return judge_tool(*call, action)
     if action.lstrip().startswith("{") and '"commands"' in action:
         try:
             reply = json.loads(action)
@@ -82,7 +87,8 @@ def judge_text(action: str) -> Effect:
     return judge_shell(action)
 
 
-def _key(name: str) -> str:
+def tool_key(name: str) -> str:
+    """A tool's name as the tables know it: "mcp__files__read_file" and "ReadFile" are both "readfile"."""
     return re.sub(r"[^a-z0-9]", "", name.rpartition("__")[2].lower())
 
 
@@ -101,23 +107,30 @@ def _name_words(name: str) -> list[str]:
     return [word.lower() for word in _NAME_WORD.findall(name.rpartition("__")[2])]
 
 
-def _first_text(values: Arguments, *keys: str) -> str:
+def first_text(values: Arguments, *keys: str) -> str:
+    """The first of these arguments that is a text and not empty, else an empty text."""
     return next((str(values[key]) for key in keys if isinstance(values.get(key), str) and values[key]), "")
 
 
 # ---------------------------------------------------------------- shells and keyboards
 
-_SHELLS = names(
+SHELLS = names(
     "bash executebash run terminal shell localshell localshellcall runshellcommand runcommand exec execcommand"
     " executecommand containerexec cmdrun cmdrunaction terminalaction runterminalcmd runinterminal shellcommand monitor"
 )
-_KEYBOARDS = names("bashcommand keystrokes sendkeys writestdin typekeys tmuxsendkeys")
+PYTHONS = names("runipython executeipythoncell ipython python executepython jupyter runcode pythontool")
+KEYBOARDS = names("bashcommand keystrokes sendkeys writestdin typekeys tmuxsendkeys")
+
+
+def shell_command(values: Arguments) -> tuple[Arguments, object]:
+    """The arguments of a shell's call, and the command among them (text, or a list of words); None: there is none."""
+    if isinstance(values.get("action"), dict):  # Codex's local_shell
+        values = values["action"]
+    return values, next((values[key] for key in COMMAND_ARGUMENTS if values.get(key) is not None), None)
 
 
 def _judge_shell_tool(values: Arguments, action: str) -> Effect:
-    if isinstance(values.get("action"), dict):  # Codex's local_shell
-        values = values["action"]
-    command = next((values[key] for key in _COMMAND_ARGUMENTS if values.get(key) is not None), None)
+    values, command = shell_command(values)
     if values.get("is_input") in (True, "true") or (isinstance(command, str) and command in _STOPPING_KEYS):
         return judge_keystrokes(str(command or ""), typed_into_program=True)
     if isinstance(command, list):  # Codex: ["bash", "-lc", "…"]
@@ -260,7 +273,7 @@ _ALWAYS: dict[str, Effect] = {
 
 
 def _editor(values: Arguments, action: str) -> Effect:
-    command, path = _first_text(values, "command"), _first_text(values, *_PATH_ARGUMENTS)
+    command, path = first_text(values, "command"), first_text(values, *PATH_ARGUMENTS)
     if not values and action:
         return judge_shell(f"str_replace_editor {action}")
     return judge_editor(command, path)
@@ -268,18 +281,18 @@ def _editor(values: Arguments, action: str) -> Effect:
 
 def _edit(values: Arguments, action: str) -> Effect:
     """OpenHands' ``edit`` event carries the editor's command; without a path it is SWE-agent's open file."""
-    path = _first_text(values, *_PATH_ARGUMENTS)
-    command = _first_text(values, "command")
+    path = first_text(values, *PATH_ARGUMENTS)
+    command = first_text(values, "command")
     return judge_editor(command or "edit", path) if path else changes("edits the open file", "edit")
 
 
 def _python(values: Arguments, action: str) -> Effect:
-    code = _first_text(values, "code", "source", "script", "input", "command") if values else action
+    code = first_text(values, "code", "source", "script", "input", "command") if values else action
     return judge_python(code, judge_shell) if code.strip() else explores("nothing runs", "wait")
 
 
 def _patch(values: Arguments, action: str) -> Effect:
-    return judge_patch(_first_text(values, "input", "patch", "diff", "content") or action)
+    return judge_patch(first_text(values, "input", "patch", "diff", "content") or action)
 
 
 _BROWSER_CALL = re.compile(r"^\s*(\w+)\s*\(", re.MULTILINE)
@@ -288,14 +301,14 @@ _BROWSER_LOOKS = names("goto go_back go_forward scroll noop hover focus new_tab 
 
 def _browser(values: Arguments, action: str) -> Effect:
     """OpenHands' browser is driven by calls written as text: ``goto("…")``, ``click("12")``."""
-    calls = _BROWSER_CALL.findall(_first_text(values, "code", "browser_actions") if values else action)
+    calls = _BROWSER_CALL.findall(first_text(values, "code", "browser_actions") if values else action)
     if calls and _BROWSER_LOOKS.issuperset(calls):
         return explores("looks at a page", "network")
     return changes("acts on a page", "network")
 
 
 def _agent(values: Arguments, action: str) -> Effect:
-    kind = _first_text(values, "subagent_type", "agent_type")
+    kind = first_text(values, "subagent_type", "agent_type")
     if kind.lower() in ("explore", "plan", "search", "codebase_investigator"):
         return explores(f"hands work to a sub-agent that only reads ({shown(kind, 30)})", "delegate")
     return changes("hands work to a sub-agent, which may change anything", "delegate")
@@ -304,9 +317,7 @@ def _agent(values: Arguments, action: str) -> Effect:
 _JUDGED: dict[str, Callable[[Arguments, str], Effect]] = {
     **dict.fromkeys(names("strreplaceeditor fileeditor strreplacebasededittool texteditor editor memory"), _editor),
     **dict.fromkeys(names("edit insert append"), _edit),
-    **dict.fromkeys(
-        names("runipython executeipythoncell ipython python executepython jupyter runcode pythontool"), _python
-    ),
+    **dict.fromkeys(PYTHONS, _python),
     **dict.fromkeys(names("applypatch patch"), _patch),
     **dict.fromkeys(names("browser browserinteractive browseinteractive"), _browser),
     **dict.fromkeys(names("task agent"), _agent),

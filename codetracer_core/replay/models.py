@@ -48,6 +48,8 @@ class PlannedStep(Frozen):
     """Why nothing is done, or why it cannot be; of what is done, why it is likely to differ."""
     expected: str | None = None
     """The recorded observation without what the harness put around it; None: the run holds none."""
+    on_screen: bool = False
+    """*expected* was read off a terminal: long lines are wrapped, lists stand in columns."""
     expected_exit: int | None = None
     files: tuple[str, ...] = ()
     """Files that it names as changed, as they were written."""
