@@ -1,0 +1,124 @@
+"""The git environment: a throw-away clone at a commit. Nothing is written into the repository that it comes from."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from codetracer_core.errors import EnvironmentBroken
+from codetracer_core.replay.environments.keeper import engine_variables
+from codetracer_core.replay.environments.machine import MachineEnvironment
+from codetracer_core.replay.environments.shells import ShellKind
+from codetracer_core.replay.models import GitPlace, Limits
+
+CLONE_SECONDS = 900.0
+_ADDRESS = re.compile(r"(?:https|ssh|file)://[^\s\0]+|[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^\s\0]+")
+_COMMIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@{}^~+-]*")
+_CAREFUL = (
+    *("-c", "protocol.allow=never", "-c", "protocol.file.allow=always"),
+    *("-c", "protocol.https.allow=always", "-c", "protocol.ssh.allow=always", "-c", "protocol.ext.allow=never"),
+    *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.symlinks=true"),
+    *("-c", "credential.helper=", "-c", "submodule.recurse=false", "-c", "safe.directory=*", "-c", "gc.auto=0"),
+)
+
+
+def start_git(
+    place: GitPlace,
+    limits: Limits,
+    *,
+    shell: ShellKind,
+    scratch: Path,
+    replay_id: str,
+    hide: tuple[Path, ...] = (),
+    cancelled: Callable[[], bool] = lambda: False,
+) -> MachineEnvironment:
+    """Clone the repository, without its submodules, and check the commit out, detached.
+
+    A clone of its own, not a worktree: a worktree would write into the ``.git`` of the original. Raises
+    EnvironmentBroken if there is no git, no such repository or commit, or cloning takes more than 15 minutes."""
+    if not shutil.which("git"):
+        raise EnvironmentBroken("git is not installed", remedy="Install it, or use the local environment.")
+    source = source_of(place.repository)
+    if not _COMMIT.fullmatch(place.commit):
+        raise EnvironmentBroken(f"{place.commit!r} names no commit")
+    environment = MachineEnvironment(limits, shell=shell, scratch=scratch, replay_id=replay_id, hide=hide)
+    # The clone is ours to make, so it has the settings of a home without any: only what it needs to reach an address.
+    variables = {
+        **{name: value for name, value in engine_variables().items() if name in ("HOME", "SSH_AUTH_SOCK", "LANG")},
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "true",
+        "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TEMPLATE_DIR": "",
+        "GIT_LFS_SKIP_SMUDGE": "1",
+    }
+
+    def git(*words: str, what: str) -> str:
+        argv = ["git", *_CAREFUL, *words]
+        return environment.make(argv, seconds=CLONE_SECONDS, cancelled=cancelled, what=what, **variables)
+
+    try:
+        copy = str(environment.copy)
+        git(
+            "clone",
+            "--quiet",
+            "--no-hardlinks",
+            "--no-checkout",
+            "--no-recurse-submodules",
+            "--",
+            source,
+            copy,
+            what="cloning",
+        )
+        try:
+            commit = git(
+                "-C",
+                copy,
+                "rev-parse",
+                "--verify",
+                "--quiet",
+                "--end-of-options",
+                f"{place.commit}^{{commit}}",
+                what="commit",
+            )
+        except EnvironmentBroken:
+            # A commit that no branch or tag holds: it can still be asked for by name.
+            git(
+                "-C",
+                copy,
+                "fetch",
+                "--quiet",
+                "--no-recurse-submodules",
+                "origin",
+                place.commit,
+                what=f"finding commit {place.commit}",
+            )
+            commit = git("-C", copy, "rev-parse", "--verify", "--quiet", "FETCH_HEAD^{commit}", what="commit")
+        git("-C", copy, "checkout", "--quiet", "--detach", commit.strip(), what=f"checking {place.commit} out")
+        # What runs in it is not told where it came from: it could only write there.
+        git("-C", copy, "remote", "remove", "origin", what="forgetting the origin")
+    except BaseException:
+        environment.stop()
+        raise
+    environment.tell(f"commit {commit.strip()}")
+    return environment
+
+
+def source_of(repository: str) -> str:
+    """A folder as an absolute path, an address as it is. Raises EnvironmentBroken for anything else."""
+    if not repository or repository.startswith("-") or "\0" in repository:
+        raise EnvironmentBroken(
+            "no repository is named" if not repository else "this names no repository", path=repository
+        )
+    folder = Path(repository).expanduser()
+    if folder.is_dir():
+        return str(folder.resolve())
+    if _ADDRESS.fullmatch(repository) and not re.search(r"://-|@-|://[^/]*@?-o", repository):
+        return repository
+    raise EnvironmentBroken(
+        "this is neither a folder nor an address that is cloned from",
+        path=repository,
+        remedy="Name a folder, or an address with https://, ssh:// or file://.",
+    )

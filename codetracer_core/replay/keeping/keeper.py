@@ -1,0 +1,104 @@
+"""The keeper itself: starts the process in which commands run, serves what is ours, and clears up at the end.
+
+Order of things: the first message on ``control`` says what to make (``Wanted``); the answer on ``inside`` says what
+could be made; then commands of the replay come over ``inside``, our own (copying, cloning, the engine) over
+``control``. When ``control`` closes, everything goes.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from codetracer_core.replay.keeping import cgroups, isolation, processes
+from codetracer_core.replay.keeping.serving import World, receive, send, serve
+
+_READY = b"1"
+
+
+def main() -> None:
+    control, inside = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    isolation.adopt_orphans()
+    wanted, _ = receive(control)
+    if wanted is None:
+        return
+    groups = cgroups.Groups()
+    if wanted["inside"]:
+        if isolation.ON_LINUX:
+            groups = cgroups.make(wanted["id"], processes=wanted["processes"], memory_bytes=wanted["memory_bytes"])
+        for isolated in (isolation.ON_LINUX, False):
+            if _fork_inside(control, inside, wanted, groups, isolated=isolated):
+                break
+    inside.close()
+    serve(control, World(trusted=True))
+    left = clear(wanted, groups.folders)
+    with contextlib.suppress(OSError):
+        send(control, {"left": left})
+
+
+def clear(wanted: dict[str, Any], groups: tuple[Path, ...]) -> list[str]:
+    """End and remove all of it; returns in words what would not go, in which case the lease stays, too."""
+    left = [f"process {pid}" for pid in processes.end_all(lambda: processes.descendants(os.getpid()))]
+    for argv in wanted["farewell"]:
+        try:
+            done = subprocess.run(  # noqa: S603
+                argv, env=wanted["engine_env"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+            )
+            problem = done.stderr.decode("utf-8", "replace").strip() if done.returncode else ""
+        except (OSError, subprocess.TimeoutExpired) as error:
+            problem = str(error)
+        if problem and "no such" not in problem.lower() and "no container with name" not in problem.lower():
+            left.append(f"{' '.join(argv)}: {problem}")
+    left += [f"control group {folder}" for folder in cgroups.remove(groups)]
+    try:
+        processes.remove_tree(Path(wanted["root"]))
+    except OSError as error:
+        left.append(f"folder {wanted['root']} ({error.strerror})")
+    if not left:
+        Path(wanted["lease"]).unlink(missing_ok=True)
+    return left
+
+
+def _fork_inside(
+    control: socket.socket, inside: socket.socket, wanted: dict[str, Any], groups: cgroups.Groups, *, isolated: bool
+) -> bool:
+    """Start the process in which commands run; False: this system does not let it be isolated."""
+    ready, tell = os.pipe()
+    if os.fork():
+        os.close(tell)
+        with os.fdopen(ready, "rb", buffering=0) as answer:
+            return answer.read(1) == _READY
+    status = 1
+    try:
+        os.close(ready)
+        control.close()
+        isolation.die_with_parent()
+        # Opened before the rest of the machine becomes read-only.
+        joins = tuple(os.open(folder / "cgroup.procs", os.O_WRONLY) for folder in groups.folders)
+        made = {"isolated": isolated, "no_network": False, "read_only": False}
+        if isolated:
+            made["no_network"], made["read_only"] = isolation.isolate(
+                network=wanted["network"],
+                hide=wanted["hide"],
+                own=[(source, target) for source, target in wanted["own"]],
+                keep_open=(tell, inside.fileno()),
+            )
+        else:
+            isolation.adopt_orphans()
+        os.write(tell, _READY)
+        os.close(tell)
+        send(inside, {**made, "processes": groups.processes, "memory": groups.memory})
+        number = 0 if groups.processes else wanted["processes"]
+        memory = 0 if groups.memory else wanted["memory_bytes"]
+        serve(inside, World(isolated, False, number, memory, wanted["file_bytes"], joins))
+        status = 0
+    except OSError as error:
+        os.write(2, f"{error}\n".encode())
+    finally:
+        os._exit(status)
