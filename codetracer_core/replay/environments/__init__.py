@@ -96,4 +96,7 @@ def _of_plugin(place: PluginPlace, limits: Limits, *, shell: ShellKind, scratch:
     if place.name not in known:
         names = ", ".join(sorted(known)) or "none is installed"
         raise EnvironmentBroken(f"there is no environment {place.name!r} of another package", remedy=f"Known: {names}.")
-    return known[place.name](place.options, limits, scratch, replay_id, shell)
+    made = known[place.name](place.options, limits, scratch, replay_id, shell)
+    if not isinstance(made, Environment):
+        raise EnvironmentBroken(f"what {place.name!r} makes is no environment but {type(made).__name__}")
+    return made

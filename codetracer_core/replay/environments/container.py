@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Self
@@ -23,6 +24,8 @@ _START_SECONDS = 120.0
 _BUILD_SECONDS = 1_800.0
 _FILE_SECONDS = 60.0
 _OPEN_FILES = 4_096
+_PROCESSES_OF_A_USER = 32_768
+"""On the whole machine, so it is no limit of the container (that is --pids-limit), only one that can be set."""
 _MAY_BE_GONE = (1, 125, 126, 127, 137, 255)
 """What the engines end with if there is no such container, and commands for reasons of their own."""
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -162,13 +165,13 @@ class ContainerEnvironment:
     ) -> Ran:
         options = [*(["--interactive"] if stdin else []), "--workdir", self.folder]
         whole = [self._engine, "exec", *options, self._name, *argv]
-        order = Command(whole, "/", engine_variables(), stdin=stdin, seconds=seconds, output_bytes=output)
+        order = Command(whole, "/", engine_variables(), stay=True, stdin=stdin, seconds=seconds, output_bytes=output)
         return self._keeper.run_ours(order, cancelled)
 
     def _ours(
         self, argv: list[str], problem: str, seconds: float, cancelled: Callable[[], bool] = lambda: False
     ) -> str:
-        ran = self._keeper.run_ours(Command(argv, "/", engine_variables(), seconds=seconds), cancelled)
+        ran = self._keeper.run_ours(Command(argv, "/", engine_variables(), stay=True, seconds=seconds), cancelled)
         if ran.exit_code != 0:
             why = ran.output.strip()[-2_000:] if not ran.timed_out else f"not within {number_of(seconds, 'second')}"
             raise EnvironmentBroken(f"{problem}: {why}")
@@ -191,9 +194,12 @@ class ContainerEnvironment:
         limits = self._limits
         return [
             *("--name", self._name, "--label", f"{LABEL}={self._id}", "--pull", "never", "--entrypoint", "sh"),
+            *("--stop-signal", "SIGKILL"),
             *(() if limits.network else ("--network", "none")),
             *("--pids-limit", str(limits.processes), "--memory", f"{limits.memory_mb}m"),
-            *("--ulimit", f"nofile={_OPEN_FILES}:{_OPEN_FILES}", "--ulimit", "core=0:0"),
+            *_ulimit("nofile", resource.RLIMIT_NOFILE, _OPEN_FILES),
+            *_ulimit("nproc", resource.RLIMIT_NPROC, _PROCESSES_OF_A_USER),
+            *("--ulimit", "core=0:0"),
             *("--ulimit", f"fsize={limits.file_mb << 20}:{limits.file_mb << 20}"),
             *("--cap-drop", "ALL", *(f"--cap-add={name}" for name in _CAPABILITIES)),
             *("--security-opt", "no-new-privileges"),
@@ -223,7 +229,7 @@ class ContainerEnvironment:
         quiet = ["sh", "-c", 'exec "$@" 2>/dev/null', "sh"]
         argv = [*quiet, self._engine, "exec", self._name, "sh", "-c", script, "sh", where]
         most = 2 * MOST_BYTES + 2
-        order = Command(argv, "/", engine_variables(), seconds=_FILE_SECONDS, output_bytes=most)
+        order = Command(argv, "/", engine_variables(), stay=True, seconds=_FILE_SECONDS, output_bytes=most)
         code, content = self._keeper.read_ours(order)
         if code == 44:
             raise NotFound("there is no such file", path=path)
@@ -249,3 +255,10 @@ class ContainerEnvironment:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _ulimit(name: str, which: int, most: int) -> tuple[str, ...]:
+    """No more than we have ourselves: an engine that may not raise limits refuses to start with its own default."""
+    own = resource.getrlimit(which)[1]
+    most = most if own == resource.RLIM_INFINITY else min(most, own)
+    return "--ulimit", f"{name}={most}:{most}"

@@ -160,11 +160,9 @@ class Keeper:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _pipe(self, command: Command) -> tuple[int, int]:
-        """Where a command writes. What goes on in the background keeps its pipe, as it would keep a terminal: what it
-        says later stands in the output of the command that runs then."""
-        if not command.stay:
-            return os.pipe()
+    def _lasting_pipe(self) -> tuple[int, int]:
+        """Where the commands of a session write. What goes on in the background keeps it, as it would keep a terminal:
+        what it says later stands in the output of the command that runs then."""
         self._terminal = self._terminal or os.pipe()
         return self._terminal
 
@@ -189,7 +187,8 @@ class Keeper:
         if self._stopped:
             raise EnvironmentBroken("the environment has been stopped")
         begun = time.monotonic()
-        output, theirs = self._pipe(command)
+        keeps_pipe = command.stay and link is self._inside
+        output, theirs = self._lasting_pipe() if keeps_pipe else os.pipe()
         source, feed = os.pipe() if command.stdin else (-1, -1)
         kept = _Kept(command.output_bytes)
         try:
@@ -204,7 +203,7 @@ class Keeper:
             try:
                 self._say(link, request, (theirs, source) if command.stdin else (theirs,))
             finally:
-                if not command.stay:
+                if not keeps_pipe:
                     os.close(theirs)
                 if source >= 0:
                     os.close(source)
@@ -213,7 +212,7 @@ class Keeper:
             feed = -1
             _drain(output, kept)
         finally:
-            if not command.stay:
+            if not keeps_pipe:
                 os.close(output)
             if feed >= 0:
                 with suppress(OSError):
@@ -246,7 +245,7 @@ class Keeper:
         stopped = ""
         ended_at = 0.0
         waiting = memoryview(command.stdin)
-        reading = [link, output]
+        reading: list[socket.socket | int] = [link, output]
         try:
             if feed >= 0:
                 os.set_blocking(feed, False)

@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 _NEWNS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = 0x0002_0000, 0x0800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000
@@ -114,7 +115,7 @@ def _loopback() -> None:
         fcntl.ioctl(link, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | _UP))
 
 
-def _call(function: "ctypes._CFunctionType", *arguments: object) -> None:
+def _call(function: Callable[..., int], *arguments: object) -> None:
     if function(*arguments) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

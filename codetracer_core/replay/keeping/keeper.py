@@ -44,7 +44,8 @@ def main() -> None:
 
 def clear(wanted: dict[str, Any], groups: tuple[Path, ...]) -> list[str]:
     """End and remove all of it; returns in words what would not go, in which case the lease stays, too."""
-    left = [f"process {pid}" for pid in processes.end_all(lambda: processes.descendants(os.getpid()))]
+    # The engine first: what watches over a container may be a descendant, and has to outlive it.
+    left = []
     for argv in wanted["farewell"]:
         try:
             done = subprocess.run(  # noqa: S603
@@ -55,6 +56,7 @@ def clear(wanted: dict[str, Any], groups: tuple[Path, ...]) -> list[str]:
             problem = str(error)
         if problem and "no such" not in problem.lower() and "no container with name" not in problem.lower():
             left.append(f"{' '.join(argv)}: {problem}")
+    left += [f"process {pid}" for pid in processes.end_all(lambda: processes.descendants(os.getpid()))]
     left += [f"control group {folder}" for folder in cgroups.remove(groups)]
     try:
         processes.remove_tree(Path(wanted["root"]))

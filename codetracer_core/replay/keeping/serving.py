@@ -71,8 +71,9 @@ def serve(link: socket.socket, world: World) -> None:
     def others() -> set[int]:
         return _others(world, groups)
 
+    both: list[socket.socket | int] = [link, wake]
     while not told:
-        ready, _, _ = select.select([link, wake], [], [], _LOOK if running else None)
+        ready, _, _ = select.select(both, [], [], _LOOK if running else None)
         with contextlib.suppress(BlockingIOError):
             os.read(wake, 4096)
         ended = processes.reap()
@@ -100,7 +101,8 @@ def serve(link: socket.socket, world: World) -> None:
                 _sweep(world, others, running.before)
             send(link, {"ended": running.exit_code, "left": len(others()), "why": running.why})
             running = None
-    _sweep(world, others)
+    if running is not None or not world.trusted:
+        _sweep(world, others, running.before if running is not None and world.trusted else frozenset())
     processes.reap()
     signal.set_wakeup_fd(-1)
 
