@@ -1,0 +1,221 @@
+"""How much of the agent's own text the steps of a run hold.
+
+Text is counted by distinct lines: agents' files repeat themselves (a history per call, an event per message), and what
+a step holds once is held. What counts as the agent's text is told by the spec (``agent_text``), else it is every text
+of at least two words in the records, without those that only tell a fact or that a rule skips for a reason.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from codetracer_core.extractors.drafts import NO_RULE, Draft, Event
+from codetracer_core.extractors.limits import Budget
+from codetracer_core.extractors.nodes import Node, Stretch, text_of
+from codetracer_core.extractors.paths import holds
+from codetracer_core.extractors.records import Record
+from codetracer_core.extractors.schema import ExtractorSpec
+from codetracer_core.extractors.taking import take
+from codetracer_core.models import SourceRef, Trajectory
+
+MOST_UNCOVERED = 500
+LONGEST_UNCOVERED = 4_000
+"""Characters of one entry that are kept."""
+
+
+@dataclass(frozen=True)
+class Uncovered:
+    """Text of the agent that no step holds. Lines are 1-based and inclusive."""
+
+    path: str
+    line_start: int
+    line_end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """``share``: of the characters of the agent's text, 0 to 1; None if there is no such text. ``skipped``: characters
+    of text that a rule of the spec skips, and that no step holds."""
+
+    uncovered: tuple[Uncovered, ...]
+    share: float | None
+    held: int
+    total: int
+    skipped: int
+
+
+def coverage_of(
+    spec: ExtractorSpec,
+    records: Sequence[Record],
+    drafts: Sequence[Draft],
+    events: Sequence[Event],
+    trajectory: Trajectory,
+    budget: Budget,
+) -> Coverage:
+    known = _held_lines(trajectory)
+    own: defaultdict[int, list[str]] = defaultdict(list)
+    for event in events:
+        if event.draft is not None:
+            own[event.record.index] += _texts_of(event.draft)
+    put_aside = {event.record.index for event in events if event.became == "skipped" and event.why != NO_RULE}
+    put_aside |= {event.record.index for event in events if event.became == "fact"}
+    put_aside -= {event.record.index for event in events if event.became in ("step", "observation")}
+    uncovered: list[Uncovered] = []
+    seen: set[str] = set()
+    skipped_seen: set[str] = set()
+    held = total = skipped = 0
+    for record in records:
+        budget.check_time()
+        aside = record.index in put_aside and not spec.agent_text
+        for node in _agent_texts(spec, record):
+            pieces = _pieces(own[record.index])
+            gap: list[tuple[int, str]] = []
+            for offset, line in _lines(node.value):
+                visible = line.strip()
+                if aside:
+                    if visible not in known and visible not in skipped_seen:
+                        skipped_seen.add(visible)
+                        skipped += len(visible)
+                    continue
+                share = len(visible) if visible in known else _shared(visible, pieces)
+                if visible not in seen:
+                    seen.add(visible)
+                    total += len(visible)
+                    held += share
+                if share * 2 < len(visible):
+                    gap.append((offset, line))
+                elif gap:
+                    uncovered.append(_uncovered(node, gap))
+                    gap = []
+            if gap:
+                uncovered.append(_uncovered(node, gap))
+            if len(uncovered) > 10 * MOST_UNCOVERED:
+                uncovered = _largest(uncovered)
+    return Coverage(tuple(_largest(uncovered)), held / total if total else None, held, total, skipped)
+
+
+def _largest(uncovered: list[Uncovered]) -> list[Uncovered]:
+    """The longest ones, in the order in which they stand."""
+    kept = sorted(range(len(uncovered)), key=lambda at: -len(uncovered[at].text))[:MOST_UNCOVERED]
+    return [uncovered[at] for at in sorted(kept)]
+
+
+def _held_lines(trajectory: Trajectory) -> set[str]:
+    texts = [trajectory.task_text or ""]
+    for step in trajectory.steps:
+        texts += [step.action, step.observation or "", step.thought or ""]
+        if step.tool is not None:
+            texts += _strings(step.tool.arguments)
+    return {line.strip() for text in texts for line in text.splitlines()}
+
+
+def _strings(value: Any) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, str):
+            yield found
+        elif isinstance(found, dict):
+            waiting.extend(found.values())
+        elif isinstance(found, list):
+            waiting.extend(found)
+
+
+def _texts_of(draft: Draft) -> list[str]:
+    quotes = [text for text, _, _ in (*draft.thoughts, *draft.observations)]
+    arguments = list(_strings(draft.tool.arguments)) if draft.tool is not None else []
+    return [draft.action, *quotes, *arguments]
+
+
+def _pieces(texts: Iterable[str]) -> list[str]:
+    """Lines that may stand within a longer line, longest first."""
+    lines = {line.strip() for text in texts for line in text.splitlines() if len(line) <= 2_000}
+    return sorted((line for line in lines if len(line) > 2), key=len, reverse=True)[:200]
+
+
+def _shared(line: str, pieces: list[str]) -> int:
+    """How many characters of a line are pieces that a step of its record holds."""
+    found = 0
+    rest = line
+    for piece in pieces:
+        if len(piece) <= len(rest) and piece in rest:
+            found += len(piece)
+            rest = rest.replace(piece, "\0", 1)
+    return min(found, len(line))
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines with something to read, each with its offset."""
+    offset = 0
+    for line in text.split("\n"):
+        if line.strip():
+            yield offset, line
+        offset += len(line) + 1
+
+
+def _agent_texts(spec: ExtractorSpec, record: Record) -> Iterator[Node]:
+    """The agent's texts in one record."""
+    if not spec.agent_text:
+        yield from _all_texts(record.node, record.context.budget)
+        return
+    for rule in spec.agent_text:
+        if rule.sources and record.source not in rule.sources:
+            continue
+        if rule.when is not None and not holds(rule.when, record.node, record.context):
+            continue
+        found = take(rule.value, record.node, record.context)
+        if isinstance(found.value, str):
+            text = text_of(found, record.context.budget)
+            yield Node(text, found.document, found.pointer, found.parts)
+        else:
+            yield from _all_texts(found, record.context.budget)
+
+
+def _all_texts(node: Node, budget: Budget) -> Iterator[Node]:
+    """Every text of at least two words in a value; of a record of text the text as a whole."""
+    if isinstance(node.parts, dict) and isinstance(node.document, Stretch):
+        yield Node(node.document.file.text[node.document.start : node.document.end], node.document)
+        return
+    waiting = [node]
+    while waiting:
+        found = waiting.pop()
+        budget.spend()
+        if isinstance(found.value, str):
+            if (inner := _inner_json(found, budget)) is not None:
+                waiting.append(inner)
+            elif " " in found.value.strip() or "\n" in found.value.strip():
+                yield found
+        elif isinstance(found.value, dict):
+            waiting.extend([found.child(name) for name in found.value][::-1])
+        elif isinstance(found.value, list):
+            waiting.extend(found.items()[::-1])
+
+
+def _inner_json(node: Node, budget: Budget) -> Node | None:
+    """What a text says that is JSON of an object or list: its frame is nobody's words."""
+    text = node.value.strip()
+    if text[:1] + text[-1:] not in ("{}", "[]"):
+        return None
+    budget.count("values", sum(map(text.count, "{[,")))
+    try:
+        return node.inside(json.loads(text, strict=False))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _uncovered(node: Node, gap: list[tuple[int, str]]) -> Uncovered:
+    text = "\n".join(line for _, line in gap)[:LONGEST_UNCOVERED]
+    ref = _ref(node, gap[0][0], gap[-1][0] + len(gap[-1][1]))
+    return Uncovered(ref.path, ref.line_start, ref.line_end, text)
+
+
+def _ref(node: Node, start: int, end: int) -> SourceRef:
+    document = node.document
+    if document is None:
+        return SourceRef(path="", line_start=1, line_end=1)
+    if isinstance(document, Stretch) and document.end - document.start == len(node.value):
+        return Stretch(document.file, document.start + start, document.start + end).ref()
+    return document.ref(*node.pointer)

@@ -1,0 +1,313 @@
+"""The records of a run: where a spec says that they stand, in their order."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from codetracer_core.errors import UnreadableFile
+from codetracer_core.extractors.limits import Budget
+from codetracer_core.extractors.nodes import Node, Stretch, TextFile, mapping_of
+from codetracer_core.extractors.paths import Context, find
+from codetracer_core.extractors.patterns import below, found_in, names_of
+from codetracer_core.extractors.schema import ExtractorSpec, Source
+from codetracer_core.models import SourceRef
+from codetracer_core.parsers._artifacts import Artifacts, JsonFile, JsonLine, strip_ansi, without_lone_surrogates
+from codetracer_core.parsers._fields import number_field
+from codetracer_core.parsers._format import Claim
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record, and what paths can see from it."""
+
+    index: int
+    """0-based, over all sources."""
+    source: str
+    node: Node
+    context: Context
+
+    @property
+    def ref(self) -> SourceRef:
+        """Where it stands as a whole."""
+        node = self.node
+        if node.document is not None:
+            return node.document.ref(*node.pointer)
+        assert isinstance(node.parts, dict)
+        return next(part.document.ref() for part in node.parts.values() if part.document is not None)
+
+
+@dataclass
+class Reading:
+    """The files of one run as a spec reads them. ``notes`` tells what was passed over."""
+
+    spec: ExtractorSpec
+    artifacts: Artifacts
+    claim: Claim
+    budget: Budget
+    notes: list[str] = field(default_factory=list)
+    characters: int = 0
+    repeated: int = 0
+
+    def __post_init__(self) -> None:
+        self._json: dict[str, JsonFile] = {}
+        self._counted: set[str] = set()
+
+    def records(self) -> list[Record]:
+        """Source by source, in the order in which the spec names them. Raises UnreadableFile and SpecError."""
+        found: list[Record] = []
+        for source in self.spec.sources:
+            if source.unless is not None and any(record.source == source.unless for record in found):
+                continue
+            seen: set[str] = set()
+            number = 0
+            for node, root, place in self._of(source):
+                self.budget.count("records")
+                self.budget.spend()
+                place = {**place, "number": number + 1, "source": source.name}
+                context = Context(self.budget, node, root, place)
+                if source.once is not None:
+                    key = find(source.once, node, context).value
+                    if key is not None and (mark := json.dumps(key, sort_keys=True)) in seen:
+                        self.repeated += 1
+                        continue
+                    if key is not None:
+                        seen.add(mark)
+                number += 1
+                found.append(Record(len(found), source.name, node, context))
+        self._json.clear()
+        return found
+
+    def _of(self, source: Source) -> Iterator[tuple[Node, Node, dict[str, Any]]]:
+        """Each record with the document it stands in, and its place."""
+        if source.kind == "folder_per_step":
+            for folder in below(self.artifacts.root, source.files, self.budget, folders=True):
+                node = self._folder(folder, source)
+                if node.value:
+                    yield node, node, {"file": folder, **_names(folder, self.artifacts.root.name)}
+            return
+        for path, node, root, line in self._documents(source):
+            for one in self._below(source, node, root, path):
+                place = {"file": path, "line": line, **_names(path, self.artifacts.root.name)}
+                if line is None and isinstance(one.document, Stretch):
+                    place["line"] = one.document.ref().line_start
+                yield one, root, place
+
+    def _below(self, source: Source, node: Node, root: Node, path: str) -> Iterator[Node]:
+        if source.at is None:
+            yield node
+            return
+        context = Context(self.budget, node, root, {"file": path, "source": source.name})
+        found = find(source.at, node, context)
+        if isinstance(found.value, list):
+            yield from found.items()
+        elif found.is_there:
+            yield found
+
+    def _documents(self, source: Source) -> Iterator[tuple[str, Node, Node, int | None]]:
+        """Each document with its file, and its line where a file holds several."""
+        paths = self._paths(source)
+        if source.fullest is not None:
+            paths = self._fullest(paths, source.fullest)
+        for path in paths:
+            self.budget.file = self.artifacts.shown(path)
+            self.budget.check_time()
+            if source.kind == "json":
+                node = Node(self._read_json(path).value, self._json[path])
+                yield path, node, node, None
+            elif source.kind == "jsonl":
+                for line in self._lines(path, source):
+                    node = Node(line.value, line)
+                    yield path, node, node, line.line
+            else:
+                file = self._read_text(path)
+                cut = _cut_text if source.kind == "text" else _json_in_text
+                for node in cut(file, source, self.budget):
+                    line_number = file.line_of(node.document.start) if isinstance(node.document, Stretch) else None
+                    yield path, node, node, line_number
+
+    def _paths(self, source: Source) -> list[str]:
+        if source.files:
+            return below(self.artifacts.root, source.files, self.budget)
+        return [self.claim.unit] if self.claim.unit != "." else list(self.claim.files)
+
+    def _fullest(self, paths: list[str], measure: str) -> list[str]:
+        best: tuple[float, str] | None = None
+        for path in paths:
+            self.budget.file = self.artifacts.shown(path)
+            node = Node(self._read_json(path).value, self._json[path])
+            found = find(measure, node, Context(self.budget, node, node, {"file": path})).value
+            size = float(len(found)) if isinstance(found, list | str | dict) else number_field(found) or 0.0
+            if best is None or size > best[0]:
+                best = (size, path)
+        if best is not None and len(paths) > 1:
+            self.notes.append(f"Read from {best[1]}, the fullest of {len(paths)} files.")
+        return [best[1]] if best is not None else []
+
+    def _folder(self, folder: str, source: Source) -> Node:
+        parts: dict[str, Node] = {}
+        for name, part in source.parts.items():
+            inside = below(self.artifacts.root / folder, (part.file,), self.budget)
+            if not inside:
+                continue
+            path = f"{folder}/{inside[0]}"
+            self.budget.file = self.artifacts.shown(path)
+            if not self.artifacts.size(path):
+                self._count(path)
+                parts[name] = Node("")
+            elif part.is_json:
+                parts[name] = Node(self._read_json(path).value, self._json[path])
+            else:
+                file = self._read_text(path)
+                parts[name] = Node(file.text, Stretch(file, 0, len(file.text)))
+        return mapping_of(parts)
+
+    def _count(self, path: str) -> None:
+        if path not in self._counted:
+            self._counted.add(path)
+            size = self.artifacts.size(path) if self.artifacts.has(path) else 0
+            self.budget.count("files")
+            self.budget.count("read_bytes", size)
+            self.characters += size
+
+    def _read_json(self, path: str) -> JsonFile:
+        if path not in self._json:
+            self._count(path)
+            file = self.artifacts.read_json(path)
+            self._count_values(file.data)
+            self._json[path] = file
+        return self._json[path]
+
+    def _lines(self, path: str, source: Source) -> Iterator[JsonLine]:
+        self._count(path)
+        self._count_values(self.artifacts.read_bytes(path))
+        problems: list[str] = []
+        for line in self.artifacts.read_jsonl(path, problems):
+            if problems and source.damaged == "last":
+                raise UnreadableFile(
+                    problems[0],
+                    path=self.artifacts.shown(path),
+                    remedy="Get a complete copy, or let the spec pass over such lines (damaged: skip).",
+                )
+            yield line
+        self.notes += problems
+
+    def _count_values(self, data: bytes) -> None:
+        self.budget.count("values", sum(map(data.count, (b"{", b"[", b","))))
+
+    def _read_text(self, path: str) -> TextFile:
+        self._count(path)
+        text = self.artifacts.read_text(path, errors="replace")
+        if "\x1b" in text:  # line by line, so that lines keep their numbers
+            text = "\n".join(map(strip_ansi, text.split("\n")))
+        return TextFile(path, text)
+
+
+def _names(path: str, root: str) -> dict[str, str]:
+    pure = PurePosixPath(path)
+    return {"name": pure.stem, "folder": pure.parent.name or root}
+
+
+def _stretch(file: TextFile, start: int, end: int) -> Node:
+    return Node(file.text[start:end], Stretch(file, start, end))
+
+
+def _segment(file: TextFile, start: int, end: int, fields: dict[str, Node]) -> Node:
+    """A record of text: mapping of its fields, and ``text``, all of it."""
+    whole = _stretch(file, start, end)
+    made = mapping_of({**fields, "text": whole})
+    return Node(made.value, whole.document, parts=made.parts)
+
+
+def _groups(file: TextFile, match: Any, names: tuple[str, ...]) -> dict[str, Node]:
+    return {name: _stretch(file, *match.span(name)) for name in names if match.start(name) >= 0}
+
+
+def _rest(file: TextFile, start: int, end: int) -> Iterator[Node]:
+    """What stands between records, as a record with the field ``rest``."""
+    if file.text[start:end].strip():
+        rest = _stretch(file, start, end)
+        yield Node({"rest": rest.value}, rest.document, parts={"rest": rest})
+
+
+def _cut_text(file: TextFile, source: Source, budget: Budget) -> Iterator[Node]:
+    size = len(file.text)
+    if source.pattern is not None:
+        names, done = names_of(source.pattern), 0
+        for match in found_in(source.pattern, file.text, budget):
+            if match.end() == match.start():
+                continue
+            yield from _rest(file, done, match.start())
+            yield _segment(file, match.start(), match.end(), _groups(file, match, names))
+            done = match.end()
+        yield from _rest(file, done, size)
+        return
+    if source.begin is None:
+        yield _segment(file, 0, size, {})
+        return
+    names = names_of(source.begin)
+    before: Any = None
+    for match in found_in(source.begin, file.text, budget):
+        if match.end() == match.start():
+            continue
+        if before is None:
+            yield from _rest(file, 0, match.start())
+        else:
+            yield _begun(file, before, match.start(), names)
+        before = match
+    if before is None:
+        yield from _rest(file, 0, size)
+    else:
+        yield _begun(file, before, size, names)
+
+
+def _begun(file: TextFile, match: Any, end: int, names: tuple[str, ...]) -> Node:
+    fields = {"head": _stretch(file, *match.span()), "body": _stretch(file, match.end(), end)}
+    return _segment(file, match.start(), end, {**fields, **_groups(file, match, names)})
+
+
+def _json_in_text(file: TextFile, source: Source, budget: Budget) -> Iterator[Node]:
+    """The JSON objects of a text. One that fills its line is a line of JSON, with exact references."""
+    decoder = json.JSONDecoder(strict=False)
+    done = 0
+    for start in _starts(file.text, source, budget):
+        if start < done:
+            continue
+        budget.check_time()
+        try:
+            value, end = decoder.raw_decode(file.text, start)
+        except json.JSONDecodeError as error:
+            reached = len(file.text) if error.msg.startswith("Unterminated") else error.pos
+            budget.spend(1 + (reached - start) // 100)
+            continue
+        except (RecursionError, ValueError):
+            budget.spend(1 + (len(file.text) - start) // 100)
+            continue
+        budget.spend(1 + (end - start) // 100)
+        budget.count("values", sum(file.text.count(mark, start, end) for mark in "{[,"))
+        if not isinstance(value, dict | list):
+            continue
+        done = end
+        yield _object(file, start, end, without_lone_surrogates(value))
+
+
+def _starts(text: str, source: Source, budget: Budget) -> Iterator[int]:
+    if source.begin is not None:
+        for match in found_in(source.begin, text, budget):
+            rest = text[match.end() : match.end() + 1000]
+            yield match.end() + len(rest) - len(rest.lstrip())
+        return
+    start = text.find("{")
+    while start >= 0:
+        yield start
+        start = text.find("{", start + 1)
+
+
+def _object(file: TextFile, start: int, end: int, value: Any) -> Node:
+    opened = file.text.rfind("\n", 0, start) + 1
+    closed = file.text.find("\n", end)
+    around = file.text[opened:start] + file.text[end : closed if closed >= 0 else len(file.text)]
+    if not around.strip() and "\n" not in file.text[start:end]:
+        return Node(value, JsonLine(file.path, file.line_of(start), value))
+    return Node(value, Stretch(file, start, end))

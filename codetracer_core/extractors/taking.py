@@ -1,0 +1,188 @@
+"""What a spec takes from a record: a path, an operation, or a pipeline of them."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from codetracer_core.extractors.nodes import NOTHING, Node, is_blank, text_of, weigh
+from codetracer_core.extractors.paths import Context, find
+from codetracer_core.extractors.patterns import compiled, found_in
+from codetracer_core.extractors.schema import Operation, ToolRule
+from codetracer_core.models import ToolCall
+from codetracer_core.parsers._artifacts import without_lone_surrogates
+from codetracer_core.parsers._fields import call_arguments, number_field, spoken_argument
+from codetracer_core.parsers._time import moment
+
+
+def take(rule: Any, node: Node, context: Context) -> Node:
+    """What ``rule`` (a ``schema.Take``) finds, seen from ``node``."""
+    if isinstance(rule, str):
+        return find(rule, node, context)
+    if isinstance(rule, Operation):
+        return _operate(rule, node, context)
+    for stage in rule:
+        node = take(stage, node, context)
+    return node
+
+
+def take_text(rule: Any, node: Node, context: Context) -> tuple[str | None, Node]:
+    """The text that is found, and the node for its reference."""
+    found = take(rule, node, context)
+    return text_of(found, context.budget), found
+
+
+def take_word(rule: Any, node: Node, context: Context) -> str | None:
+    """A text with visible characters; None if there is none."""
+    text = take_text(rule, node, context)[0]
+    return text if text is not None and text.strip() else None
+
+
+def take_words(rules: tuple[Any, ...], node: Node, context: Context) -> tuple[str, ...]:
+    """The texts that are found, each once."""
+    return tuple(dict.fromkeys(word for rule in rules if (word := take_word(rule, node, context)) is not None))
+
+
+def _operate(rule: Operation, node: Node, context: Context) -> Node:
+    if rule.text is not None:
+        return Node(rule.text)
+    if rule.first is not None:
+        found = (take(one, node, context) for one in rule.first)
+        return next((one for one in found if not is_blank(one)), NOTHING)
+    if rule.join is not None:
+        return _joined([take(one, node, context) for one in rule.join], rule.between, context)
+    text = text_of(node, context.budget)
+    if text is None:
+        return NOTHING
+    if isinstance(node.value, str):
+        written = node
+    else:
+        inner = node.parts.values() if isinstance(node.parts, dict) else node.parts
+        written = Node(text, node.document, node.pointer, tuple(inner) if inner is not None else None)
+    if rule.json_:
+        return _decoded(written, context)
+    if rule.match is not None:
+        return _matched(rule, rule.match, written, context)
+    if rule.outside is not None:
+        return _around(rule.outside, rule.between, written, context)
+    if rule.table is not None:
+        if text not in rule.table:
+            return NOTHING
+        return Node(rule.table[text], written.document, written.pointer, written.parts)
+    return _stripped(written)
+
+
+def _joined(nodes: list[Node], between: str, context: Context) -> Node:
+    kept = [(text, node) for node in nodes if (text := text_of(node, context.budget)) is not None and text.strip()]
+    if len(kept) == 1:
+        return kept[0][1]
+    if not kept:
+        return NOTHING
+    return Node(between.join(text for text, _ in kept), parts=tuple(node for _, node in kept))
+
+
+def _decoded(node: Node, context: Context) -> Node:
+    context.budget.count("values", sum(node.value.count(mark) for mark in "{[,"))
+    try:
+        return node.inside(without_lone_surrogates(json.loads(node.value, strict=False)))
+    except (ValueError, RecursionError):
+        return NOTHING
+
+
+def _matched(rule: Operation, pattern: str, node: Node, context: Context) -> Node:
+    group: str | int = rule.group or min(1, compiled(pattern).groups)
+    last = NOTHING
+    every = []
+    for match in found_in(pattern, node.value, context.budget):
+        if match.start(group) < 0:
+            continue
+        piece = node.cut(*match.span(group))
+        if rule.take == "first":
+            return piece
+        last = piece
+        if rule.take == "all":
+            every.append(_stripped(piece))
+    return _joined(every, rule.between, context) if rule.take == "all" else last
+
+
+def _around(pattern: str, between: str, node: Node, context: Context) -> Node:
+    pieces, done = [], 0
+    for match in found_in(pattern, node.value, context.budget):
+        pieces.append(_stripped(node.cut(done, match.start())))
+        done = match.end()
+    return _joined([*pieces, _stripped(node.cut(done, len(node.value)))], between, context)
+
+
+def _stripped(node: Node) -> Node:
+    text: str = node.value
+    start = len(text) - len(text.lstrip())
+    return node.cut(start, max(start, len(text.rstrip())))
+
+
+def take_tool(rule: ToolRule, node: Node, context: Context) -> tuple[ToolCall | None, Node]:
+    """The call of a tool, and where its text stands; no call if neither name nor arguments are there."""
+    name = take_word(rule.name, node, context)
+    written = take(rule.arguments, node, context) if rule.arguments is not None else NOTHING
+    if name is None and not written.is_there:
+        return None, NOTHING
+    weigh(written.value, context.budget)
+    tool = ToolCall(
+        name=name or "",
+        arguments=call_arguments(written.value),
+        call_id=take_word(rule.call_id, node, context) if rule.call_id is not None else None,
+    )
+    text = tool.text()
+    context.budget.count("text", len(text))
+    spoken = spoken_argument(tool) if isinstance(written.value, dict) else None
+    place = written.child(spoken) if spoken is not None else written if written.is_there else node
+    return tool, Node(text, place.document, place.pointer, place.parts if place.document is None else None)
+
+
+def take_number(rule: Any, node: Node, context: Context) -> float | None:
+    """A number, or the text of one."""
+    value = take(rule, node, context).value
+    if isinstance(value, str) and len(value) < 40:
+        try:
+            value = int(value)
+        except ValueError:
+            try:
+                value = float(value)
+            except ValueError:
+                return None
+    number = number_field(value)
+    return number if number is not None and abs(number) < 1e18 else None
+
+
+def take_count(rule: Any, node: Node, context: Context) -> int | None:
+    """A whole number."""
+    number = take_number(rule, node, context)
+    return int(number) if number is not None and number == int(number) else None
+
+
+def take_time(rule: Any, node: Node, context: Context) -> datetime | None:
+    """A point in time (``when``)."""
+    return when(take(rule, node, context).value)
+
+
+def when(value: Any) -> datetime | None:
+    """ISO 8601, or a number (or the text of one) of seconds, milli-, micro- or nanoseconds since 1970: which of them
+    is told apart by its size (seconds until the year 5138)."""
+    if isinstance(value, str):
+        value = value.strip()[:64]
+        if (found := moment(value)) is not None:
+            return found
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if number_field(value) is None or value != value:
+        return None
+    for most, unit in ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9)):
+        if abs(value) < most:
+            return moment(value / unit)
+    return None
+
+
+def where_it_stands(text: str, found: Node, places: list[Node]) -> Node:
+    """The first of the places whose text this is, else the last that is there, else where it was found."""
+    flat = [one for place in places for one in (place.items() if place.parts is not None else [place])]
+    return next((one for one in flat if one.value == text), flat[-1] if flat else found)
