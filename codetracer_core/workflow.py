@@ -1,20 +1,21 @@
 """The few verbs that the command line and the dashboard share: open a run, label a step, import the samples."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from codetracer_core.archives import is_archive
 from codetracer_core.benchmark import tells_of_truth
 from codetracer_core.discovery import locate
-from codetracer_core.errors import CodeTracerError, NotFound, UnknownFormat
+from codetracer_core.errors import CodeTracerError, NotAllowed, NotFound, UnknownFormat
 from codetracer_core.formats import formats_of
 from codetracer_core.importing import ImportReport, import_runs
-from codetracer_core.models import LabelEvent, RunRecord, Stage, Trajectory, Verdict
+from codetracer_core.models import Exposure, LabelEvent, RunRecord, Stage, Trajectory, Verdict
 from codetracer_core.parsers import read_run
 from codetracer_core.stages import offline_stages
 from codetracer_core.store import Inbox, Reader, Store, open_for_writing
@@ -120,36 +121,84 @@ def stages_of(
     return split.stages, f"split offline: {split.rule}"
 
 
-def label_step(run: str, step_id: int, verdict: Verdict | None, *, annotator: str, workspace: Path) -> str:
-    """Store one verdict of a person (None takes it back) in their pass; durable when this returns.
+class Said(NamedTuple):
+    """One thing that a person says of a run: a field of ``LabelEvent`` with its value; None takes it back."""
 
-    Returns "" or, if another process has the workspace open, words on who takes the label in. Raises NotFound for
-    an unknown run or step, CodeTracerError if they have submitted the run: a revision is made where one sees it.
+    field: str
+    step_id: int | None
+    """None: of the whole run."""
+    value: Any
+
+
+def label_step(run: str, step_id: int, verdict: Verdict | None, *, annotator: str, workspace: Path) -> str:
+    """Store one verdict of a person (None takes it back); see ``label_run``."""
+    return label_run(run, [Said("verdict", step_id, verdict)], annotator=annotator, workspace=workspace)
+
+
+def label_run(run: str, said: Sequence[Said], *, annotator: str, workspace: Path) -> str:
+    """Store what a person says of a run in their pass, all of it or nothing; durable when this returns.
+
+    Returns "" or, if another process has the workspace open, words on who takes the labels in. Raises NotFound for
+    an unknown run or step, CodeTracerError if they have submitted the run (a revision is made where one sees it), and
+    for what no label can say.
     """
+    client, now = f"command-line-{uuid4()}", datetime.now(UTC)
     with Store.open_for_reading(workspace) as reader:
         (known,) = reader.runs(ids=[reader.find_run(run)])
         standing = reader.standing(known.run_id, annotator)
-    if step_id > known.step_count:
-        raise NotFound(f"run {run!r} has {known.step_count} steps, there is no step {step_id}")
-    if standing.next_pass % 2 == 0:
-        raise CodeTracerError(
-            f"{annotator!r} has submitted run {run!r}",
-            remedy="Revise it on the dashboard; what was said blind stays beside it.",
-        )
+        events = [
+            LabelEvent(
+                run_id=known.run_id,
+                step_id=step_id,
+                field=field,
+                value=value,
+                annotator=annotator,
+                pass_number=standing.next_pass,
+                client=client,
+                sequence=number,
+                occurred_at=now,
+            )
+            for number, (field, step_id, value) in enumerate(said, start=1)
+        ]
+        missing = next((one.step_id for one in said if one.step_id and one.step_id > known.step_count), None)
+        if missing is not None:
+            raise NotFound(f"run {run!r} has {known.step_count} steps, there is no step {missing}")
+        if standing.next_pass % 2 == 0:
+            raise CodeTracerError(
+                f"{annotator!r} has submitted run {run!r}",
+                remedy="Revise it on the dashboard; what was said blind stays beside it.",
+            )
+        refused = [reason for reason in reader.reasons_against(events) if reason]
+        if refused:
+            raise CodeTracerError(refused[0])
+        if any(one.field == "verdict" and one.value not in (None, *standing.verdicts) for one in said):
+            raise CodeTracerError(f"of this run the verdicts are {', '.join(standing.verdicts)}")
+    with open_for_writing(workspace) as store:
+        stored = store.add_human_labels(events)
+        if stored.refused:
+            raise CodeTracerError(stored.refused[0].reason)
+        return f"it waits in the inbox, because {store.owner}" if isinstance(store, Inbox) else ""
+
+
+def note_shown(run_id: str, what: Exposure, *, annotator: str, workspace: Path) -> None:
+    """Put on record that somebody is about to see such labels of a run. Raises NotAllowed if they stand blind to it."""
+    with Store.open_for_reading(workspace) as reader:
+        standing = reader.standing(run_id, annotator)
+    if standing.is_blind:
+        raise NotAllowed(f"{annotator} labels this run blind, or may get it to label", remedy="Submit it first.")
+    if what in standing.shown:
+        return
     event = LabelEvent(
-        run_id=known.run_id,
-        step_id=step_id,
-        value=verdict,
+        run_id=run_id,
+        field="shown",
+        value=what,
         annotator=annotator,
         client=f"command-line-{uuid4()}",
         sequence=1,
         occurred_at=datetime.now(UTC),
     )
     with open_for_writing(workspace) as store:
-        stored = store.add_human_labels([event])
-        if stored.refused:
-            raise CodeTracerError(stored.refused[0].reason)
-        return f"it waits in the inbox, because {store.owner}" if isinstance(store, Inbox) else ""
+        store.add_label_events([event])
 
 
 # --- samples and the dashboard's files ----------------------------------------------------------------------

@@ -16,6 +16,7 @@ from codetracer_core.cli.analytics import analytics
 from codetracer_core.cli.batches import diagnose_all
 from codetracer_core.cli.diagnosis import analyze, config
 from codetracer_core.cli.evaluation import evaluate
+from codetracer_core.cli.interactive import interactive
 from codetracer_core.cli.labels import import_labels, label
 from codetracer_core.cli.machine import dashboard, doctor
 from codetracer_core.cli.project import project_app
@@ -46,6 +47,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "analytics": analytics,
     "batch": diagnose_all,
     "evaluate": evaluate,
+    "interactive": interactive,
     "dashboard": dashboard,
     "doctor": doctor,
     "config": config,

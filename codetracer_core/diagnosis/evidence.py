@@ -88,6 +88,13 @@ def check(submission: Submission, reading: Reading) -> Checked:
     )
 
 
+def cited(evidence: Sequence[Evidence], reading: Reading) -> tuple[tuple[Citation, ...], tuple[str, ...]]:
+    """Quotes with their places in the run, and what is wrong with them, in sentences for the model."""
+    checking = _Checking(reading)
+    citations = checking.cited(evidence)
+    return citations, _few(checking.problems)
+
+
 def _findings(submission: Submission, checking: "_Checking") -> tuple[StepFinding, ...]:
     findings: dict[int, StepFinding] = {}
     for finding in submission.findings:

@@ -73,6 +73,11 @@ class Workspace:
         return self.folder / "replays"
 
     @property
+    def sessions(self) -> Path:
+        """Where interactive sessions were left, a file per run and person; made with the first one."""
+        return self.folder / "sessions"
+
+    @property
     def writable(self) -> bool:
         """Could this process write to what is there?"""
         there = [

@@ -30,7 +30,8 @@ class _Held:
 
 @st.cache_resource(show_spinner="Opening the workspace …", on_release=_Held.release)
 def _hold() -> _Held:
-    store = Store.open(default_workspace(), purpose="the dashboard")
+    address = f"http://{st.get_option('server.address') or 'localhost'}:{st.get_option('server.port')}"
+    store = Store.open(default_workspace(), purpose=f"the dashboard at {address}")
     import_samples_if_empty(store)
     stop = threading.Event()
     keeper = threading.Thread(target=keep, args=(store, stop), name="codetracer-keep", daemon=True)

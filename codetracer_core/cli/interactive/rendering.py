@@ -1,0 +1,128 @@
+"""What the session prints. Colours only where a terminal is; what a run or a model says never steers it."""
+
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from codetracer_core.cli.terminal import harmless, one_line
+from codetracer_core.models import Stage, Step, Verdict
+from codetracer_core.tree import TraceTree, TreeRow, render_text
+from codetracer_core.words import number_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PAGE = 40
+"""Lines of a text that are shown at once."""
+MARKS: Mapping[Verdict, str] = {"incorrect": "I", "unuseful": "U", "correct": "C", "uncertain": "?"}
+LEGEND = "I incorrect  U unuseful  C correct  ? uncertain  * onset  > here"
+_STYLES: Mapping[str, str] = {"incorrect": "bold red", "unuseful": "yellow", "correct": "green", "uncertain": "magenta"}
+_TROUBLE = re.compile(r"\b(?:\w*Error\b|\w*Exception\b|FAILED|FAIL:|fatal:|Traceback)|: (?:not found|No such file)")
+
+
+def console() -> "Console":
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def say(out: "Console", text: str, style: str = "") -> None:
+    """A text of ours or of anybody."""
+    from rich.text import Text
+
+    out.print(Text(harmless(text), style=style))
+
+
+def say_lines(out: "Console", lines: Iterable[str]) -> None:
+    """Lines of a run: what is added, taken away or goes wrong has a colour."""
+    for line in lines:
+        say(out, line, _style_of(line))
+
+
+def _style_of(line: str) -> str:
+    if line.startswith(("+++", "---", "@@")):
+        return "bold"
+    if line.startswith("+"):
+        return "green"
+    if line.startswith("-"):
+        return "red"
+    return "red" if _TROUBLE.search(line[:400]) else ""
+
+
+def heading(step: Step, row: TreeRow, count: int, *, stage: Stage | None, verdict: str, marks: Sequence[str]) -> str:
+    facts = [f"step {step.step_id} of {count}", f"{row.kind}: {row.reason}"]
+    facts += [f"tool {step.tool.name}"] if step.tool and step.tool.name else []
+    facts += [] if step.executed else ["not executed"]
+    facts += [f"exit code {step.exit_code}"] if step.exit_code is not None else []
+    facts += [f"sub-agent {step.branch}"] if step.branch else []
+    facts += [f"stage {stage.stage_id}{f', {stage.name}' if stage.name else ''}"] if stage else []
+    facts += [f"you: {verdict}"] if verdict else []
+    return one_line(" · ".join((*facts, *marks)), 500)
+
+
+def say_step(out: "Console", step: Step, heading: str, *, limit: int = 14) -> list[str]:
+    """A step with the beginning of each of its texts; returns the lines of its observation that were left out."""
+    say(out, heading, "bold")
+    if step.thought and step.thought.strip():
+        _beginning(out, step.thought, "thought", limit // 2, "italic dim")
+    _beginning(out, step.action, "action", limit, "cyan")
+    if step.observation is None:
+        say(out, "  (no observation in the run's files)", "dim")
+        return []
+    lines = step.observation.splitlines() or ["(empty)"]
+    say_lines(out, lines[:limit])
+    left = lines[limit:]
+    if left:
+        say(out, f"  … {number_of(len(left), 'more line')}: 'more' goes on, 'observation' shows all", "dim")
+    return left
+
+
+def _beginning(out: "Console", text: str, name: str, limit: int, style: str) -> None:
+    lines = text.strip("\n").splitlines()
+    for number, line in enumerate(lines[:limit]):
+        say(out, f"{'$ ' if name == 'action' and not number else '  '}{line}", style)
+    if len(lines) > limit:
+        say(out, f"  … {number_of(len(lines) - limit, 'more line')}: '{name}' shows all", "dim")
+
+
+def say_folded_tree(
+    out: "Console",
+    tree: TraceTree,
+    stages: Sequence[Stage],
+    at: int,
+    verdicts: Mapping[int, Verdict],
+    onset: int | None,
+) -> None:
+    """A line per stage; the stage of the step ``at`` is unfolded."""
+    for stage in stages:
+        steps = range(stage.start_step_id, stage.end_step_id + 1)
+        rows = [tree.rows[number - 1] for number in steps]
+        changes = sum(row.kind == "change" for row in rows)
+        told = [f"stage {stage.stage_id}", f"steps {stage.start_step_id}–{stage.end_step_id}"]
+        told += [stage.name] if stage.name else []
+        told += [number_of(changes, "change")] if changes else []
+        labelled = [f"{sum(verdicts.get(number) == name for number in steps)} {name}" for name in MARKS]
+        told += [words for words in labelled if not words.startswith("0 ")]
+        told += ["onset here"] if onset in steps else []
+        here = at in steps
+        say(out, f"{'▾' if here else '▸'} {' · '.join(told)}", "bold" if here else "")
+        if here:
+            say_tree(out, tree, stage.start_step_id, stage.end_step_id, at, verdicts, onset)
+
+
+def say_tree(
+    out: "Console",
+    tree: TraceTree,
+    first: int,
+    last: int,
+    at: int,
+    verdicts: Mapping[int, Verdict],
+    onset: int | None,
+) -> None:
+    """The steps from ``first`` to ``last``, both inclusive, with one's own labels at the edge."""
+    for number, line in enumerate(render_text(tree, first=first, last=last).split("\n"), start=first):
+        verdict = verdicts.get(number)
+        mark = f"{'>' if number == at else ' '}{MARKS[verdict] if verdict else ' '}{'*' if number == onset else ' '}"
+        style = "reverse" if number == at else _STYLES[verdict] if verdict else ""
+        say(out, f"  {mark} {line}", style)
