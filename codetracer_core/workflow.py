@@ -19,6 +19,7 @@ from codetracer_core.models import Exposure, LabelEvent, RunRecord, Stage, Traje
 from codetracer_core.parsers import read_run
 from codetracer_core.stages import offline_stages
 from codetracer_core.store import Inbox, Reader, Store, open_for_writing
+from codetracer_core.store.workspace import workspace_at
 from codetracer_core.tree import TraceTree, build_tree, render_text
 
 # --- opening and labelling ----------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ def label_run(run: str, said: Sequence[Said], *, annotator: str, workspace: Path
     for what no label can say.
     """
     client, now = f"command-line-{uuid4()}", datetime.now(UTC)
-    with Store.open_for_reading(workspace) as reader:
+    with _writing(workspace) as (reader, store):
         (known,) = reader.runs(ids=[reader.find_run(run)])
         standing = reader.standing(known.run_id, annotator)
         events = [
@@ -173,21 +174,27 @@ def label_run(run: str, said: Sequence[Said], *, annotator: str, workspace: Path
             raise CodeTracerError(refused[0])
         if any(one.field == "verdict" and one.value not in (None, *standing.verdicts) for one in said):
             raise CodeTracerError(f"of this run the verdicts are {', '.join(standing.verdicts)}")
-    with open_for_writing(workspace) as store:
         stored = store.add_human_labels(events)
         if stored.refused:
             raise CodeTracerError(stored.refused[0].reason)
         return f"it waits in the inbox, because {store.owner}" if isinstance(store, Inbox) else ""
 
 
+@contextlib.contextmanager
+def _writing(workspace: Path) -> Iterator[tuple[Reader, Store | Inbox]]:
+    """The workspace to read and to write, opened once where that can be. Raises NotFound if there is none."""
+    if not workspace_at(workspace).database.exists():
+        Store.open_for_reading(workspace)  # says that there is none
+    with open_for_writing(workspace) as store:
+        if isinstance(store, Store):
+            yield store, store
+        else:
+            with Store.open_for_reading(workspace) as reader:
+                yield reader, store
+
+
 def note_shown(run_id: str, what: Exposure, *, annotator: str, workspace: Path) -> None:
     """Put on record that somebody is about to see such labels of a run. Raises NotAllowed if they stand blind to it."""
-    with Store.open_for_reading(workspace) as reader:
-        standing = reader.standing(run_id, annotator)
-    if standing.is_blind:
-        raise NotAllowed(f"{annotator} labels this run blind, or may get it to label", remedy="Submit it first.")
-    if what in standing.shown:
-        return
     event = LabelEvent(
         run_id=run_id,
         field="shown",
@@ -197,8 +204,12 @@ def note_shown(run_id: str, what: Exposure, *, annotator: str, workspace: Path) 
         sequence=1,
         occurred_at=datetime.now(UTC),
     )
-    with open_for_writing(workspace) as store:
-        store.add_label_events([event])
+    with _writing(workspace) as (reader, store):
+        standing = reader.standing(run_id, annotator)
+        if standing.is_blind:
+            raise NotAllowed(f"{annotator} labels this run blind, or may get it to label", remedy="Submit it first.")
+        if what not in standing.shown:
+            store.add_label_events([event])
 
 
 # --- samples and the dashboard's files ----------------------------------------------------------------------

@@ -235,14 +235,19 @@ def _lead(session: Session) -> None:
     if session.count:
         moving.show(session)
     while not session.is_over:
-        line = session.lines.next(_prompt(session), _below(session))
-        if line is None:
-            session.is_over = True
-        elif line.strip():
-            carry_out(session, line.strip())
-            leave(session)
-        elif session.more:
-            moving.go_on(session, "")
+        try:
+            line = session.lines.next(_prompt(session), _below(session))
+            if line is None:
+                session.is_over = True
+            elif line.strip():
+                carry_out(session, line.strip())
+                leave(session)
+            elif session.more:
+                moving.go_on(session, "")
+        except KeyboardInterrupt:  # Ctrl-C stops what is going on, not the session
+            if not session.lines.is_person:
+                raise
+            session.say("stopped", "dim")
 
 
 def carry_out(session: Session, line: str) -> None:
