@@ -221,7 +221,8 @@ def _segment(file: TextFile, start: int, end: int, fields: dict[str, Node]) -> N
 
 
 def _groups(file: TextFile, match: Any, names: tuple[str, ...]) -> dict[str, Node]:
-    return {name: _stretch(file, *match.span(name)) for name in names if match.start(name) >= 0}
+    at = match.re.groupindex  # a match of RE2 knows its groups by number only
+    return {name: _stretch(file, *match.span(at[name])) for name in names if match.start(at[name]) >= 0}
 
 
 def _rest(file: TextFile, start: int, end: int) -> Iterator[Node]:

@@ -89,7 +89,8 @@ def _decoded(node: Node, context: Context) -> Node:
 
 
 def _matched(rule: Operation, pattern: str, node: Node, context: Context) -> Node:
-    group: str | int = rule.group or min(1, compiled(pattern).groups)
+    known = compiled(pattern)
+    group: int = known.groupindex[rule.group] if rule.group else min(1, known.groups)
     last = NOTHING
     every = []
     for match in found_in(pattern, node.value, context.budget):
