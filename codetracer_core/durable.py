@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from threading import get_ident
 from typing import BinaryIO
 
 from codetracer_core.errors import CodeTracerError
@@ -17,7 +18,7 @@ def write_durably(path: Path, write: Callable[[BinaryIO], object]) -> int:
     That it is there survives a power cut only after ``sync_folder``: one call does for many files. Raises
     CodeTracerError if it cannot be written (the disk is full, say).
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}{PART}")
+    part = path.with_name(f"{path.name}.{os.getpid()}-{get_ident()}{PART}")
     try:
         with part.open("wb") as file:
             write(file)
