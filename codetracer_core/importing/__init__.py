@@ -11,6 +11,7 @@ from pathlib import Path
 from codetracer_core.benchmark import ground_truth
 from codetracer_core.discovery import MAX_DEPTH
 from codetracer_core.errors import CodeTracerError
+from codetracer_core.extractors.registry import FitEntry, log_fits
 from codetracer_core.formats import formats_of
 from codetracer_core.importing.plan import Place, Progress, plan_import
 from codetracer_core.importing.reading import Read, read_task
@@ -48,18 +49,21 @@ def import_runs(
     imported once. Importing again changes nothing; where evidence, manifest row or reader changed, the run is
     replaced and keeps its labels.
     """
+    heard: list[tuple[str, FitEntry]] = []
     place = Place(
         format,
         collection or ("uploads" if uploads else ""),
         uploads,
         "upload" if uploads else "",
         MAX_DEPTH if max_depth is None else max_depth,
-        formats_of(store.workspace.folder),
+        formats_of(store.workspace.folder, lambda name, entry: heard.append((name, entry))),
+        heard,
     )
     plan = plan_import([Path(path) for path in paths], Path(manifest) if manifest else None, place, progress)
     items: list[ImportItem] = []
     first_path: dict[str | None, str] = {}
     batch: list[tuple[int, Read]] = []
+    fits: list[tuple[int, tuple[str, FitEntry]]] = []
     characters = 0
     read_at = datetime.now(UTC)
     for done, (task, reads) in enumerate(zip(plan.tasks, map(read_task, plan.tasks), strict=True), start=1):
@@ -74,15 +78,32 @@ def import_runs(
                     first_path |= dict.fromkeys((read.record.run_id, read.record.content_id), item.path)
                     batch.append((len(items), read))
                     characters += read.characters
+            if read.fit is not None:
+                fits.append((len(items), read.fit))
             items.append(item)
         if batch and (len(batch) >= BATCH or characters >= _BATCH_CHARACTERS or done == len(plan.tasks)):
             stored = _store(store, [read for _, read in batch], read_at)
             for (index, _), item in zip(batch, stored, strict=True):
                 items[index] = item
             batch, characters = [], 0
+            _log_fits(store.workspace.folder, fits, items)
+            fits = []
         if progress is not None:
             progress(done, len(plan.tasks), task.path)
+    _log_fits(store.workspace.folder, fits, items)
     return ImportReport(tuple(items + plan.items))
+
+
+def _log_fits(workspace: Path, fits: Sequence[tuple[int, tuple[str, FitEntry]]], items: Sequence[ImportItem]) -> None:
+    """Keep how well extractors fitted, of runs that are new or could not be read: asking again tells nothing new."""
+    log_fits(
+        workspace,
+        [
+            (name, entry.model_copy(update={"path": items[index].path, "run_id": items[index].run_id}))
+            for index, (name, entry) in fits
+            if items[index].status != "skipped"
+        ],
+    )
 
 
 def _store(store: Store | Inbox, batch: Sequence[Read], read_at: datetime) -> list[ImportItem]:

@@ -1,6 +1,7 @@
 """What there is to import: the runs below the given paths, each with its manifest row if it has one."""
 
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from codetracer_core.archives import is_archive
 from codetracer_core.benchmark import BenchmarkRow, Manifest, find_artifacts, is_manifest, read_manifest
 from codetracer_core.discovery import MAX_DEPTH, SKIPPED_FOLDERS, discover
 from codetracer_core.errors import AmbiguousFormat, CodeTracerError, UnknownFormat
+from codetracer_core.extractors.registry import FitEntry
 from codetracer_core.importing.report import REPORT_IT, ImportItem, unexpected
 from codetracer_core.parsers import PARSERS, Format, RunLocation
 
@@ -29,6 +31,8 @@ class Place:
     """The archive that was unpacked into ``ceiling``: paths are shown as if they lay in it."""
     max_depth: int = MAX_DEPTH
     formats: Sequence[Format] = PARSERS
+    heard: list[tuple[str, FitEntry]] = field(default_factory=list, compare=False)
+    """What ``formats`` told of how well they fitted: of taught ones, the name and the entry for its log."""
 
     def named(self, path: Path) -> "Place":
         """This place with a collection: if it has none, the name of the folder, manifest or archive."""
@@ -102,7 +106,8 @@ def plan_import(paths: Sequence[Path], manifest: Path | None, place: Place, prog
             for file in manifests:
                 _plan_found_manifest(file, [path], named, plan)
             if not _plan_path(path, manifest is not None, named, plan, progress) and not manifests:
-                plan.items.append(failed_item(place.shown(str(path)), _nothing(path), place))
+                item = failed_item(place.shown(str(path)), _nothing(path), place)
+                plan.items.append(item if place.shown_as else replace(item, to_do="describe"))
         except Exception as error:  # noqa: BLE001 - one bad path never stops the others; it becomes a failed item
             plan.items.append(failed_item(place.shown(str(path)), error, place))
     return plan
@@ -189,8 +194,11 @@ def run_of_row(path: Path, row: BenchmarkRow, place: Place) -> RunLocation:
 
 
 def _nothing(path: Path, where: str = "") -> UnknownFormat:
-    known = "'codetracer doctor' lists what can be read."
-    return UnknownFormat(f"no run that any parser recognises{where}", path=path, remedy=known)
+    remedy = (
+        f"'codetracer doctor' lists what can be read. If runs of another format lie here, have it described once: "
+        f"codetracer extractors new {shlex.quote(str(path))} --model NAME (or on the Extractors page)."
+    )
+    return UnknownFormat(f"no run that any parser recognises{where}", path=path, remedy=remedy)
 
 
 def _plan_path(path: Path, has_manifest: bool, place: Place, plan: Plan, progress: Progress | None) -> bool:

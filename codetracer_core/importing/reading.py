@@ -10,6 +10,8 @@ from typing import Any
 from codetracer_core.actions import classify
 from codetracer_core.archives import safe_extract
 from codetracer_core.benchmark import MANIFEST_SAYS, STAGES_NOTE, BenchmarkRow, ground_truth_verdicts
+from codetracer_core.extractors.registry import FitEntry
+from codetracer_core.extractors.taught import drift_words, remedy
 from codetracer_core.importing.plan import Task, plan_import, run_of_row
 from codetracer_core.importing.report import ImportItem
 from codetracer_core.models import Kind, Outcome, RunRecord, Trajectory
@@ -28,6 +30,8 @@ class Read:
     record: RunRecord | None = None
     decisions: tuple[tuple[Kind, str], ...] = ()
     row: BenchmarkRow | None = None
+    fit: tuple[str, FitEntry] | None = None
+    """Of a run in a taught format: the extractor's name, and how well it fitted."""
 
     @property
     def characters(self) -> int:
@@ -36,12 +40,22 @@ class Read:
 
 
 def read_task(task: Task) -> list[Read]:
+    task.place.heard.clear()
     try:
         if isinstance(task.source, Path):
             return _read_archive(task, task.source)
         return [_read_one(task, task.source)]
     except Exception as error:  # noqa: BLE001 - one bad run never stops the others; it becomes a failed item
-        return [Read(task.failed(error))]
+        return [_failed(task, error)]
+
+
+def _failed(task: Task, error: Exception) -> Read:
+    item = task.failed(error)
+    if not task.place.heard:
+        return Read(item)
+    name, entry = task.place.heard[-1]
+    item = replace(item, format=name, to_do="" if task.place.shown_as else "repair")
+    return Read(item, fit=(name, entry))
 
 
 def _read_archive(task: Task, archive: Path) -> list[Read]:
@@ -60,9 +74,13 @@ def _read_archive(task: Task, archive: Path) -> list[Read]:
 def _read_one(task: Task, location: RunLocation) -> Read:
     row = task.row
     declared = row.step_count if row else None
+    task.place.heard.clear()
     read = read_run(location, declared_step_count=declared)
+    fit = task.place.heard[-1] if task.place.heard else None
     trajectory = read.trajectory
     evidence = f"{READER_VERSION} {read.evidence_hash}"
+    if location.parser.is_taught:
+        evidence += f" {trajectory.format} {trajectory.view}"
     if row is not None:
         trajectory = _with_row(trajectory, row, task.manifest)
         evidence += row.content_hash()
@@ -93,8 +111,21 @@ def _read_one(task: Task, location: RunLocation) -> Read:
         item = replace(item, reason=reason, remedy="The run can be read; it is left out of scores.")
     elif row is not None:
         item = replace(item, reason=" ".join(ground_truth_verdicts(row)[1]))
+    if fit is not None and fit[1].drift:
+        item = _with_drift(item, *fit, location, task)
     decisions = tuple((decision.kind, decision.reason) for decision in map(classify, trajectory.steps))
-    return Read(item, record, decisions, row)
+    return Read(item, record, decisions, row, fit)
+
+
+def _with_drift(item: ImportItem, name: str, entry: FitEntry, location: RunLocation, task: Task) -> ImportItem:
+    """The item of a run that came in, but was read clearly worse than those with which its extractor was accepted."""
+    words = drift_words(name, entry.version, entry.drift)
+    return replace(
+        item,
+        reason="; ".join(part for part in (item.reason, words) if part),
+        remedy=task.place.shown(remedy(name, str(location.folder))),
+        to_do="" if task.place.shown_as else "repair",
+    )
 
 
 def _with_row(trajectory: Trajectory, row: BenchmarkRow, manifest: str) -> Trajectory:

@@ -5,6 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Status = Literal["imported", "skipped", "misaligned", "failed"]
+ToDo = Literal["", "describe", "repair"]
+"""What a person can do about it with extractors: *describe* a format that nobody knows, *repair* the extractor that
+read it (the item's ``format``) and does not fit any more."""
 REPORT_IT = "This is a fault of CodeTracer; please report it."
 
 
@@ -21,6 +24,7 @@ class ImportItem:
     view: str | None = None
     step_count: int | None = None
     declared_step_count: int | None = None
+    to_do: ToDo = ""
 
 
 @dataclass(frozen=True)
