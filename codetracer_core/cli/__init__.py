@@ -16,6 +16,7 @@ from codetracer_core.cli.analytics import analytics
 from codetracer_core.cli.batches import diagnose_all
 from codetracer_core.cli.diagnosis import analyze, config
 from codetracer_core.cli.evaluation import evaluate
+from codetracer_core.cli.extractors import extractors_app
 from codetracer_core.cli.interactive import interactive
 from codetracer_core.cli.labels import import_labels, label
 from codetracer_core.cli.machine import dashboard, doctor
@@ -57,6 +58,7 @@ for _name, _command in _COMMANDS.items():
 labels_app.command("import")(import_labels)
 app.add_typer(labels_app, name="labels")
 app.add_typer(project_app, name="project")
+app.add_typer(extractors_app, name="extractors")
 batch_app.command()(diagnose_all)
 
 
