@@ -16,11 +16,12 @@ from codetracer_core.config import load_config
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.importing import ImportItem, ImportReport, import_runs
 from codetracer_core.store import default_workspace
-from codetracer_core.ui import components
-from codetracer_core.ui.identity import require
+from codetracer_core.ui import components, identity, shell
 from codetracer_core.ui.workspace import open_store
 
 MOST_PROBLEMS = 30
+MOST_WAYS = 5
+"""Links from one report to the page of extractors."""
 UPLOAD_TYPES = ["zip", "zst", "gz", "tar", "traj", "json", "jsonl", "log", "txt", "cast", "parquet"]
 _LONGEST_FILE_NAME = 200
 """Bytes; file systems take 255. Of a longer name the end is kept, for it tells the format."""
@@ -33,13 +34,13 @@ def import_panel() -> None:
         path = st.text_input("Folder, file or archive on this machine", placeholder="~/runs/swe-bench")
         manifest = st.text_input("CodeTraceBench manifest (optional)", placeholder="~/bench_manifest.verified.jsonl")
         if st.form_submit_button("Import from path", type="primary") and path.strip():
-            _import([_as_path(path)], _as_path(manifest) if manifest.strip() else None)
+            import_now([_as_path(path)], _as_path(manifest) if manifest.strip() else None)
     with by_upload, st.form("import_upload", border=False, clear_on_submit=True):
         files = st.file_uploader("Files or archives (.zip, .tar.zst)", type=UPLOAD_TYPES, accept_multiple_files=True)
         if st.form_submit_button("Import uploads") and files:
             with tempfile.TemporaryDirectory(prefix="codetracer-upload-") as folder:
                 uploads = Path(folder)
-                _import([kept(uploads, i, file) for i, file in enumerate(files)], None, uploads=uploads)
+                import_now([kept(uploads, i, file) for i, file in enumerate(files)], None, uploads=uploads)
     if report := st.session_state.get("import_report"):
         show_report(report)
 
@@ -59,8 +60,11 @@ def kept(folder: Path, number: int, file: UploadedFile) -> Path:
     return path
 
 
-def _import(paths: Sequence[Path], manifest: Path | None, *, uploads: Path | None = None) -> None:
-    require("lead")  # a path is read with the rights of the server
+def import_now(paths: Sequence[Path], manifest: Path | None, *, uploads: Path | None = None) -> ImportReport | None:
+    """Import with a bar of progress; the report is kept in the session. None, with words, if nothing could begin.
+
+    Raises NotAllowed."""
+    identity.require("lead")  # a path is read with the rights of the server
     bar = st.progress(0.0, text="Looking for runs …")
 
     def progress(done: int, total: int, path: str) -> None:
@@ -71,19 +75,24 @@ def _import(paths: Sequence[Path], manifest: Path | None, *, uploads: Path | Non
 
     try:
         depth = load_config(None, default_workspace()).config.discovery.max_depth
-        st.session_state["import_report"] = import_runs(
+        report = import_runs(
             paths, store=open_store(), manifest=manifest, uploads=uploads, max_depth=depth, progress=progress
         )
     except CodeTracerError as error:  # the manifest that was named, or the file of settings, cannot be read
         st.error("Nothing was imported.")
         st.text(str(error))
+        report = None
+    else:
+        st.session_state["import_report"] = report
     bar.empty()
+    return report
 
 
 def show_report(report: ImportReport) -> None:
     """What became of each run: counts, what needs a person's eye in full, everything as a table and as JSON."""
     counts = report.counts
     st.text(" · ".join(f"{counts[status]} {status}" for status in ("imported", "skipped", "misaligned", "failed")))
+    _ways_on(report)
     root = common_folder([item.path for item in report.items])
     items = [replace(item, path=item.path.removeprefix(root)) for item in report.items]
     urgent = [item for status in ("failed", "misaligned") for item in items if item.status == status]
@@ -98,6 +107,22 @@ def show_report(report: ImportReport) -> None:
     st.download_button(
         "Report as JSON", json.dumps(report.as_json(), indent=1), "import-report.json", on_click="ignore"
     )
+
+
+def _ways_on(report: ImportReport) -> None:
+    """From a folder that no format fits to the page that teaches one, and to the repair of one that fits no more."""
+    asked = [item for item in report.items if item.to_do]
+    if not asked or not identity.may("lead"):
+        return
+    for item in asked[:MOST_WAYS]:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            place = item.path.partition("#")[0]
+            if item.to_do == "describe":
+                link, query = "Describe this format", {"folder": place}
+            else:
+                link, query = "Repair the extractor", {"extractor": item.format or "", "folder": place, "repair": "1"}
+            st.page_link(shell.pages()["extractors"], label=link, icon=":material/schema:", query_params=query)
+            st.text(item.path)
 
 
 def report_table(items: Sequence[ImportItem]) -> pd.DataFrame:

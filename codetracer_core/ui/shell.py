@@ -22,6 +22,7 @@ _PAGES: tuple[tuple[str, str, str, tuple[Role, ...]], ...] = (
     ("agreement", "Agreement", ":material/handshake:", ROLES),
     ("evaluate", "Evaluate", ":material/leaderboard:", EXPORTERS),
     ("analytics", "Analytics", ":material/bar_chart:", ROLES),
+    ("extractors", "Extractors", ":material/schema:", ("lead",)),
     ("settings", "Settings", ":material/settings:", ()),
 )
 

@@ -1,0 +1,11 @@
+"""Extractors: formats that a workspace was taught with a spec instead of a parser; describe, try, save and use them."""
+
+from codetracer_core.ui import extractors
+from codetracer_core.ui.workspace import open_store
+
+store = open_store()
+draft = extractors.opened(store)
+if draft is None:
+    extractors.all_extractors(store)
+else:
+    extractors.one_extractor(store, draft)
