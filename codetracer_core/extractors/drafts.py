@@ -1,7 +1,7 @@
 """From records to steps: which rule fits, what a step takes from where, and which answer belongs to which step."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -88,6 +88,13 @@ class _Answer:
     count: int
 
 
+@dataclass(frozen=True)
+class _Detail:
+    record: Record
+    item: Node
+    key: str
+
+
 @dataclass
 class Drafting:
     """All records of a run, one after the other."""
@@ -95,7 +102,6 @@ class Drafting:
     rules: Sequence[Rule]
     drafts: list[Draft] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    orphans: int = 0
     further: int = 0
     silent: int = 0
     """Records that a rule fits, and that do not hold what it takes."""
@@ -106,7 +112,7 @@ class Drafting:
         self._waiting: list[_Answer] = []
         self._said: list[_Said] = []
         self._said_of_reply: defaultdict[Group, list[_Said]] = defaultdict(list)
-        self._details: defaultdict[int, list[Record]] = defaultdict(list)
+        self._details: defaultdict[int, list[_Detail]] = defaultdict(list)
 
     def add(self, record: Record) -> None:
         """The first rule that fits and finds what it speaks of decides (all up to it, where they go on)."""
@@ -139,9 +145,15 @@ class Drafting:
         if rule.step is not None:
             found |= self._steps(record, rule.step, rule.name)
         if rule.detail is not None:
-            self._details[index].append(record)
-            found = True
+            found |= self._details_in(record, rule.detail, index)
         return found
+
+    def _details_in(self, record: Record, rule: DetailRule, index: int) -> bool:
+        items = [record.node] if rule.each is None else take(rule.each, record.node, record.context).items()
+        told = [(item, _key_text(take(rule.same, item, record.context), record)) for item in items]
+        details = [_Detail(record, item, key) for item, key in told if key is not None]
+        self._details[index] += details
+        return bool(details)
 
     def finish(self) -> list[Draft]:
         """The steps, in their order and numbered. Raises MalformedRun for numbers that are not consecutive."""
@@ -152,8 +164,8 @@ class Drafting:
             self._give_thoughts(said, target)
         self.drafts.sort(key=lambda draft: draft.place)
         _number(self.drafts)
-        for index, records in self._details.items():
-            self._add_details(self.rules[index], records)
+        for index, details in self._details.items():
+            self._add_details(self.rules[index], details)
         return self.drafts
 
     def _tell(self, record: Record, became: Became, draft: Draft | None, why: str, item: Node | None = None) -> None:
@@ -162,7 +174,7 @@ class Drafting:
     # Steps
 
     def _steps(self, record: Record, rule: StepRule, name: str) -> bool:
-        items = [record.node] if rule.each is None else list(find(rule.each, record.node, record.context).items())
+        items = [record.node] if rule.each is None else list(take(rule.each, record.node, record.context).items())
         made = [
             draft for at, item in enumerate(items) if (draft := self._draft(record, rule, name, item, at)) is not None
         ]
@@ -185,7 +197,7 @@ class Drafting:
     def _draft(self, record: Record, rule: StepRule, name: str, item: Node, at: int) -> Draft | None:
         context = record.context
         tool, found = take_tool(rule.tool, item, context) if rule.tool is not None else (None, Node(None))
-        text = found.value if tool is not None else None
+        text: str | None = found.value
         if rule.action is not None:
             text, found = take_text(rule.action, item, context)
         if text is None:
@@ -198,10 +210,7 @@ class Drafting:
         reply = take_word(rule.reply, item, context) if rule.reply is not None else None
         draft.group = ("reply", reply) if reply is not None else ("record", str(record.index)) if rule.each else None
         draft.native_ids = take_words(rule.native_ids, item, context)
-        if rule.number is not None:
-            draft.number = take_count(rule.number, item, context)
-            if draft.number is None:
-                raise _unnumbered(record, name)
+        draft.number = take_count(rule.number, item, context) if rule.number is not None else None
         if rule.message is not None:
             draft.is_message = holds(rule.message, item, context)
         if rule.executed is not None:
@@ -219,7 +228,7 @@ class Drafting:
     # Answers
 
     def _answers(self, record: Record, rule: AnswerRule, name: str) -> bool:
-        items = [record.node] if rule.each is None else find(rule.each, record.node, record.context).items()
+        items = [record.node] if rule.each is None else take(rule.each, record.node, record.context).items()
         if not items:
             return False
         self._settle_thoughts()
@@ -268,8 +277,7 @@ class Drafting:
     def _give(self, answer: _Answer, draft: Draft | None) -> None:
         record, rule, context = answer.record, answer.rule, answer.record.context
         if draft is None:
-            self.orphans += 1
-            self._tell(record, "skipped", None, f"rule {answer.name!r}: it answers no step that is here", answer.item)
+            self._tell(record, "skipped", None, f"rule {answer.name!r}: {ORPHAN}", answer.item)
             return
         if draft.answered and not rule.append:
             self.further += 1
@@ -343,27 +351,43 @@ class Drafting:
 
     # Details
 
-    def _add_details(self, rule: Rule, records: list[Record]) -> None:
-        """Records that repeat steps: each is about the next step that it equals."""
+    def _add_details(self, rule: Rule, details: list[_Detail]) -> None:
         assert rule.detail is not None
-        left = iter(records)
-        record = next(left, None)
-        for draft in self.drafts:
-            if record is None:
-                return
-            if _key_text(find(rule.detail.same, record.node, record.context), record) == draft.keys.get(rule.detail.of):
-                _complete(draft, rule.detail, record)
-                self._tell(record, "step", draft, f"rule {rule.name!r}: more about a step")
-                record = next(left, None)
-        for one in [record, *left] if record is not None else []:
-            self._tell(one, "skipped", None, f"rule {rule.name!r}: it repeats no step that comes next")
+        of = rule.detail.of
+        pairs = (
+            _in_order(details, self.drafts, of) if rule.detail.pair == "in_order" else _by_key(details, self.drafts, of)
+        )
+        for detail, draft in pairs:
+            if draft is None:
+                self._tell(
+                    detail.record, "skipped", None, f"rule {rule.name!r}: it is about no step, or several", detail.item
+                )
+            else:
+                _complete(draft, rule.detail, detail)
+                self._tell(detail.record, "step", draft, f"rule {rule.name!r}: more about a step", detail.item)
 
 
 NO_RULE = "no rule fits"
+ORPHAN = "it answers no step that is here"
 
 
-def _complete(draft: Draft, rule: DetailRule, record: Record) -> None:
-    node, context = record.node, record.context
+def _in_order(details: list[_Detail], drafts: list[Draft], of: str) -> Iterator[tuple[_Detail, Draft | None]]:
+    """Each detail with the next step that it equals; the first that equals none holds up those after it."""
+    left = iter(drafts)
+    for detail in details:
+        yield detail, next((draft for draft in left if draft.keys.get(of) == detail.key), None)
+
+
+def _by_key(details: list[_Detail], drafts: list[Draft], of: str) -> Iterator[tuple[_Detail, Draft | None]]:
+    steps = Counter(draft.keys[of] for draft in drafts if of in draft.keys)
+    told = Counter(detail.key for detail in details)
+    named = {draft.keys[of]: draft for draft in drafts if of in draft.keys}
+    for detail in details:
+        yield detail, named.get(detail.key) if told[detail.key] == 1 == steps[detail.key] else None
+
+
+def _complete(draft: Draft, rule: DetailRule, detail: _Detail) -> None:
+    record, node, context = detail.record, detail.item, detail.record.context
     if rule.tool is not None and draft.tool is None:
         draft.tool = take_tool(rule.tool, node, context)[0]
     if rule.thought is not None and not draft.thoughts:
@@ -402,15 +426,6 @@ def _keys(rules: dict[str, Take], node: Node, record: Record) -> dict[str, str]:
 
 def _key_text(node: Node, record: Record) -> str | None:
     return text_of(node, record.context.budget)
-
-
-def _unnumbered(record: Record, name: str) -> MalformedRun:
-    return MalformedRun(
-        f"rule {name!r} finds no step number in this record",
-        path=record.context.budget.file or None,
-        place=f"line {record.ref.line_start}",
-        remedy="Every step has its number, or none has: take 'number' out of the rule.",
-    )
 
 
 def _number(drafts: list[Draft]) -> None:

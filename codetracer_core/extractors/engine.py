@@ -11,7 +11,7 @@ from pathlib import Path
 
 from codetracer_core.errors import MalformedRun, SpecError
 from codetracer_core.extractors.coverage import Coverage, Uncovered, coverage_of
-from codetracer_core.extractors.drafts import NO_RULE, Became, Draft, Drafting, Event, steps_of
+from codetracer_core.extractors.drafts import NO_RULE, ORPHAN, Became, Draft, Drafting, Event, steps_of
 from codetracer_core.extractors.facts import facts_of
 from codetracer_core.extractors.limits import Budget, SpecLimits
 from codetracer_core.extractors.nodes import Node
@@ -97,6 +97,7 @@ class _Read:
     events: Sequence[Event]
     reading: Reading
     unmatched: int
+    orphans: int
     step_count: int | None
 
 
@@ -118,7 +119,7 @@ def extract(spec: ExtractorSpec, artifacts: Artifacts, claim: Claim, *, limits: 
         read_characters=read.reading.characters,
         records=len(read.records),
         unmatched=read.unmatched,
-        orphans=read.drafting.orphans,
+        orphans=read.orphans,
         further=read.drafting.further,
         silent=read.drafting.silent,
         declared=read.step_count,
@@ -145,14 +146,15 @@ def _read(spec: ExtractorSpec, artifacts: Artifacts, claim: Claim, limits: SpecL
     facts = facts_of(spec, records)
     events = _with_facts(drafting.events, records, facts.used)
     unmatched = sum(event.why == NO_RULE for event in events)
+    orphans = sum(event.why.endswith(ORPHAN) for event in events)
     trajectory = Trajectory(
         format=spec.name,
         view=view_of(spec),
         steps=steps_of(drafts),
-        notes=tuple(_notes(reading, drafting, drafts, len(records), unmatched)),
+        notes=tuple(_notes(reading, drafting, drafts, len(records), unmatched, orphans)),
         **facts.fields,
     )
-    return _Read(trajectory, records, drafts, drafting, events, reading, unmatched, facts.step_count)
+    return _Read(trajectory, records, drafts, drafting, events, reading, unmatched, orphans, facts.step_count)
 
 
 def view_of(spec: ExtractorSpec) -> str:
@@ -160,8 +162,8 @@ def view_of(spec: ExtractorSpec) -> str:
 
 
 def _with_facts(events: Sequence[Event], records: Sequence[Record], used: dict[int, str]) -> list[Event]:
-    """The events in the order of their records. A record that no rule fits and a fact was read from is for that."""
-    kept = [event for event in events if not (event.why == NO_RULE and event.record.index in used)]
+    """The events in the order of their records. A record that is nothing else and tells a fact is there for that."""
+    kept = [event for event in events if event.record.index not in used or not event.why.endswith((NO_RULE, ORPHAN))]
     known = {event.record.index for event in kept}
     kept += [
         Event(records[index], records[index].node, "fact", None, names)
@@ -178,7 +180,9 @@ def _fate(event: Event) -> Fate:
     return Fate(ref.path, ref.line_start, ref.pointer or "", event.became, step_id, event.why)
 
 
-def _notes(reading: Reading, drafting: Drafting, drafts: Sequence[Draft], records: int, unmatched: int) -> list[str]:
+def _notes(
+    reading: Reading, drafting: Drafting, drafts: Sequence[Draft], records: int, unmatched: int, orphans: int
+) -> list[str]:
     notes = list(reading.notes[:5])
     if len(reading.notes) > 5:
         notes.append(f"{len(reading.notes) - 5} more places could not be read.")
@@ -192,8 +196,8 @@ def _notes(reading: Reading, drafting: Drafting, drafts: Sequence[Draft], record
         notes.append(f"{counted(unmatched, 'record fits', 'records fit')} no rule and were passed over.")
     if drafting.silent:
         notes.append(f"{counted(drafting.silent, 'record')} without what the rule for it takes: passed over.")
-    if drafting.orphans:
-        notes.append(f"{counted(drafting.orphans, 'observation')} of no step: not shown.")
+    if orphans:
+        notes.append(f"{counted(orphans, 'observation')} of no step: not shown.")
     if drafting.further:
         notes.append(f"{counted(drafting.further, 'further observation')} of steps that had one: not shown.")
     silent = [draft.step_id for draft in drafts if not draft.answered and not draft.is_message]

@@ -47,7 +47,9 @@ class Stretch:
     end: int
 
     def ref(self, *pointer: str | int) -> SourceRef:
-        """The lines from its first visible character to its last one."""
+        """The lines from its first visible character to its last one; of a whole file all lines."""
+        if self.start == 0 and self.end == len(self.file.text):
+            return SourceRef(path=self.file.path, line_start=1, line_end=self.file.line_of(self.end), kind="text")
         inner = self.file.text[self.start : self.end]
         first = self.start + (len(inner) - len(inner.lstrip()) if inner.strip() else 0)
         last = max(first, self.end - (len(inner) - len(inner.rstrip())) - 1) if inner.strip() else first

@@ -48,7 +48,26 @@ def parsed(path: str) -> Tree:
     except (RecursionError, ValueError, TypeError, AttributeError) as error:  # its parser on strange input
         raise ValueError("no JMESPath that can be understood") from error
     _check(tree)
-    return tree
+    return _as_meant(tree)
+
+
+_STEPS = frozenset(
+    {"subexpression", "index_expression", "projection", "value_projection", "filter_projection", "flatten"}
+)
+
+
+def _as_meant(tree: Tree) -> Tree:
+    """Two readings of jmespath's parser that are never anything, as everybody means them: ``!a.b``, read as
+    ``(!a).b``, is ``!(a.b)``; and ``a.*.b.c``, read as ``(a.*.b).c``, goes on within the projection."""
+    children: list[Any] = [_as_meant(child) if isinstance(child, dict) else child for child in tree["children"]]
+    first: Any = children[0] if children else None
+    if tree["type"] in _STEPS and first["type"] == "not_expression":
+        inner = _as_meant({**tree, "children": [first["children"][0], *children[1:]]})
+        return {"type": "not_expression", "children": [inner]}
+    if tree["type"] == "subexpression" and first["type"] == "value_projection":
+        left, right = first["children"]
+        return {**first, "children": [left, {**tree, "children": [right, *children[1:]]}]}
+    return {**tree, "children": children}
 
 
 def _one_line(error: Exception) -> str:

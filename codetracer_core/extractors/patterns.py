@@ -55,10 +55,15 @@ def _why(pattern: str, error: Exception) -> str:
     return f"no regular expression that RE2 understands ({reason})"
 
 
-def names_of(pattern: str) -> tuple[str, ...]:
-    """The named groups of a pattern, in their order."""
+def names_of(pattern: str) -> dict[str, int]:
+    """The named groups of a pattern in their order, and their numbers (re2 finds groups by number only)."""
     index: dict[str, int] = compiled(pattern).groupindex
-    return tuple(sorted(index, key=index.__getitem__))
+    return dict(sorted(index.items(), key=lambda item: item[1]))
+
+
+def spans_of(match: Any, names: dict[str, int]) -> dict[str, Span]:
+    """Where the named groups stand that took part in a match."""
+    return {name: match.span(number) for name, number in names.items() if match.start(number) >= 0}
 
 
 def found_in(pattern: str, text: str, budget: Budget) -> Iterator[Any]:

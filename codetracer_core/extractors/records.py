@@ -10,8 +10,8 @@ from codetracer_core.errors import UnreadableFile
 from codetracer_core.extractors.limits import Budget
 from codetracer_core.extractors.nodes import Node, Stretch, TextFile, mapping_of
 from codetracer_core.extractors.paths import Context, find
-from codetracer_core.extractors.patterns import below, found_in, names_of
-from codetracer_core.extractors.schema import ExtractorSpec, Source
+from codetracer_core.extractors.patterns import below, found_in, names_of, spans_of
+from codetracer_core.extractors.schema import ExtractorSpec, Part, Source
 from codetracer_core.models import SourceRef
 from codetracer_core.parsers._artifacts import Artifacts, JsonFile, JsonLine, strip_ansi, without_lone_surrogates
 from codetracer_core.parsers._fields import number_field
@@ -58,7 +58,7 @@ class Reading:
         """Source by source, in the order in which the spec names them. Raises UnreadableFile and SpecError."""
         found: list[Record] = []
         for source in self.spec.sources:
-            if source.unless is not None and any(record.source == source.unless for record in found):
+            if any(record.source in source.unless for record in found):
                 continue
             seen: set[str] = set()
             number = 0
@@ -95,11 +95,8 @@ class Reading:
                 yield one, root, place
 
     def _below(self, source: Source, node: Node, root: Node, path: str) -> Iterator[Node]:
-        if source.at is None:
-            yield node
-            return
         context = Context(self.budget, node, root, {"file": path, "source": source.name})
-        found = find(source.at, node, context)
+        found = find(source.at, node, context) if source.at is not None else node
         if isinstance(found.value, list):
             yield from found.items()
         elif found.is_there:
@@ -156,12 +153,19 @@ class Reading:
             if not self.artifacts.size(path):
                 self._count(path)
                 parts[name] = Node("")
-            elif part.is_json:
-                parts[name] = Node(self._read_json(path).value, self._json[path])
             else:
-                file = self._read_text(path)
-                parts[name] = Node(file.text, Stretch(file, 0, len(file.text)))
+                parts[name] = self._part(path, part)
         return mapping_of(parts)
+
+    def _part(self, path: str, part: Part) -> Node:
+        if part.kind != "text":
+            try:
+                return Node(self._read_json(path).value, self._json[path])
+            except UnreadableFile:
+                if part.kind == "json":
+                    raise
+        file = self._read_text(path)
+        return Node(file.text, Stretch(file, 0, len(file.text)))
 
     def _count(self, path: str) -> None:
         if path not in self._counted:
@@ -220,9 +224,8 @@ def _segment(file: TextFile, start: int, end: int, fields: dict[str, Node]) -> N
     return Node(made.value, whole.document, parts=made.parts)
 
 
-def _groups(file: TextFile, match: Any, names: tuple[str, ...]) -> dict[str, Node]:
-    at = match.re.groupindex  # a match of RE2 knows its groups by number only
-    return {name: _stretch(file, *match.span(at[name])) for name in names if match.start(at[name]) >= 0}
+def _groups(file: TextFile, match: Any, names: dict[str, int]) -> dict[str, Node]:
+    return {name: _stretch(file, *span) for name, span in spans_of(match, names).items()}
 
 
 def _rest(file: TextFile, start: int, end: int) -> Iterator[Node]:
@@ -263,8 +266,8 @@ def _cut_text(file: TextFile, source: Source, budget: Budget) -> Iterator[Node]:
         yield _begun(file, before, size, names)
 
 
-def _begun(file: TextFile, match: Any, end: int, names: tuple[str, ...]) -> Node:
-    fields = {"head": _stretch(file, *match.span()), "body": _stretch(file, match.end(), end)}
+def _begun(file: TextFile, match: Any, end: int, names: dict[str, int]) -> Node:
+    fields = {"head": _stretch(file, match.start(), match.end()), "body": _stretch(file, match.end(), end)}
     return _segment(file, match.start(), end, {**fields, **_groups(file, match, names)})
 
 

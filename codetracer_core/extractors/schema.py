@@ -55,7 +55,7 @@ class _Short(Frozen):
 
 
 class Operation(_Short):
-    """One thing that is done to a value; exactly one of json, match, outside, first, join, text, table and strip."""
+    """One thing that is done to a value; one of json, match, every, outside, first, join, text, table, strip."""
 
     json_: bool = Field(default=False, alias="json")
     """The text is JSON: what it says. A text that is none finds nothing."""
@@ -64,10 +64,12 @@ class Operation(_Short):
     group: str | None = None
     take: Literal["first", "last", "all"] = "first"
     """Which match; "all" joins them (``between``)."""
+    every: Pattern | None = None
+    """A list of all matches: each a mapping of the named groups that are there."""
     outside: Pattern | None = None
     """The text around the matches, each piece stripped, joined (``between``)."""
     first: "tuple[Take, ...] | None" = Field(default=None, min_length=1, max_length=20)
-    """The first of these that is there and not blank."""
+    """The first of these that is not blank, else the first that is there."""
     join: "tuple[Take, ...] | None" = Field(default=None, min_length=1, max_length=20)
     """The texts of these, without the blank ones, joined (``between``)."""
     between: str = Field(default="\n\n", max_length=100)
@@ -80,10 +82,12 @@ class Operation(_Short):
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> Self:
-        given = [self.match, self.outside, self.first, self.join, self.text, self.table]
+        given = [self.match, self.every, self.outside, self.first, self.join, self.text, self.table]
         number = sum(one is not None for one in given) + self.json_ + self.strip
         if number != 1:
-            raise ValueError("an operation is one of json, match, outside, first, join, text, table, strip")
+            raise ValueError("an operation is one of json, match, every, outside, first, join, text, table, strip")
+        if self.every is not None and not names_of(self.every):
+            raise ValueError("the pattern of 'every' needs named groups, (?P<name>…)")
         if self.group is not None and self.match is None:
             raise ValueError("'group' goes with 'match'")
         if self.group is not None and self.match is not None and self.group not in names_of(self.match):
@@ -151,12 +155,12 @@ class Part(_Short):
 
     file: Glob
     """Relative to that folder."""
-    read: Literal["text", "json"] | None = None
-    """How; by default JSON for names that end so."""
+    read: Literal["text", "json", "either"] | None = None
+    """How; "either": as JSON if it is, else as text. By default JSON for names that end so, else text."""
 
     @property
-    def is_json(self) -> bool:
-        return self.read == "json" or (self.read is None and self.file.endswith(".json"))
+    def kind(self) -> str:
+        return self.read or ("json" if self.file.endswith(".json") else "text")
 
 
 def _as_part(value: Any) -> Any:
@@ -183,7 +187,7 @@ class Source(_Short):
     files: Globs = ()
     """Files in natural order (2 before 10); for folder_per_step folders. By default the run's own files."""
     at: JsonPath | None = None
-    """Within each document: a list of records, or one record. By default the document itself."""
+    """Within each document: a list of records, or one record. By default the document itself is that."""
     begin: Pattern | None = None
     """text: where a record begins. json_in_text: what stands right before the JSON (by default any { will do)."""
     pattern: Pattern | None = None
@@ -197,8 +201,8 @@ class Source(_Short):
     (the first of equals)."""
     once: JsonPath | None = None
     """Records with the same value here are one record: the first is read."""
-    unless: str | None = None
-    """Not read if the source of this name has a record."""
+    unless: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = ()
+    """Not read if one of the sources of these names has a record."""
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
@@ -233,7 +237,7 @@ class ToolRule(_Short):
 class StepRule(_Short):
     """The record is an action, or holds several."""
 
-    each: JsonPath | None = None
+    each: Take | None = None
     """A list: each item is a step, and those of one record form a parallel group. Paths then begin at the item;
     ``record()`` is the record."""
     action: Take | None = None
@@ -257,7 +261,8 @@ class StepRule(_Short):
     reply: Take | None = None
     """Steps with the same value here came from one reply of the model: a parallel group."""
     number: Take | None = None
-    """The number that the files give this step. The numbers must run from 1 (or 0) without a gap."""
+    """The number that the files give this step. The numbers must run from 1 (or 0) without a gap; files without any
+    number are counted."""
     message: JsonPath | None = None
     """True: the agent only spoke and called no tool."""
 
@@ -271,7 +276,7 @@ class StepRule(_Short):
 class AnswerRule(_Short):
     """The record is an observation, or holds several."""
 
-    each: JsonPath | None = None
+    each: Take | None = None
     text: Take
     """What came back. Where nothing is found, the step keeps no observation, but is answered."""
     to: Annotated[Keys, BeforeValidator(_keys), Field(max_length=10)] = Field(default_factory=dict)
@@ -301,11 +306,15 @@ class ThoughtRule(_Short):
 
 
 class DetailRule(_Short):
-    """The record repeats a step that another source told, and knows more of it."""
+    """The record, or each of several items in it, tells more of a step that another record made."""
 
-    same: JsonPath
-    """Where this equals the step's key ``of``, in the order of the steps, the record is about that step."""
+    each: Take | None = None
+    same: Take
+    """What equals the step's key ``of``."""
     of: Name = "id"
+    pair: Literal["key", "in_order"] = "key"
+    """By the key alone (one that several steps or details share is left out); or each detail is about the next step
+    that it equals."""
     tool: ToolRule | None = None
     thought: Take | None = None
     """For a step without a thought; as are all the others."""
@@ -373,18 +382,13 @@ class Fact(_Short):
 
 def _facts(value: Any) -> Any:
     """A list of facts (the first that finds something counts); a single one, or only its value, may stand alone."""
-    listed = _listed(value)
-    if not isinstance(listed, list | tuple):
+    if isinstance(value, list | tuple) and value and all(_is_fact(one) for one in value):
         return value
-    return [{"value": one} if isinstance(one, str) or _is_operation(one) else one for one in listed]
+    return [value if _is_fact(value) else {"value": value}]
 
 
-def _is_operation(value: Any) -> bool:
-    return (
-        isinstance(value, Mapping)
-        and "value" not in value
-        and any(name in value for name in ("json", "match", "outside", "first", "join", "text", "table", "strip"))
-    )
+def _is_fact(value: Any) -> bool:
+    return isinstance(value, Fact) or (isinstance(value, Mapping) and "value" in value)
 
 
 Facts = Annotated[tuple[Fact, ...], BeforeValidator(_facts), Field(min_length=1, max_length=10)]
@@ -425,8 +429,8 @@ class ExtractorSpec(_Short):
             if unknown := next((name for name in sources if name not in names), None):
                 raise ValueError(f"there is no source {unknown!r}. Sources are {', '.join(names)}")
         for at, source in enumerate(self.sources):
-            if source.unless is not None and source.unless not in names[:at]:
-                raise ValueError(f"'unless' names a source above it, not {source.unless!r}")
+            if later := next((name for name in source.unless if name not in names[:at]), None):
+                raise ValueError(f"'unless' names a source above it, not {later!r}")
         if not any(rule.step or rule.thought for rule in self.rules):
             raise ValueError("no rule makes a step")
         return self

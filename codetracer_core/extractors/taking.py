@@ -4,9 +4,9 @@ import json
 from datetime import datetime
 from typing import Any
 
-from codetracer_core.extractors.nodes import NOTHING, Node, is_blank, text_of, weigh
+from codetracer_core.extractors.nodes import NOTHING, Node, is_blank, list_of, mapping_of, text_of, weigh
 from codetracer_core.extractors.paths import Context, find
-from codetracer_core.extractors.patterns import compiled, found_in
+from codetracer_core.extractors.patterns import compiled, found_in, names_of, spans_of
 from codetracer_core.extractors.schema import Operation, ToolRule
 from codetracer_core.models import ToolCall
 from codetracer_core.parsers._artifacts import without_lone_surrogates
@@ -46,8 +46,13 @@ def _operate(rule: Operation, node: Node, context: Context) -> Node:
     if rule.text is not None:
         return Node(rule.text)
     if rule.first is not None:
-        found = (take(one, node, context) for one in rule.first)
-        return next((one for one in found if not is_blank(one)), NOTHING)
+        blank = NOTHING
+        for one in rule.first:
+            found = take(one, node, context)
+            if not is_blank(found):
+                return found
+            blank = blank if blank.is_there else found
+        return blank
     if rule.join is not None:
         return _joined([take(one, node, context) for one in rule.join], rule.between, context)
     text = text_of(node, context.budget)
@@ -62,6 +67,8 @@ def _operate(rule: Operation, node: Node, context: Context) -> Node:
         return _decoded(written, context)
     if rule.match is not None:
         return _matched(rule, rule.match, written, context)
+    if rule.every is not None:
+        return _every(rule.every, written, context)
     if rule.outside is not None:
         return _around(rule.outside, rule.between, written, context)
     if rule.table is not None:
@@ -89,8 +96,7 @@ def _decoded(node: Node, context: Context) -> Node:
 
 
 def _matched(rule: Operation, pattern: str, node: Node, context: Context) -> Node:
-    known = compiled(pattern)
-    group: int = known.groupindex[rule.group] if rule.group else min(1, known.groups)
+    group = names_of(pattern)[rule.group] if rule.group is not None else min(1, compiled(pattern).groups)
     last = NOTHING
     every = []
     for match in found_in(pattern, node.value, context.budget):
@@ -103,6 +109,14 @@ def _matched(rule: Operation, pattern: str, node: Node, context: Context) -> Nod
         if rule.take == "all":
             every.append(_stripped(piece))
     return _joined(every, rule.between, context) if rule.take == "all" else last
+
+
+def _every(pattern: str, node: Node, context: Context) -> Node:
+    names = names_of(pattern)
+    return list_of(
+        mapping_of({name: node.cut(*span) for name, span in spans_of(match, names).items()})
+        for match in found_in(pattern, node.value, context.budget)
+    )
 
 
 def _around(pattern: str, between: str, node: Node, context: Context) -> Node:
@@ -120,7 +134,7 @@ def _stripped(node: Node) -> Node:
 
 
 def take_tool(rule: ToolRule, node: Node, context: Context) -> tuple[ToolCall | None, Node]:
-    """The call of a tool, and where its text stands; no call if neither name nor arguments are there."""
+    """The call of a tool (none without a name), and its text as it stands in the arguments, if one of both is there."""
     name = take_word(rule.name, node, context)
     written = take(rule.arguments, node, context) if rule.arguments is not None else NOTHING
     if name is None and not written.is_there:
@@ -135,7 +149,9 @@ def take_tool(rule: ToolRule, node: Node, context: Context) -> tuple[ToolCall | 
     context.budget.count("text", len(text))
     spoken = spoken_argument(tool) if isinstance(written.value, dict) else None
     place = written.child(spoken) if spoken is not None else written if written.is_there else node
-    return tool, Node(text, place.document, place.pointer, place.parts if place.document is None else None)
+    return tool if name is not None else None, Node(
+        text, place.document, place.pointer, place.parts if place.document is None else None
+    )
 
 
 def take_number(rule: Any, node: Node, context: Context) -> float | None:
