@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 import yaml
@@ -21,6 +21,7 @@ from codetracer_core.errors import ConfigError
 from codetracer_core.llm import Mode, Model, Price, open_model
 from codetracer_core.memory import MOST_CHARACTERS
 from codetracer_core.models import Frozen
+from codetracer_core.replay.models import Budget, Limits
 
 CONFIG_FILE = "codetracer.yaml"
 """In a workspace: read where no other file is named."""
@@ -84,7 +85,42 @@ class OutputConfig(Frozen):
 
 
 class ReplayConfig(Frozen):
-    """Nothing can be set here yet."""
+    """How runs are replayed, where an order does not say otherwise."""
+
+    allow_local: bool = False
+    """Commands of runs and models may run on this machine (environments local and git), with the rights of whoever
+    starts the replay."""
+    environment: Literal["container", "git", "local"] | None = None
+    """None: it has to be named with every order."""
+    image: str | None = Field(default=None, min_length=1)
+    """Of the container."""
+    engine: Literal["", "docker", "podman"] = ""
+    """Empty: the first that answers."""
+    network: bool = Limits().network
+    """False: off where the environment can do that."""
+    command_seconds: float = Field(default=Limits().command_seconds, gt=0.0, allow_inf_nan=False)
+    total_seconds: float = Field(default=Limits().total_seconds, gt=0.0, allow_inf_nan=False)
+    memory_mb: int = Field(default=Limits().memory_mb, ge=64)
+    processes: int = Field(default=Limits().processes, ge=8)
+    max_steps: int | None = Field(default=None, ge=1)
+    """Of the model; None: as many as the original took from the checkpoint on."""
+    cost_limit_usd: float = Field(default=Budget().cost_limit_usd, gt=0.0, allow_inf_nan=False)
+    token_limit: int | None = Field(default=Budget().token_limit, ge=1_000)
+    divergence: float = Field(default=0.25, ge=0.0, le=1.0)
+    """Share of the earlier steps that may differ or fail before the replay stops."""
+    test_command: str = ""
+    """Decides the outcome; empty: it stays unknown."""
+    test_seconds: float = Field(default=600.0, gt=0.0, allow_inf_nan=False)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            command_seconds=self.command_seconds,
+            total_seconds=self.total_seconds,
+            memory_mb=self.memory_mb,
+            processes=self.processes,
+            network=self.network,
+        )
 
 
 class Config(Frozen):

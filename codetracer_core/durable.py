@@ -1,6 +1,7 @@
-"""Files that are either complete or not there, also after a crash."""
+"""Files that are either complete or not there, also after a crash, and files that one process holds."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import get_ident
@@ -41,3 +42,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def hold(file: BinaryIO) -> None:
+    """Hold a file until it is closed, or this process ends in whatever way. Raises OSError if somebody else has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -165,6 +165,8 @@ class ReplayOf(Frozen):
     replay_id: str
     diagnosis_id: str = ""
     """The diagnosis whose advice was given; empty: none was."""
+    matched: bool | None = None
+    """Was the model that went on allowed as many steps as the original took from there? None: no model went on."""
 
 
 class Trajectory(Frozen):

@@ -1,5 +1,6 @@
 """Data of the figures over many runs, against independent computations and worked examples."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -310,12 +311,13 @@ def test_replays_are_compared_in_pairs() -> None:
         for number, pair in enumerate(outcomes)
         for side, outcome in zip(("old", "new"), pair, strict=True)
     ]
-    pairs = [(f"old-{number}", f"new-{number}") for number in range(len(outcomes))] + [("old-0", "gone")]
-    data = replay(made(runs, []), "all", pairs)
+    pairs = [(f"old-{number}", f"new-{number}", number > 1) for number in range(len(outcomes))]
+    data = replay(dataclasses.replace(made(runs, []), replays=(*pairs, ("old-0", "gone", True))), "all")
     rows = data.rows.set_index("when")
     assert rows["value"].to_dict() == pytest.approx({"before": 6 / 12, "after": 10 / 12, "difference": 4 / 12})
     assert rows.loc["difference", "low"] < 4 / 12 < rows.loc["difference", "high"]
     assert data.notes[0] == "12 pairs of a run and its replay."
+    assert data.notes[1].startswith("In 10 of them the model was allowed as many steps as the original took")
     assert [note for note in data.notes if note.startswith("Left out: 1 run")]
     assert replay(made(runs, []), "all").why.startswith("No run has been replayed yet")
 

@@ -313,6 +313,8 @@ def test_list(codetracer: Any, run_id: str) -> None:
         "traj_id": None,
         "declared_step_count": None,
         "collection": "runs",
+        "replay_of": None,
+        "replay_step": None,
     }
     header, line = codetracer("list").out.splitlines()
     assert header.split() == ["run_id", "agent", "model", "outcome", "labels", "steps"]

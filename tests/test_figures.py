@@ -1,5 +1,6 @@
 """Every figure drawn, light and dark, of few, many and no runs, and with names that try to be more than names."""
 
+import dataclasses
 import re
 import shutil
 import xml.etree.ElementTree as ET
@@ -147,8 +148,8 @@ def test_a_replay_is_drawn() -> None:
         for number in range(12)
         for side, outcome in (("old", "failed"), ("new", "solved" if number % 2 else "failed"))
     ]
-    frames = made(runs, [])
-    data = replay(frames, "model", [(f"old{number}", f"new{number}") for number in range(12)])
+    pairs = tuple((f"old{number}", f"new{number}", True) for number in range(12))
+    data = replay(dataclasses.replace(made(runs, []), replays=pairs), "model")
     drawn = draw(figure_named("replay"), data)
     assert list(drawn.data[0].x) == [0, 0.5, 0.5]
     assert list(drawn.layout.yaxis.ticktext) == ["m, before", "m, after", "m, difference"]

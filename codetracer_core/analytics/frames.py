@@ -75,6 +75,9 @@ class Frames:
     runs: pd.DataFrame
     steps: pd.DataFrame
     labels: Labels = Labels()
+    replays: tuple[tuple[str, str, bool], ...] = ()
+    """Ids of a run and of its replay that counts for pass@1, and whether it was allowed as many steps as the original
+    took from there. They need not be among the runs."""
 
     @cached_property
     def clusters(self) -> Array:

@@ -1,6 +1,5 @@
 """Figures on outcomes: who solves what, with how many steps, at what cost."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -158,18 +157,19 @@ def cost(frames: Frames, by: Group) -> FigureData:
 NO_REPLAY = "No run has been replayed yet: there are no pairs of a run before and after its diagnosis to compare."
 
 
-def replay(frames: Frames, by: Group, pairs: Sequence[tuple[str, str]] = ()) -> FigureData:
+def replay(frames: Frames, by: Group) -> FigureData:
     """pass@1 before and after replay: the share of runs that solved their task at the one attempt, by group.
 
-    ``pairs``: ids of a run and of its replay. Pairs whose outcomes are not both known are left out. Columns: group,
+    Of ``Frames.replays``, those whose outcomes are not both known are left out. Columns: group,
     when ("before", "after", "difference": after minus before, paired), runs, value, low, high, clusters, why.
     """
+    pairs = frames.replays
     if not pairs:
         return nothing(NO_REPLAY)
     at = {run_id: number for number, run_id in enumerate(frames.runs["run_id"])}
     outcome = frames.runs["outcome"].astype(str).to_numpy()
-    here = [(at[old], at[new]) for old, new in pairs if old in at and new in at]
-    known = [(old, new) for old, new in here if "unknown" not in (outcome[old], outcome[new])]
+    here = [(at[old], at[new], matched) for old, new, matched in pairs if old in at and new in at]
+    known = [one for one in here if "unknown" not in (outcome[one[0]], outcome[one[1]])]
     out = left_out(
         [
             (len(pairs) - len(here), "which, or whose replay, are not among these runs"),
@@ -178,7 +178,7 @@ def replay(frames: Frames, by: Group, pairs: Sequence[tuple[str, str]] = ()) -> 
     )
     if not known:
         return nothing("Of no run and its replay both outcomes are known.", out)
-    old, new = (np.array(side) for side in zip(*known, strict=True))
+    old, new, matched = (np.array(side) for side in zip(*known, strict=True))
     groups = grouped(frames, by, most=8)
     solved = (outcome == "solved").astype(float)
     rows: list[dict[str, Any]] = []
@@ -202,5 +202,12 @@ def replay(frames: Frames, by: Group, pairs: Sequence[tuple[str, str]] = ()) -> 
             side = old if when == "before" else new
             behind += [(len(rows), run_id, np.nan) for run_id in frames.runs["run_id"].to_numpy()[side[mine]]]
             rows.append({"group": group, "when": when, "runs": int(mine.sum())} | as_columns(found))
-    notes = [f"{number_of(len(known), 'pair')} of a run and its replay.", *out, *groups.notes, interval_note(frames)]
+    notes = [
+        f"{number_of(len(known), 'pair')} of a run and its replay.",
+        f"In {int(matched.sum()):,} of them the model was allowed as many steps as the original took from there. "
+        "Of several replays of a run by one model the first whose outcome is known counts.",
+        *out,
+        *groups.notes,
+        interval_note(frames),
+    ]
     return FigureData(pd.DataFrame(rows), tuple(notes), places(behind), by=by)

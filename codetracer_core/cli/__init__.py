@@ -21,6 +21,7 @@ from codetracer_core.cli.interactive import interactive
 from codetracer_core.cli.labels import import_labels, label
 from codetracer_core.cli.machine import dashboard, doctor
 from codetracer_core.cli.project import project_app
+from codetracer_core.cli.replay import replay
 from codetracer_core.cli.runs import export, import_, inspect, list_, tree
 from codetracer_core.errors import CodeTracerError
 
@@ -48,6 +49,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "analytics": analytics,
     "batch": diagnose_all,
     "evaluate": evaluate,
+    "replay": replay,
     "interactive": interactive,
     "dashboard": dashboard,
     "doctor": doctor,

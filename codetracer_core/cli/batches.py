@@ -140,7 +140,7 @@ def diagnose_all(
     ).config
     asked = model_of(config)
     place = place_of(workspace)
-    run_ids = _chosen(runs or [], manifest, everything, workspace, settings)
+    run_ids = chosen_runs(runs or [], manifest, everything, workspace, settings)
     if not run_ids:
         why = "no row of the manifest has its run here" if manifest is not None else "nothing is imported yet"
         raise CodeTracerError("there is no run to diagnose", remedy=f"The reason: {why}.")
@@ -178,10 +178,10 @@ def diagnose_all(
         raise CodeTracerError("no run was diagnosed")
 
 
-def _chosen(
+def chosen_runs(
     runs: Sequence[str], manifest: Path | None, everything: bool, workspace: Path | None, settings: Path | None
 ) -> list[str]:
-    """Ids of the runs to diagnose, after the import of those that lie at a path or that a manifest names."""
+    """Ids of the runs that are named, after the import of those that lie at a path or that a manifest names."""
     from codetracer_core.benchmark import read_manifest
     from codetracer_core.store import Store
     from codetracer_core.workflow import neither

@@ -85,6 +85,8 @@ def list_(workspace: Workspace = None, as_json: AsJson = False) -> None:
                 "traj_id": run.traj_id,
                 "declared_step_count": run.declared_step_count,
                 "collection": run.collection,
+                "replay_of": run.replay_of,
+                "replay_step": run.replay_step,
             }
         )
     if as_json:

@@ -22,7 +22,7 @@ from uuid import uuid4
 from pydantic import TypeAdapter, ValidationError
 
 from codetracer_core.diagnosis_models import Insight
-from codetracer_core.durable import sync_folder, write_durably
+from codetracer_core.durable import hold, sync_folder, write_durably
 from codetracer_core.llm import Model, recorded
 from codetracer_core.models import Frozen
 
@@ -164,7 +164,7 @@ def _lock(folder: Path) -> BinaryIO | None:
         except FileNotFoundError:  # its last holder has just deleted the folder
             continue
         try:
-            _lock_file(file)
+            hold(file)
         except OSError:
             file.close()
             return None
@@ -172,14 +172,3 @@ def _lock(folder: Path) -> BinaryIO | None:
             if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
                 return file
         file.close()
-
-
-def _lock_file(file: BinaryIO) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -68,7 +68,12 @@ class Budget:
     @property
     def is_late(self) -> bool:
         """Whether the time of the whole diagnosis is over: then not even an answer that is on its way is waited for."""
-        return self.clock() - self._began > self.settings.max_seconds
+        return self.seconds_left < 0
+
+    @property
+    def seconds_left(self) -> float:
+        """Of the time of the whole diagnosis; negative when it is over."""
+        return self.settings.max_seconds - (self.clock() - self._began)
 
     def answer_tokens(self, prompt_tokens: int, wanted: int) -> int:
         """How long the answer to such a prompt may become: ``wanted``, or what the limits of money and tokens leave of

@@ -23,6 +23,7 @@ from codetracer_core.parsers import (
     openhands_completions,
     openhands_events,
     openhands_sdk,
+    replay,
     swe_agent,
     terminus2,
 )
@@ -55,6 +56,7 @@ PARSERS: tuple[Format, ...] = (
     openhands_events.FORMAT,
     openhands_sdk.FORMAT,
     openhands_completions.FORMAT,
+    replay.FORMAT,
 )
 
 # Two formats may claim one folder only if they are two records of the same run that its harness writes side by side:

@@ -20,11 +20,13 @@ from codetracer_core.ratings import Ratings
 from codetracer_core.store import diagnoses, rating, work
 from codetracer_core.store.database import in_words, state_of
 from codetracer_core.store.files import TEXTS, names_in, read_steps
+from codetracer_core.store.replays import replays_in
 from codetracer_core.store.results import (
     DiagnosisSummary,
     Labeller,
     Mark,
     OutcomeWord,
+    Replay,
     RunSummary,
     StepFacts,
     StepLabels,
@@ -122,7 +124,8 @@ class Reader:
 
         ``text`` is looked for in run id, task, trial and task text (literally, whatever the case). With
         ``annotator`` only this person's labels count as human ones, so that nobody sees what others chose. Of runs
-        in ``blind`` nothing is told of ground truth, models and adjudication: they pass no filter on it either.
+        in ``blind`` nothing is told of ground truth, models and adjudication: they pass no filter on it either; their
+        replays, which begin where somebody saw the failure onset, are left out.
         """
         listed = {
             "run_id": ids,
@@ -150,7 +153,14 @@ class Reader:
         found = [RunSummary._make(row) for row in rows]
         if has_ground_truth is not None:
             found = [run for run in found if run.run_id not in blind]
+        found = [run for run in found if run.replay_of not in blind]
         return [run.blinded() if run.run_id in blind else run for run in found]
+
+    def replays(self, originals: Sequence[str] | None = None, *, blind: Collection[str] = ()) -> list[Replay]:
+        """Runs that are replays of these (None: of any), the oldest first. To whoever stands blind to an original its
+        replays are not told."""
+        with self._cursor() as cursor:
+            return replays_in(cursor, originals, blind)
 
     def find_run(self, name: str) -> str:
         """The id of the run that is called so, here or by the benchmark (``traj_id``). Raises NotFound."""

@@ -149,6 +149,29 @@ class StepLabels(NamedTuple):
     adjudicated: tuple[Mark, ...] = ()
 
 
+class Replay(NamedTuple):
+    """A stored run that is the replay of another one. Times are UTC."""
+
+    run_id: str
+    original: str
+    """It need not be there (any more)."""
+    step_id: int
+    """The first step that is not of the original."""
+    replay_id: str
+    diagnosis_id: str
+    """Whose advice was given; empty: none."""
+    matched: bool | None
+    """See ``ReplayOf.matched``; None: no model went on."""
+    model: str | None
+    outcome: OutcomeWord
+    status: str | None
+    step_count: int
+    cost_usd: float | None
+    started_at: datetime | None
+    original_outcome: OutcomeWord | None
+    """None: the original is not there."""
+
+
 class StepFacts(NamedTuple):
     """What is known of a step without reading its text. Sizes are in characters, None: no such text."""
 
@@ -217,6 +240,10 @@ class RunSummary(NamedTuple):
     ground_truth_unuseful: int | None
     stray_labels: int | None
     """Labelled steps beyond the last one: the evidence was replaced by a shorter reading."""
+    replay_of: str | None = None
+    """The run that it is a replay of (which need not be there); None: an original run."""
+    replay_step: int | None = None
+    """The first step that is not of the original."""
 
     def blinded(self) -> "RunSummary":
         """As somebody sees it who stands blind to the run: what others say of it is None."""

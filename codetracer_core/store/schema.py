@@ -222,10 +222,16 @@ def diagnoses_and_insights(db: duckdb.DuckDBPyConnection) -> None:
         )""")
 
 
+def replays(db: duckdb.DuckDBPyConnection) -> None:
+    """Which run a run is the replay of, and from which step on it is another one; NULL: it is no replay."""
+    db.execute("ALTER TABLE run ADD COLUMN replay_of VARCHAR")
+    db.execute("ALTER TABLE run ADD COLUMN replay_step INTEGER")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     *(runs_and_steps, label_events, label_views, names_of_runs),
     *(projects, work_is_no_label, released_claims, adjudication_is_one_voice),
-    diagnoses_and_insights,
+    *(diagnoses_and_insights, replays),
 )
 """In the order in which they are applied. Append only; the function's name is its name in the database."""
 

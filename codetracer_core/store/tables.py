@@ -2,11 +2,13 @@
 # ruff: noqa: S608 - SQL is put together from this code's own names of columns; values are always parameters
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import duckdb
 
 from codetracer_core.analytics.frames import RUN_COLUMNS, VERDICTS, Frames, Labels, typed
+from codetracer_core.store.replays import first_attempts, replays_in
 
 # Per run which pass of a source counts, and whether it is known to say all that it has to say. A person: the last one
 # that they submitted, as they revised it since; a model: its last diagnosis. The others have one pass.
@@ -82,7 +84,9 @@ def frames_in(
         ORDER BY run, step.step_id""",
         given | {"ids": runs["run_id"].tolist()},
     ).df()
-    return typed(runs, steps, labels)
+    attempts = first_attempts(replays_in(cursor, blind=blind))
+    pairs = tuple((one.original, one.run_id, bool(one.matched)) for one in attempts)
+    return replace(typed(runs, steps, labels), replays=pairs)
 
 
 def sources_in(cursor: duckdb.DuckDBPyConnection, blind: Collection[str] = ()) -> dict[Labels, int]:

@@ -1,5 +1,6 @@
 """The dashboard's hold on its workspace: one open store per server, and the runs that were opened lately."""
 
+import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,11 +8,14 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from codetracer_core.replaying import sweep
 from codetracer_core.store import Store, default_workspace, keep
 from codetracer_core.ui.identity import person, standing_of
 from codetracer_core.ui.jobs import end_jobs
 from codetracer_core.ui.viewer import truth_is_shown
 from codetracer_core.workflow import RunView, import_samples_if_empty, stored_run, without_ground_truth
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,9 @@ def _hold() -> _Held:
     address = f"http://{st.get_option('server.address') or 'localhost'}:{st.get_option('server.port')}"
     store = Store.open(default_workspace(), purpose=f"the dashboard at {address}")
     import_samples_if_empty(store)
+    if store.workspace.replays.is_dir():
+        for done in sweep(store):
+            _log.warning("Cleaned up after a replay that was killed: %s", done)
     stop = threading.Event()
     keeper = threading.Thread(target=keep, args=(store, stop), name="codetracer-keep", daemon=True)
     keeper.start()
