@@ -112,6 +112,13 @@ def without_ground_truth(view: RunView) -> RunView:
     return replace(view, trajectory=trajectory, record=record, stages=stages, stages_from=origin)
 
 
+def without_origin(view: RunView) -> RunView:
+    """A replay as somebody sees it who must not know where, and that, it took over from another run."""
+    trajectory = view.trajectory.model_copy(update={"replay_of": None, "notes": ()})
+    record = view.record and view.record.model_copy(update={"trajectory": trajectory})
+    return replace(view, trajectory=trajectory, record=record)
+
+
 def stages_of(
     trajectory: Trajectory, tree: TraceTree, annotated: tuple[Stage, ...] | None = None
 ) -> tuple[tuple[Stage, ...], str]:

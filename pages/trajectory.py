@@ -8,13 +8,16 @@ import streamlit as st
 
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.standalone import standalone_page
+from codetracer_core.store import Store
 from codetracer_core.ui import components, shell, step_lists
-from codetracer_core.ui.identity import EXPORTERS, may, person, standing_of
+from codetracer_core.ui.diagnosis_order import ORDERERS
+from codetracer_core.ui.identity import EXPORTERS, blind_runs, may, person, standing_of
 from codetracer_core.ui.others import beside
 from codetracer_core.ui.overview import run_facts, tree_figure
 from codetracer_core.ui.viewer import said_by, shown_truth, start_quote, start_step, step_viewer
 from codetracer_core.ui.workspace import open_run, open_store
 from codetracer_core.viewer_data import Said
+from codetracer_core.words import number_of
 from codetracer_core.workflow import RunView
 
 
@@ -72,6 +75,24 @@ def overview(run: RunView, truth: Mapping[int, str]) -> None:
             st.text(trajectory.task_text or "The run's files hold no task text.")
 
 
+def run_links(store: Store, run: RunView) -> None:
+    """What else there is of the run, for somebody who may know: its diagnoses, its replays, what it is a replay of."""
+    if standing_of(store, run.run_id, person()).is_blind:
+        return
+    original = run.trajectory.replay_of
+    replays = len(store.replays([run.run_id], blind=blind_runs(store)))
+    offered = shell.pages()
+    with st.container(key="run_links", horizontal=True):
+        if original is not None:
+            st.page_link(offered["trajectory"], label="Original", query_params={"traj": original.run_id})
+            both = {"runs": f"{original.run_id},{run.run_id}"}
+            st.page_link(offered["compare"], label=f"Replay from step {original.step_id}", query_params=both)
+        st.page_link(offered["diagnose"], label="Diagnose", query_params={"traj": run.run_id})
+        if replays or may(*ORDERERS):
+            label = number_of(replays, "replay") if replays else "Replay"
+            st.page_link(offered["replay"], label=label, query_params={"traj": run.run_id})
+
+
 def other_runs(run: RunView) -> int:
     """How many other runs of the task there are."""
     task = run.trajectory.task
@@ -106,9 +127,7 @@ except CodeTracerError as error:
     st.page_link(shell.pages()["library"], label="Open the library")
     st.stop()
 
-if not standing_of(open_store(), run.run_id, person()).is_blind:
-    with st.container(key="run_links"):
-        st.page_link(shell.pages()["diagnose"], label="Diagnose", query_params={"traj": run.run_id})
+run_links(open_store(), run)
 steps_tab, overview_tab = st.tabs(["Steps", "Overview"], key="view", on_change="rerun")
 with steps_tab:
     step_viewer(
@@ -120,6 +139,7 @@ with steps_tab:
         goto=st.session_state.get("goto"),
         beside=beside(open_store(), run.run_id, person()),
         walk=step_lists.place_in_list(open_store(), run.run_id),
+        may_replay=may(*ORDERERS),
     )
 if overview_tab.open:
     with overview_tab:

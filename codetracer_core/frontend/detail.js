@@ -56,6 +56,7 @@ function createDetail(s, frame) {
         element("span", "chip ranging", `range ${from + 1}–${to + 1}: a verdict labels ${to - from + 1}, Esc ends it`),
       );
     }
+    if (s.data.mayReplay) parts.push(replayLink(i + 1));
     facts.replaceChildren(...parts);
     for (const button of $(".verdicts").children)
       button.setAttribute("aria-pressed", String(s.labels.get(i + 1) === button.dataset.verdict));
@@ -88,6 +89,16 @@ function createDetail(s, frame) {
     frame.dataset.shown = String(i + 1);
     markMatches();
     s.quotes.paint();
+  }
+
+  function replayLink(step) {
+    const link = element("a", "replay", "Replay from here"),
+      url = new URL(location.href);
+    url.pathname = url.pathname.replace(/[^/]*$/, "replay");
+    url.search = new URLSearchParams({ traj: s.run, step });
+    link.href = url.pathname + url.search;
+    link.target = "_self";
+    return link;
   }
 
   function heading(name, title, length) {

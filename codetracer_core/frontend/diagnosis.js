@@ -7,6 +7,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let report = reports.get(parentElement);
   if (!report) reports.set(parentElement, (report = createReport(parentElement)));
   report.open = (step, quote) => setTriggerValue("open", { step, quote });
+  report.replay = (step) => setTriggerValue("open", { replay: step });
   report.receive(data);
   return () => {
     report.destroy();
@@ -47,6 +48,19 @@ function createReport(root) {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a tab of its own
       event.preventDefault();
       r.open(step, quote);
+    });
+    return link;
+  }
+  function replayLink(step) {
+    const link = element("a", "replay", "Replay from here"),
+      url = new URL(location.href);
+    url.pathname = url.pathname.replace(/[^/]*$/, "replay");
+    url.search = new URLSearchParams({ traj: r.data.run, step, diagnosis: r.data.diagnosis });
+    link.href = url.pathname + url.search;
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a tab of its own
+      event.preventDefault();
+      r.replay(step);
     });
     return link;
   }
@@ -185,6 +199,7 @@ function createReport(root) {
       else if (samples && candidates.length > 1) line.append(element("span", "support", place));
       line.append(decided("onset", step, "Accept"));
       item.append(line);
+      if (!i && r.data.mayReplay) item.append(replayLink(step));
       if (reasoning) item.append(words("p", "prose", reasoning));
       item.append(...citations(of));
       list.append(item);

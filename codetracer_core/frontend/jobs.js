@@ -1,37 +1,29 @@
 // Diagnoses under way, told anew each second: per run how far it is, and of the run that is open what it reads and thinks.
 
-const EVERY = 1000; // ms between two questions how far it is
-const TO_LEAVE = 5000; // ms that a pressed link may take until its page is there
 const panels = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   let panel = panels.get(parentElement);
   if (!panel) panels.set(parentElement, (panel = createPanel(parentElement)));
-  panel.ask = () => setStateValue("tick", (panel.ticks += 1));
+  panel.asks.ask = () => setStateValue("tick", (panel.ticks += 1));
   panel.leaveBy = setTriggerValue;
   panel.receive(data);
   return () => {
-    clearInterval(panel.timer);
+    panel.asks.end();
     panels.delete(parentElement);
   };
 }
 
 function createPanel(root) {
   const box = root.appendChild(element("div", "jobs"));
-  const panel = { ticks: 0, leftAt: -Infinity, runs: false };
+  const panel = { ticks: 0, asks: createAsking() };
   const act = (name, value) => {
-    if (name === "open") panel.leftAt = performance.now();
+    if (name === "open") panel.asks.leaving();
     panel.leaveBy(name, value);
   };
-  // A question that meets a change of the page would win over it (Streamlit 1.67, its own timers too): then the new page
-  // stays empty. So nothing is asked while a script runs, nor after a link was pressed.
-  const isIdle = () => (document.querySelector(".stApp")?.dataset.testScriptState ?? "notRunning") === "notRunning";
-  panel.timer = setInterval(() => {
-    if (panel.runs && performance.now() - panel.leftAt > TO_LEAVE && isIdle()) panel.ask();
-  }, EVERY);
 
   panel.receive = (data) => {
-    panel.runs = data.jobs.some(({ isOver }) => !isOver);
+    panel.asks.runs = data.jobs.some(({ isOver }) => !isOver);
     const focused = root.activeElement?.dataset?.name,
       log = box.querySelector(".log"),
       atEnd = !log || log.scrollHeight - log.scrollTop - log.clientHeight < 30,

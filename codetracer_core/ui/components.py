@@ -88,6 +88,14 @@ def notes() -> Component:
 
 
 @cache
+def warning() -> Component:
+    """One sentence or a few of warning, as text."""
+    return st.components.v2.component(
+        "codetracer_warning", css=frontend_text("warning.css"), js=frontend_text("text.js", "warning.js")
+    )
+
+
+@cache
 def heading() -> Component:
     """A title and a quieter line beside it, as text."""
     return st.components.v2.component(
@@ -117,7 +125,25 @@ def diagnoses() -> Component:
 def jobs() -> Component:
     """Diagnoses under way: what they read and think, cost so far, cancelling."""
     return st.components.v2.component(
-        "codetracer_jobs", css=frontend_text("jobs.css"), js=frontend_text("text.js", "jobs.js")
+        "codetracer_jobs", css=frontend_text("jobs.css"), js=frontend_text("text.js", "asking.js", "jobs.js")
+    )
+
+
+@cache
+def replay_plan() -> Component:
+    """What a replay will run, from ``replay_plan.plan_data``."""
+    return st.components.v2.component(
+        "codetracer_replay_plan", css=frontend_text("replay_plan.css"), js=frontend_text("text.js", "replay_plan.js")
+    )
+
+
+@cache
+def replay() -> Component:
+    """One replay, under way or over, from ``replay_report.replay_data``: texts are opened on demand, cancelling."""
+    return st.components.v2.component(
+        "codetracer_replay",
+        css=frontend_text("replay.css"),
+        js=frontend_text("text.js", "difference.js", "asking.js", "replay.js"),
     )
 
 

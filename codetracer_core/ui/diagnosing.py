@@ -18,6 +18,7 @@ from codetracer_core.store import DiagnosisSummary, RunSummary, Store
 from codetracer_core.ui import components, identity, shell
 from codetracer_core.ui.deciding import DECISIONS, why_not_decide
 from codetracer_core.ui.diagnosis_jobs import DiagnosisJob, RunOfJob
+from codetracer_core.ui.diagnosis_order import ORDERERS
 from codetracer_core.ui.diagnosis_report import (
     agreement_words,
     cost_words,
@@ -147,8 +148,11 @@ def _draw_jobs(store: Store, run_id: str | None, running: Sequence[str]) -> None
 
 
 def go_to(opened: Mapping[str, Any]) -> None:
-    """Where a link in the browser leads: a step of a run, or the diagnoses of one."""
-    run_id, step = str(opened.get("run", "")), opened.get("step")
+    """Where a link in the browser leads: a step of a run, a replay from a step, or the diagnoses of a run."""
+    run_id, step, replay = str(opened.get("run", "")), opened.get("step"), opened.get("replay")
+    if replay is not None:
+        query = {"traj": run_id, "step": str(replay)}
+        st.switch_page(shell.pages()["replay"], query_params=query | _named(opened, "diagnosis"))
     if step is not None:
         query = {"traj": run_id, "step": str(step)}
         st.switch_page(shell.pages()["trajectory"], query_params=query | _named(opened, "quote"))
@@ -313,12 +317,13 @@ def report(store: Store, run: RunView, diagnosis: Diagnosis) -> None:
             "voice": voice_id(run_id, diagnosis.author),
             "namedByLogin": identity.has_login(),
             "mayNot": why_not_decide(),
+            "mayReplay": identity.may(*ORDERERS),
         },
         on_open_change=_nothing,
     )
     outbox_pipe(run_id, store, who, run.trajectory, DECISIONS)
     if isinstance(result.open, Mapping):
-        go_to({"run": run_id, **result.open})
+        go_to({"run": run_id, "diagnosis": diagnosis.diagnosis_id, **result.open})
 
 
 def _nothing() -> None:

@@ -24,6 +24,8 @@ _COLUMNS: tuple[tuple[str, str, str, str, bool], ...] = (
     ("format", "Format", "text", "minmax(92px, 0.8fr)", True),
     ("imported_at", "Imported", "time", "128px", False),
 )
+_REPLAY = ("replay_of", "Replay of", "text", "minmax(110px, 1fr)", False)
+"""Shown last, where any run is a replay: the browser remembers the others by their place."""
 
 
 def choose_runs(run_ids: Collection[str], words: str) -> None:
@@ -64,15 +66,17 @@ def runs_table(runs: Sequence[RunSummary], store: Reader, *, tell_filtered: bool
     does it say which runs pass them.
     """
     query = str(_state().get("deep") or "")
+    has_replays = any(run.replay_of for run in runs)
+    columns = (*_COLUMNS, _REPLAY) if has_replays else _COLUMNS
     result = components.runs()(
         key="runs",
         data={
             "columns": [
                 {"name": name, "title": title, "type": kind, "width": width, "facet": facet}
-                for name, title, kind, width, facet in _COLUMNS
+                for name, title, kind, width, facet in columns
             ],
             "runs": [run.run_id for run in runs],
-            "rows": [run_cells(run) for run in runs],
+            "rows": [[*run_cells(run), *([_replay_words(run)] if has_replays else [])] for run in runs],
             "deep": query,
             "hits": text_hits(store, query) if query else None,
             "tellFiltered": tell_filtered,
@@ -92,6 +96,10 @@ def run_cells(run: RunSummary) -> list[Any]:
     """The run's cells in column order; None where its files do not say."""
     values = [getattr(run, name) for name, *_ in _COLUMNS]
     return [value.strftime("%Y-%m-%d %H:%M") if isinstance(value, datetime) else value for value in values]
+
+
+def _replay_words(run: RunSummary) -> str | None:
+    return None if run.replay_of is None else f"{run.replay_of}, from step {run.replay_step} on"
 
 
 def text_hits(store: Reader, query: str) -> dict[str, int]:

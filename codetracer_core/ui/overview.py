@@ -166,7 +166,7 @@ def run_facts(trajectory: Trajectory) -> list[tuple[str, str]]:
     outcome, usage = trajectory.outcome, trajectory.usage
     solved = {True: "solved", False: "not solved", None: "unknown"}[outcome.solved]
     duration = _seconds_between(trajectory.started_at, trajectory.ended_at)
-    source = outcome.source
+    source, replay = outcome.source, trajectory.replay_of
     passed = sum(test.status == "passed" for test in trajectory.tests)
     return [
         ("Outcome", solved),
@@ -177,6 +177,7 @@ def run_facts(trajectory: Trajectory) -> list[tuple[str, str]]:
         ("Agent's own ending", trajectory.exit_status or "unknown"),
         ("Agent", " ".join(part for part in (trajectory.agent, trajectory.agent_version) if part) or "unknown"),
         ("Model", trajectory.model or "unknown"),
+        *([] if replay is None else [("Replay of", f"{replay.run_id}, from step {replay.step_id:,} on")]),
         ("Task", trajectory.task or "unknown"),
         ("Trial", trajectory.trial or "unknown"),
         ("Format", f"{trajectory.format} ({trajectory.view})"),

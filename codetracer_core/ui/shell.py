@@ -18,6 +18,7 @@ _PAGES: tuple[tuple[str, str, str, tuple[Role, ...]], ...] = (
     ("annotate", "Annotate", ":material/checklist:", ("annotator",)),
     ("compare", "Compare", ":material/compare_arrows:", ROLES),
     ("diagnose", "Diagnose", ":material/troubleshoot:", ROLES),
+    ("replay", "Replay", ":material/replay:", ROLES),
     ("adjudicate", "Adjudicate", ":material/balance:", ("adjudicator",)),
     ("agreement", "Agreement", ":material/handshake:", ROLES),
     ("evaluate", "Evaluate", ":material/leaderboard:", EXPORTERS),

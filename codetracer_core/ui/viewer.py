@@ -72,6 +72,7 @@ def step_viewer(
     beside: Mapping[str, Any] | None = None,
     walk: Mapping[str, Any] | None = None,
     ledger: "Ledger | None" = None,
+    may_replay: bool = False,
 ) -> None:
     """Mount the viewer on one run of the workspace.
 
@@ -81,7 +82,8 @@ def step_viewer(
     of steps (``step_lists.place_in_list``). The run's stages are shown to those who drew none of their own; its offline
     split is where drawing may begin. ``annotator`` may be empty: the viewer asks for the name at the first label, or
     when ground truth is asked for: what a person is shown goes on record (``truth_is_shown``).
-    Labels are entered in their own ``ledger`` unless another one is given.
+    Labels are entered in their own ``ledger`` unless another one is given. ``may_replay``: each step offers a replay
+    from there.
     """
     ledger = ledger or Ledger()
     record, trajectory = run.record, run.trajectory
@@ -111,6 +113,7 @@ def step_viewer(
             "isBlind": standing.is_blind,
             "annotator": annotator,
             "namedByLogin": has_login(),
+            "mayReplay": may_replay,
             "readOnly": "" if may(*LABELLERS) or not annotator else "labelling takes the role of an annotator",
             "start": start,
             "quote": dict(quote) if quote else None,

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from codetracer_core.errors import NotAllowed
 from codetracer_core.replaying import sweep
 from codetracer_core.store import Store, default_workspace, keep
-from codetracer_core.ui.identity import person, standing_of
+from codetracer_core.ui.identity import blind_runs, person, standing_of
 from codetracer_core.ui.jobs import end_jobs
 from codetracer_core.ui.viewer import truth_is_shown
-from codetracer_core.workflow import RunView, import_samples_if_empty, stored_run, without_ground_truth
+from codetracer_core.workflow import RunView, import_samples_if_empty, stored_run, without_ground_truth, without_origin
 
 _log = logging.getLogger(__name__)
 
@@ -64,15 +65,23 @@ def open_run(name: str) -> RunView:
     """The run that is called so, with its tree and stages; raises NotFound. Runs opened lately are kept in memory.
 
     What the benchmark says of the run is in it only if this person asked for it and may see it (``truth_is_shown``):
-    until then its stages are the offline split.
+    until then its stages are the offline split. Where a replay begins is where somebody saw the failure onset: to
+    whoever stands blind to the original it is not told, and the replay is not shown unless they label it too. Raises
+    NotAllowed.
     """
     store = open_store()
     _, imports = store.revision()
     run_id = store.find_run(name)
     who = person()
-    if truth_is_shown(store, run_id, who, standing_of(store, run_id, who)):
-        return _open_run(run_id, imports)
-    return _open_without_truth(run_id, imports)
+    standing = standing_of(store, run_id, who)
+    shows_truth = truth_is_shown(store, run_id, who, standing)
+    view = _open_run(run_id, imports) if shows_truth else _open_without_truth(run_id, imports)
+    original = view.trajectory.replay_of
+    if original is None or original.run_id not in blind_runs(store):
+        return view
+    if not standing.is_blind:
+        raise NotAllowed(f"this is a replay of a run that {who} labels blind", remedy="Submit that one first.")
+    return without_origin(view)
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
