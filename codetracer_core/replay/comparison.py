@@ -18,7 +18,7 @@ from codetracer_core.replay.models import Met, PlannedStep, Ran
 from codetracer_core.replay.observations import CUT
 
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-_DAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(?:\d{1,2} )?"
+_DAY = r"(?<!\w)(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(?:\d{1,2} )?"
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d{1,9})?)?"
 _UNIT = r"(?:seconds?|secs?|s|ms|µs|us|ns|milliseconds?|minutes?|min)(?!\w)"
 _FOLDERS = r"(?<![\w/])/(?:[\w.@+-]{1,100}/){0,12}"
@@ -42,6 +42,7 @@ _SIGNS = (
     (r"(?i:\b(?:pid|pgid|process|ppid)(?:[ =:]|: ))\d{1,9}\b", "⟨process⟩"),
     (r"^\[\d{1,3}\][+-]? {1,4}\d{2,9}$", "⟨process⟩"),
     (r"\b\d{1,9}(?:\.\d{1,9})? ?[kKMG]?i?B/s\b", "⟨speed⟩"),
+    (r"^(?:/(?:usr/)?bin/)?(?:ba|da|z)?sh: (?:eval: )?(?:line \d{1,9}: |\d{1,9}: )?", "⟨shell⟩: "),
     (r"^total \d{1,12}[KMGT]?$", "total ⟨blocks⟩"),
 )
 _VARYING = re.compile("|".join(f"(?P<s{number}>{sign})" for number, (sign, _) in enumerate(_SIGNS)), re.MULTILINE)
@@ -83,7 +84,7 @@ def within(folder: str) -> re.Pattern[str]:
 
 # ---------------------------------------------------------------- comparing
 
-_ANY_ORDER = re.compile(r"(?:^|[|;&(\s])(?:find|rg|ag|du|fd|tree|ls -\w*[fU]|e?grep\s(?:[^|;&\n]*\s)?-\w*[rR])\b")
+_ANY_ORDER = re.compile(r"(?:^|[|;&(\s])(?:find|rg|ag|du|fd|tree|ls -\w*[fU]\w*|e?grep\s(?:[^|;&\n]*\s)?-\w*[rR]\w*)\b")
 _LISTS = re.compile(r"(?:^|[|;&(\s])ls\b")
 
 
@@ -165,7 +166,7 @@ def similarity_of(one: str, other: str) -> float:
 def _similarity_of_pieces(pieces: list[str], text: str) -> float:
     """Of the recorded parts: the first stands at the beginning, the last at the end, those between in their order."""
     first, *between, last = pieces
-    if not text.startswith(first) or not text.endswith(last) or len(first) + len(last) > len(text) + 1:
+    if not text.startswith(first) or not text.endswith(last) or len(first) + len(last) > len(text):
         return _overlap("\n".join(pieces), text)
     at = len(first)
     for piece in between:

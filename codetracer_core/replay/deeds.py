@@ -9,7 +9,7 @@ import posixpath
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from codetracer_core.actions import Decision, classify, shown
@@ -60,7 +60,8 @@ def meaning_of(step: Step, around: Around) -> Meaning:
 
 _NOT_RUN = re.compile(
     r"\s*(?:<tool_use_error>|\[Request interrupted by user for tool use\]|The user doesn't want to proceed"
-    r"|(?:exec command|patch) rejected by user|\[Operation Cancelled\]|Error: No such tool available)"
+    r"|(?:ERROR: )?Cannot execute multiple commands at once|(?:exec command|patch) rejected by user"
+    r"|\[Operation Cancelled\]|Error: No such tool available)"
 )
 
 
@@ -110,7 +111,7 @@ def _of_text(step: Step, decision: Decision, around: Around) -> Meaning:
         return nothing("nothing runs")
     if around.own_commands:
         first = action.split(None, 1)[0]
-        if first in _LOOKS and not re.search(r"&&|;|>|\n\s*\S", action):
+        if first in _LOOKS and not re.search(r"&&|;|>|\n", action.strip()):
             return nothing(decision.reason)
         if _SESSIONS.fullmatch(first):
             return unknown("a command of the agent's own, which talks to a program it keeps open")
@@ -161,12 +162,12 @@ def _of_shell(values: Values, text: str, step: Step, decision: Decision, around:
     if meaning.deed != "command":
         return meaning
     if any(values.get(key) in (True, "true") for key in ("run_in_background", "is_background", "background")):
-        line = f"{{ {line}\n}} >/dev/null 2>&1 &"
-        meaning = meanings.command(line, _both("runs in the background, its output is not read", meaning.why))
+        why = "; ".join(part for part in ("runs in the background, its output is not read", meaning.why) if part)
+        meaning = Meaning("command", why, f"{{ {line}\n}} >/dev/null 2>&1 &", compared=False)
     place = first_text(values, "workdir", "cwd", "directory", "dir_path")
     if place and posixpath.normpath(posixpath.join(around.folder, place)) != around.folder:
         inside = f"cd {shlex.quote(place)} && {meaning.command}"
-        meaning = meanings.command(f"( {inside}\n)" if around.session else inside, meaning.why)
+        meaning = replace(meaning, command=f"( {inside}\n)" if around.session else inside)
     return meaning
 
 
@@ -179,7 +180,7 @@ def _of_command(line: str, decision: Decision, step: Step, around: Around) -> Me
 
 
 _BACKGROUND = re.compile(r"(?<![&>|])&\s*(?:$|\n|;|\))")
-_SUDO = re.compile(r"(?:^|[|;&(\n]\s*)(?:sudo|doas|su)\b")
+_SUDO = re.compile(r"(?:^|[|;&(\n][ \t]*)(?:sudo|doas|su)\b")
 
 
 def _doubts(line: str, decision: Decision) -> str:
@@ -194,10 +195,6 @@ def _doubts(line: str, decision: Decision) -> str:
     if _SUDO.search(line):
         doubts.append("asks for the rights of another user")
     return "; ".join(doubts)
-
-
-def _both(one: str, other: str) -> str:
-    return f"{one}; {other}" if other else one
 
 
 # ---------------------------------------------------------------- Python of a notebook

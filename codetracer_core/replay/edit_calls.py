@@ -29,7 +29,8 @@ def edits_of(key: str, values: Values, text: str, open_file: str) -> tuple[FileE
         return meaning(values, text)
     if (in_window := _IN_WINDOW.get(key)) is not None:
         path = first_text(values, *PATH_ARGUMENTS)
-        return in_window(values, path or open_file) if values else None
+        in_full = not path or open_file.endswith(f"/{path}")
+        return in_window(values, open_file if in_full else path) if values else None
     return None
 
 

@@ -86,7 +86,7 @@ def _edited(edit: FileEdit, text: str, name: str) -> tuple[str, int]:
     """The text after an edit, and the number of its first line that was touched."""
     if edit.kind == "replace":
         return _replaced(edit, text, name)
-    lines = text.splitlines(keepends=True) if "\r" not in text else re.findall(r"[^\n]*\n|[^\n]+", text)
+    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
     at = len(lines) if edit.after_line is None else edit.after_line
     through = max(at, edit.through_line) if edit.kind == "lines" else at
     if at > len(lines) or through > len(lines):

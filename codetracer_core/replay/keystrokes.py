@@ -4,7 +4,6 @@ A line that is typed in parts is joined when the key comes that ends it. What is
 Python prompt) cannot be done again, because what the program made of it is not known.
 """
 
-import json
 import re
 import shlex
 from collections.abc import Sequence
@@ -14,28 +13,14 @@ from codetracer_core.actions.options import names
 from codetracer_core.actions.tools import KEYBOARDS, tool_key
 from codetracer_core.models import Step
 from codetracer_core.replay.meanings import Meaning, command, nothing, unknown
-from codetracer_core.replay.observations import ends_at_prompt, keys_of
+from codetracer_core.replay.observations import ends_at_prompt, lines_of, lines_of_reply
 
 
 def is_typed(step: Step) -> bool:
     """Did the step type keys into a terminal?"""
     if step.tool is not None:
         return tool_key(step.tool.name) in KEYBOARDS
-    return not step.is_message and keys_of_reply(step.action) is not None
-
-
-def keys_of_reply(action: str) -> list[str] | None:
-    """The keys of each command of a whole reply to Terminus, as it stands in runs recorded without tool calls."""
-    if not action.lstrip().startswith("{") or '"commands"' not in action:
-        return None
-    try:
-        reply = json.loads(action)
-    except (ValueError, RecursionError):
-        return None
-    commands = reply.get("commands") if isinstance(reply, dict) else None
-    if not isinstance(commands, list):
-        return None
-    return [str(entry.get("keystrokes", "")) if isinstance(entry, dict) else str(entry) for entry in commands]
+    return not step.is_message and lines_of_reply(step.action) is not None
 
 
 def typed(steps: Sequence[Step]) -> dict[int, Meaning]:
@@ -46,8 +31,7 @@ def typed(steps: Sequence[Step]) -> dict[int, Meaning]:
     for step in steps:
         if not is_typed(step) or not step.executed:
             continue
-        several = keys_of_reply(step.action) if step.tool is None else None
-        keys = "".join(several) if several is not None else keys_of(step)
+        keys = "".join(lines_of(step))
         meaning, line, program = _one(keys, half, program)
         for before, _ in half if line is not None else ():
             found[before] = nothing(f"half a line: it is run with step {step.step_id}, which ends it")
@@ -62,7 +46,6 @@ def typed(steps: Sequence[Step]) -> dict[int, Meaning]:
 
 
 _HALF = "half a line, which nothing ends before the checkpoint"
-_ENTER = re.compile(r"(?:(?<=\s)(?:Enter|C-m)\s*|[\r\n])+\Z")
 _STOPS = ("C-c", "\x03", "^C")
 _LEAVES = re.compile(r"(?:exit|quit|q|\\q|\.q|\.quit|\.exit|exit\(\)|quit\(\)|:q!?|C-d|\x04)(?:\s*Enter)?")
 _KEY = re.compile(
@@ -89,8 +72,8 @@ def _one(keys: str, half: list[tuple[int, str]], program: str) -> tuple[Meaning,
     if _CONTROL.search(keys):
         return unknown("types control keys: what they do is not known"), None, program
     text = "".join(part for _, part in half) + keys
-    line = _ENTER.sub("", text)
-    if line == text or is_unfinished(line):
+    line = _entered(text)
+    if line is None or is_unfinished(line):
         return nothing(_HALF), None, program
     if not line.strip():
         return nothing("waits"), "", program
@@ -99,14 +82,22 @@ def _one(keys: str, half: list[tuple[int, str]], program: str) -> tuple[Meaning,
     return command(line, why), line, opened
 
 
+def _entered(text: str) -> str | None:
+    """The line without the key that ends it: a line's end, or its name as tmux has it. None: nothing ends it."""
+    line = text.rstrip("\r\n")
+    ended = line != text
+    while (words := line.rsplit(None, 1))[1:] in (["Enter"], ["C-m"]):
+        line, ended = words[0], True
+    return line if ended else None
+
+
 _HEREDOC = re.compile(r"<<(?!<)-?\s*(?P<quote>['\"]?)(?P<word>[A-Za-z_]\w*)(?P=quote)")
 
 
 def is_unfinished(line: str) -> bool:
     """Does a shell ask for more: a here-document without its end, a backslash before the line's end?"""
-    rest = line.split("\n")
-    words = [found["word"] for found in _HEREDOC.finditer(line)]
-    return line.endswith("\\") or any(not any(part.strip() == word for part in rest[1:]) for word in words)
+    ends = {part.strip() for part in line.split("\n")[1:]}
+    return line.endswith("\\") or any(found["word"] not in ends for found in _HEREDOC.finditer(line))
 
 
 _PARTS = re.compile(r"&&|\|\||[;|\n]")

@@ -13,6 +13,8 @@ class Meaning:
     why: str = ""
     command: str = ""
     edits: tuple[FileEdit, ...] = ()
+    compared: bool = True
+    """False: what was recorded is not the output of what is done here."""
 
 
 def nothing(why: str) -> Meaning:

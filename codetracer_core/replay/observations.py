@@ -5,10 +5,13 @@ leave out the middle of long ones. Only what a harness is known to write is take
 or in the exact shape in which it writes it: what a command printed stays. Where something was left out stands ``CUT``.
 """
 
+import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import takewhile
 
+from codetracer_core.actions.tools import first_text
 from codetracer_core.models import Step
 from codetracer_core.parsers import strip_ansi
 
@@ -30,38 +33,39 @@ def recorded(step: Step) -> Recorded:
     """What a step's own observation says that came back. Terminals show several commands at once: see ``screens``."""
     if step.observation is None:
         return Recorded(None, step.exit_code)
-    text = step.observation.replace("\r\n", "\n")
+    text = step.observation.replace("\r\n", "\n").rstrip()
     exit_code = step.exit_code
     on_screen = bool(_SCREEN_PROMPT.search(text[-300:]))
     for pattern, code in _EXITS:
-        if exit_code is None and (found := pattern.search(text)) is not None:
+        if exit_code is None and (found := pattern.search(text.lstrip())) is not None:
             exit_code = int(found[code])
-    if exit_code == -1:  # so OpenHands and mini-SWE-agent say that it still ran, or was stopped
-        exit_code, text = None, f"{text}\n{CUT}"
+    stopped = exit_code == -1  # so OpenHands and mini-SWE-agent say that it still ran, or was stopped
     text = _without(_unwrapped(text), "<system-reminder>", "</system-reminder>", "")
     if "<response clipped>" in text:
         text = _without(text.replace("<response clipped>", f"\n{CUT}\n"), "<NOTE>", "</NOTE>", "")
     for pattern, stands_for in _AROUND:
-        text = pattern.sub(stands_for, text)
+        text = pattern.sub(stands_for, text.rstrip())
     if _NOTHING.fullmatch(text.strip()):
         text = ""
     for pattern in _LEFT_OUT:
         text = pattern.sub(f"\n{CUT}\n", text)
+    if stopped:
+        exit_code, text = None, f"{text}\n{CUT}"
     return Recorded(text.strip("\n"), exit_code, on_screen)
 
 
-_SCREEN_PROMPT = re.compile(r"^(?:bash-\$|[\w.-]+@[\w.-]+:[^\n]{1,200}[#$]) ?\s*\Z", re.MULTILINE)
+_SCREEN_PROMPT = re.compile(r"^(?:bash-\$|[\w.-]+@[\w.-]+:[^\n]{1,200}[#$]) ?\Z", re.MULTILINE)
 
 _EXITS = (
-    (re.compile(r"\A<returncode>(-?\d{1,9})</returncode>"), 1),
+    (re.compile(r"\A(?:<exception>.{0,9000}?</exception>\n?)?<returncode>(-?\d{1,9})</returncode>", re.DOTALL), 1),
+    (re.compile(r"///PROCESS-DONE:(-?\d{1,9}):PROCESS-DONE///\Z"), 1),
     (re.compile(r"^\[(?:The c|C)ommand (?:completed|finished) with exit code (-?\d{1,9})\.?\]$", re.MULTILINE), 1),
     (re.compile(r"\AExit code:? (-?\d{1,9})$", re.MULTILINE), 1),
     (re.compile(r"^Exit Code: (-?\d{1,9})$", re.MULTILINE), 1),
 )
 
 _OUTPUT = re.compile(
-    r"\A\s*(?:<returncode>[^<]*</returncode>)?\s*(?:<exception>.*?</exception>)?\s*<output>\n?(.*?)"
-    r"\n?</output>\s*\Z",
+    r"(?:<exception>.*?</exception>\n?)?(?:<returncode>[^<]{0,40}</returncode>\n?)?<output>\n?(.*?)\n?</output>\Z",
     re.DOTALL,
 )
 _TIMED_OUT = re.compile(r"\AThe last command .{0,4000}?timed out and has been killed\..*?<output>\n?(.*?)\n?</output>",
@@ -75,7 +79,7 @@ _CODEX = re.compile(r"\A(?:Chunk ID: .*\n)?(?:Exit code: .*\n)?Wall time: .*\n(?
 
 def _unwrapped(text: str) -> str:
     """The output within the frame that a harness puts around it; the text as it is where there is none."""
-    if (found := _OUTPUT.match(text)) is not None:
+    if (found := _OUTPUT.match(text.lstrip())) is not None:
         return found[1]
     if "<output_head>" in text and "<output_tail>" in text:
         head = text.partition("<output_head>")[2].partition("</output_head>")[0].strip("\n")
@@ -118,17 +122,18 @@ _AROUND = (
     (re.compile(r"\n?^\[(?:Jupyter )?Python interpreter: .*\]$", re.MULTILINE), ""),
     (re.compile(r"\n?^\[The command (?:has no new output after|timed out after) .*", re.MULTILINE | re.DOTALL),
      f"\n{CUT}"),
+    (re.compile(r"///PROCESS-DONE:-?\d{1,9}:PROCESS-DONE///\Z"), ""),
     # SWE-agent: what it says of its open file, and its prompt
-    (re.compile(r"\n?^\(Open file: .*\)\n\(Current directory: .*\)\nbash-\$\s*\Z", re.MULTILINE), ""),
-    (re.compile(r"\n?^bash-\$\s*\Z", re.MULTILINE), ""),
+    (re.compile(r"\n?^\(Open file: .*\)\n\(Current directory: .*\)\nbash-\$\Z", re.MULTILINE), ""),
+    (re.compile(r"\n?^bash-\$\Z", re.MULTILINE), ""),
     # the prompt behind the output, as a terminal shows it
-    (re.compile(r"\n?^[\w.-]+@[\w.-]+:[^\n]{1,200}[#$] ?\s*\Z", re.MULTILINE), ""),
+    (re.compile(r"\n?^[\w.-]{1,80}@[\w.-]{1,80}:[^\n]{1,200}[#$]\Z", re.MULTILINE), ""),
     # Claude Code
-    (re.compile(r"\n?\[error\] tool reported failure(?:\n\[metadata\] \{.*\}?)?\s*\Z"), ""),
-    (re.compile(r"\n?\[metadata\] \{.*\}\s*\Z"), ""),
-    (re.compile(r"\n?^Shell cwd was reset to .*\s*\Z", re.MULTILINE), ""),
+    (re.compile(r"\n?\[error\] tool reported failure(?:\n\[metadata\] \{.*\}?)?\Z"), ""),
+    (re.compile(r"\n?\[metadata\] \{.*\}\Z"), ""),
+    (re.compile(r"\n?^Shell cwd was reset to .*\Z", re.MULTILINE), ""),
     (re.compile(r"\AExit code \d+(?:\n|\Z)"), ""),
-    (re.compile(r"\n?^(?:Command timed out after .*|EXECUTION TIMED OUT.*)\s*\Z", re.MULTILINE), f"\n{CUT}"),
+    (re.compile(r"\n?^(?:Command timed out after .*|EXECUTION TIMED OUT.*)\Z", re.MULTILINE), f"\n{CUT}"),
 )  # fmt: skip
 
 _NOTHING = re.compile(
@@ -141,7 +146,7 @@ _LEFT_OUT = (
     re.compile(r"\n?\[\.\.\. output limited to [^\]\n]{1,120}\]\n?"),
     re.compile(
         r"\n?\[?\.\.\. ?\[?\d{1,12} (?:lines|characters|chars|bytes)(?: were)? (?:truncated|omitted|elided)\]?"
-        r"[^\n]{0,40}"
+        r"[^\n]{0,40}\n?"
     ),
     re.compile(r"\n?\[\.\.\. Observation truncated due to length \.\.\.\]\n?"),
     re.compile(r"\n?\[truncated\]\n?"),
@@ -153,7 +158,7 @@ _LEFT_OUT = (
 _PROMPT = re.compile(
     r"^(?:\([\w. -]{1,40}\) ?)?(?:[\w.-]+@[\w.-]+:(?P<folder>[^\n$#]{0,200})|(?:ba)?sh-[\d.]+)[#$](?: |$)", re.MULTILINE
 )
-_HEADINGS = re.compile(r"\A\s*(?:Current terminal state:\s*)?(?:New Terminal Output:\s*)?")
+_HEADINGS = re.compile(r"\A(?:Current terminal state:\s*)?(?:New Terminal Output:\s*)?")
 
 
 def ends_at_prompt(observation: str | None) -> bool | None:
@@ -174,13 +179,15 @@ def screens(steps: Sequence[Step]) -> dict[int, Recorded]:
     found: dict[int, Recorded] = {}
     for group in _groups(steps):
         screen = group[-1].observation
-        typed = [step for step in group if _enters(step)]
+        typed = [(step.step_id, line) for step in group for line in lines_of(step) if line.strip()]
         parts = _parts(screen) if screen is not None else []
-        known = len(typed) == len(parts) and all(_is_echoed(*pair) for pair in zip(typed, parts, strict=True))
+        known = len(typed) == len(parts) and all(
+            _is_echoed(line, part) for (_, line), part in zip(typed, parts, strict=True)
+        )
         for step in group:
-            found[step.step_id] = Recorded(None, step.exit_code, on_screen=True)
-        for step, part in zip(typed, parts, strict=True) if known else ():
-            found[step.step_id] = replace(found[step.step_id], text=part.output)
+            own = [part.output for (number, _), part in zip(typed, parts, strict=False) if number == step.step_id]
+            text = "\n".join(output for output in own if output) if known and own else None
+            found[step.step_id] = Recorded(text, step.exit_code, on_screen=True)
     return found
 
 
@@ -200,24 +207,36 @@ def _groups(steps: Iterable[Step]) -> list[list[Step]]:
     return groups
 
 
-def _enters(step: Step) -> bool:
-    keys = keys_of(step)
-    return bool(keys.strip())
+def lines_of(step: Step) -> list[str]:
+    """What a step typed: one text, or several if the step is a whole reply to Terminus."""
+    if step.tool is None:
+        several = lines_of_reply(step.action)
+        return [step.action] if several is None else several
+    if isinstance(step.tool.arguments, str):
+        return [step.action]
+    return [first_text(step.tool.arguments, "keystrokes", "command", "keys", "chars")]
 
 
-def keys_of(step: Step) -> str:
-    """What a step typed."""
-    if step.tool is None or isinstance(step.tool.arguments, str):
-        return step.action
-    values = step.tool.arguments
-    return next((str(values[key]) for key in ("keystrokes", "command", "keys", "chars") if values.get(key)), "")
+def lines_of_reply(action: str) -> list[str] | None:
+    """What a whole reply to Terminus types, as it stands in runs recorded without tool calls; None: it is none."""
+    if not action.lstrip().startswith("{") or '"commands"' not in action:
+        return None
+    try:
+        reply = json.loads(action)
+    except (ValueError, RecursionError):
+        return None
+    commands = reply.get("commands") if isinstance(reply, dict) else None
+    if not isinstance(commands, list):
+        return None
+    return [str(entry.get("keystrokes", "")) if isinstance(entry, dict) else str(entry) for entry in commands]
 
 
 def _parts(screen: str) -> list[_Part]:
     """What stands behind each prompt of a screen: the line typed there, and what came back.
 
     The last part has no prompt behind it if its command was still running."""
-    text = _HEADINGS.sub("", strip_ansi(screen).replace("\r\n", "\n"), count=1).rstrip("\n")
+    text = strip_ansi(screen).replace("\r\n", "\n").strip()
+    text = _HEADINGS.sub("", text, count=1)
     for pattern in _LEFT_OUT:
         text = pattern.sub(f"\n{CUT}\n", text)
     prompts = list(_PROMPT.finditer(text))
@@ -228,16 +247,16 @@ def _parts(screen: str) -> list[_Part]:
         if not typed.strip() and not output.strip() and not ended:
             continue  # the prompt that waits
         lines = output.split("\n")
-        while lines and lines[0].startswith("> "):  # the shell asks for more of an unfinished line
-            typed += "\n" + lines.pop(0)[2:]
-        output = "\n".join(lines).strip("\n")
+        more = list(takewhile(lambda line: line.startswith("> "), lines))  # the shell asks for more of its line
+        typed = "\n".join([typed, *(line[2:] for line in more)])
+        output = "\n".join(lines[len(more) :]).strip("\n")
         parts.append(_Part(typed, output if ended else f"{output}\n{CUT}".lstrip("\n")))
     return parts
 
 
-def _is_echoed(step: Step, part: _Part) -> bool:
+def _is_echoed(line: str, part: _Part) -> bool:
     """Is the line behind the prompt the one that was typed? Long lines are wrapped, so its beginning decides."""
-    typed = "".join(keys_of(step).split())
+    typed = "".join(line.split())
     shown = "".join(part.typed.split())
     return bool(shown) and (typed.startswith(shown[:100]) or shown.startswith(typed[:100]))
 

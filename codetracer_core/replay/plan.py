@@ -57,9 +57,9 @@ def _planned(trajectory: Trajectory, before: Sequence[Step], shell: str, folder:
             command=meaning.command or told(step),
             edits=meaning.edits,
             why=meaning.why,
-            expected=record.text,
-            on_screen=record.on_screen,
-            expected_exit=record.exit_code,
+            expected=record.text if meaning.compared else None,
+            on_screen=record.on_screen or trajectory.view == "agent.log",
+            expected_exit=record.exit_code if meaning.compared else None,
             files=_files(step, meaning),
         )
 
