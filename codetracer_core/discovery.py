@@ -10,6 +10,7 @@ from codetracer_core.parsers._artifacts import Artifacts
 from codetracer_core.parsers._trial import why_unread
 
 MAX_DEPTH = 10
+DESCRIBE_IT = "Another one can be described once, and is known from then on: codetracer extractors new FOLDER."
 LEVELS_ABOVE = 5
 """How many folders above a path may be the run that it belongs to (``sessions/sessions/<id>/events/3.json``)."""
 SKIPPED_FOLDERS = frozenset(
@@ -78,7 +79,7 @@ def locate(path: Path, *, format: str | None = None, formats: Sequence[Format] =
     if found.problems:
         raise found.problems[0]
     known = "; ".join(parser.title for parser in formats)
-    raise UnknownFormat("no run that any parser recognises", path=path, remedy=f"Known layouts: {known}.")
+    raise UnknownFormat("no run that any parser recognises", path=path, remedy=f"Known layouts: {known}. {DESCRIBE_IT}")
 
 
 def _can_see(path: Path) -> bool:

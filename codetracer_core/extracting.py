@@ -10,6 +10,7 @@ from codetracer_core.extractors.spec import ExtractorSpec
 from codetracer_core.importing import ImportReport, Progress, import_runs
 from codetracer_core.store import Inbox, Reader, Store
 from codetracer_core.store.results import RunSummary
+from codetracer_core.store.workspace import workspace_at
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,23 @@ def view_of(version: int) -> str:
     return f"v{version}"
 
 
-def used(reader: Reader, workspace: Path) -> tuple[Used, ...]:
-    """Every extractor of the workspace by name, with the imported runs that it has read and its log of fits."""
+def used(reader: Reader | None, workspace: Path) -> tuple[Used, ...]:
+    """Every extractor of the workspace by name, with the imported runs that it has read and its log of fits.
+
+    ``reader``: None if nothing was imported yet."""
     extractors = registered(workspace)
     runs: dict[str, list[RunSummary]] = {}
-    for run in reader.runs(formats=[extractor.name for extractor in extractors]) if extractors else []:
+    for run in reader.runs(formats=[extractor.name for extractor in extractors]) if reader and extractors else []:
         runs.setdefault(run.format, []).append(run)
     return tuple(Used(one, tuple(runs.get(one.name, ())), fits_of(workspace, one.name)) for one in extractors)
+
+
+def used_in(workspace: Path) -> tuple[Used, ...]:
+    """``used``, whoever has the workspace open."""
+    if not workspace_at(workspace).database.exists():
+        return used(None, workspace)
+    with Store.open_for_reading(workspace) as reader:
+        return used(reader, workspace)
 
 
 def teach(

@@ -232,7 +232,8 @@ def test_the_report_as_json(tmp_path: Path, store: Store) -> None:
     assert json.loads(json.dumps(plain)) == plain
     assert plain["counts"] == {"imported": 1, "skipped": 0, "misaligned": 0, "failed": 0}
     assert list(plain["items"][0]) == [
-        *("path", "status", "reason", "remedy", "run_id", "format", "view", "step_count", "declared_step_count")
+        *("path", "status", "reason", "remedy", "run_id", "format", "view", "step_count", "declared_step_count"),
+        "to_do",
     ]
     assert store.runs()[0].collection == "mine"
 

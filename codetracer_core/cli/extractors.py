@@ -162,6 +162,7 @@ def new(
       codetracer extractors new ~/runs/relay --spec relay.yaml --yes
     """
     from codetracer_core.extractors.generator import propose
+    from codetracer_core.extractors.registry import registered
     from codetracer_core.extractors.trying import try_spec
 
     if spec is not None:
@@ -169,6 +170,7 @@ def new(
         offer = Offer(described, try_spec(described, [folder]), folder, whose(None))
         accept(offer, place_of(workspace), out=out, yes=yes, as_json=as_json)
         return
+    _refuse_known(folder, place_of(workspace))
     asked = _model(settings, workspace, model, api_base)
     with terminal.stoppable() as received:
         proposed = propose(
@@ -176,6 +178,7 @@ def new(
             asked,
             attempts=attempts,
             ceiling=cost_limit,
+            taken=[extractor.name for extractor in registered(place_of(workspace))],
             on_progress=print_progress,
             cancelled=lambda: bool(received),
         )
@@ -207,15 +210,16 @@ def repair(
     from codetracer_core.extractors.generator import repair as repaired
     from codetracer_core.extractors.registry import version_of
 
-    old = version_of(place_of(workspace), name).spec
+    old = version_of(place_of(workspace), name)
     asked = _model(settings, workspace, model, api_base)
     with terminal.stoppable() as received:
         proposed = repaired(
-            old,
+            old.spec,
             folder,
             asked,
             attempts=attempts,
             ceiling=cost_limit,
+            also=[Path(old.facts.origin)] if old.facts.origin else (),
             on_progress=print_progress,
             cancelled=lambda: bool(received),
         )
@@ -351,11 +355,23 @@ def remove(name: Name, yes: Yes = False, workspace: Workspace = None) -> None:
 
 
 def _used(place: Path) -> "Sequence[Used]":
-    from codetracer_core.extracting import used
-    from codetracer_core.store import Store
+    from codetracer_core.extracting import used_in
 
-    with Store.open_for_reading(place) as reader:
-        return used(reader, place)
+    return used_in(place)
+
+
+def _refuse_known(folder: Path, place: Path) -> None:
+    """Nobody pays for the description of a format that is read already."""
+    from codetracer_core.discovery import discover
+    from codetracer_core.formats import formats_of
+
+    known = {run.format for run in discover(folder, formats=formats_of(place)).locations}
+    if known:
+        raise CodeTracerError(
+            f"read already as {', '.join(sorted(known))}",
+            path=folder,
+            remedy="Import it; or name the folder that is not read; or repair the extractor: codetracer extractors repair.",
+        )
 
 
 def _model(settings: Path | None, workspace: Path | None, model: str | None, api_base: str | None) -> "Model":

@@ -39,8 +39,7 @@ class Offer:
     @property
     def is_taken_unasked(self) -> bool:
         """Whether "--yes" is enough: a person's spec has to read a run, a model's to pass every check."""
-        is_good = self.tried is not None and self.tried.is_good
-        return self.reads_runs if self.proposed is None else is_good
+        return self.reads_runs if self.proposed is None else self.proposed.status == "complete"
 
     def as_json(self) -> dict[str, Any]:
         return {

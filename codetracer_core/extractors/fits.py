@@ -9,6 +9,8 @@ from codetracer_core.models import Frozen
 
 WORSE = 0.1
 """So much less of a share (covered, paired), or more of one (unknown), is *clearly worse*."""
+MORE_TALK = 0.4
+"""So much more of the steps only talk: their actions stand elsewhere now. Runs differ in it by nature."""
 FEW_RECORDS, FEW_CHARACTERS = 2, 200
 """Not more than so many unknown records, or characters that no step holds, prove nothing."""
 
@@ -21,6 +23,8 @@ class Fit(Frozen):
     """Of the characters that the agent wrote, those that steps hold."""
     paired: float | None = Field(default=None, ge=0.0, le=1.0)
     """Of the steps that were carried out, those with an observation."""
+    messages: float | None = Field(default=None, ge=0.0, le=1.0)
+    """Of the steps, those that only talk."""
     unknown: float | None = Field(default=None, ge=0.0, le=1.0)
     """Of the records, those that no rule says anything of, or that are taken for a step and hold no action."""
     unknown_records: int = Field(default=0, ge=0)
@@ -41,14 +45,16 @@ class Fit(Frozen):
 
 
 def fit_of(extraction: Extraction) -> Fit:
-    carried_out = [step for step in extraction.trajectory.steps if step.executed and not step.is_message]
+    steps = extraction.trajectory.steps
+    carried_out = [step for step in steps if step.executed and not step.is_message]
     answered = sum(step.observation is not None for step in carried_out)
     unknown = extraction.unmatched + extraction.silent
     covered = extraction.coverage
     return Fit(
-        steps=extraction.trajectory.step_count,
+        steps=len(steps),
         covered=covered,
         paired=answered / len(carried_out) if carried_out else None,
+        messages=sum(step.is_message for step in steps) / len(steps) if steps else None,
         unknown=min(1.0, unknown / extraction.records) if extraction.records else None,
         unknown_records=unknown,
         uncovered_characters=0 if covered is None else round(extraction.text_characters * (1 - covered)),
@@ -64,6 +70,7 @@ def worst_of(fits: Iterable[Fit]) -> Fit | None:
         steps=min(fit.steps for fit in fits),
         covered=min((fit.covered for fit in fits if fit.covered is not None), default=None),
         paired=min((fit.paired for fit in fits if fit.paired is not None), default=None),
+        messages=max((fit.messages for fit in fits if fit.messages is not None), default=None),
         unknown=max((fit.unknown for fit in fits if fit.unknown is not None), default=None),
         unknown_records=max(fit.unknown_records for fit in fits),
         uncovered_characters=max(fit.uncovered_characters for fit in fits),
@@ -80,6 +87,8 @@ def drift(accepted: Fit | None, now: Fit) -> tuple[str, ...]:
         told.append(f"steps hold {now.covered:.0%} of what the agent wrote, they used to hold {accepted.covered:.0%}")
     if _less(accepted.paired, now.paired):
         told.append(f"{now.paired:.0%} of the steps have an observation, it used to be {accepted.paired:.0%}")
+    if accepted.messages is not None and now.messages is not None and now.messages > accepted.messages + MORE_TALK:
+        told.append(f"{now.messages:.0%} of the steps only talk, it used to be at most {accepted.messages:.0%}")
     more = _less(now.unknown, accepted.unknown)
     if more and now.unknown_records > max(FEW_RECORDS, accepted.unknown_records):
         told.append(

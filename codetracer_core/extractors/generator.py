@@ -1,7 +1,7 @@
 """A model writes the spec for a folder that no format fits; what it proposes is run and judged before it is shown."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,8 @@ from codetracer_core.diagnosis_models import CallUsage
 from codetracer_core.errors import Cancelled, CodeTracerError, ContextOverflow, ModelError, SpecError
 from codetracer_core.extractors.checks import Judged
 from codetracer_core.extractors.feedback import told
-from codetracer_core.extractors.layout import cut, look, look_alikes
+from codetracer_core.extractors.layout import cut, folder_of, look, look_alikes
+from codetracer_core.extractors.limits import SpecLimits
 from codetracer_core.extractors.registry import name_problem
 from codetracer_core.extractors.showing import CHARACTERS, shown
 from codetracer_core.extractors.spec import LANGUAGE, ExtractorSpec, read_spec, spec_text
@@ -29,6 +30,8 @@ ANSWER_TOKENS = 12_000
 """For one answer, but never more than a third of the window."""
 MOST_LOOKS = 24
 """Looks at files in one conversation."""
+LIMITS = SpecLimits(seconds=20.0)
+"""Of one run that a proposal is tried on."""
 IDLE_TURNS = 3
 """Answers in a row that call nothing usable before the conversation is given up."""
 
@@ -112,16 +115,19 @@ def propose(
     *,
     attempts: int = 4,
     ceiling: float | None = None,
+    taken: Collection[str] = (),
     on_progress: Callable[[Progress], None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Proposed:
-    """Have the model describe the format of the run, or runs, at or below ``folder``.
+    """Have the model describe the format of the run, or runs, at or below ``folder`` (or of the file that is one).
 
     Its spec is run there and on up to three folders beside it that look alike; what is wrong goes back to it, until
-    every check passes or ``attempts`` are used up. ``ceiling``: US dollars (kept while the price is known). Whatever
-    the model says or does ends as a ``Proposed``. Raises UnreadableFile if the folder cannot be listed at all.
+    every check passes or ``attempts`` are used up. ``ceiling``: US dollars (kept while the price is known). ``taken``:
+    names of other extractors, which a new format may not have. Whatever the model says or does ends as a ``Proposed``.
+    Raises UnreadableFile if the folder cannot be listed at all.
     """
-    return _Talk(folder, model, attempts, ceiling, on_progress, cancelled).held()
+    folders = _with_alike(folder)
+    return _Talk(folders, model, attempts, ceiling, on_progress, cancelled, taken=taken).held()
 
 
 def repair(
@@ -131,25 +137,36 @@ def repair(
     *,
     attempts: int = 4,
     ceiling: float | None = None,
+    also: Sequence[Path] = (),
     on_progress: Callable[[Progress], None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Proposed:
     """As ``propose``, but for a folder that ``spec`` does not fit (any more): the model is shown it, and what it makes
-    of the folder. What is proposed has its name and the next version."""
-    return _Talk(folder, model, attempts, ceiling, on_progress, cancelled, old=spec).held()
+    of the folder. What is proposed has its name and the next version. ``also``: folders that it used to fit, and that
+    the repaired one has to fit as well; those that are gone are passed over."""
+    folders = _with_alike(folder)
+    folders += [path for path in also if path.exists() and path.resolve() not in {one.resolve() for one in folders}]
+    return _Talk(folders, model, attempts, ceiling, on_progress, cancelled, old=spec).held()
+
+
+def _with_alike(folder: Path) -> list[Path]:
+    """The folder that is shown, and others on which a spec is tried, too."""
+    folder = folder_of(folder)
+    return [folder, *look_alikes(folder)]
 
 
 @dataclass
 class _Talk:
-    """The conversation about one folder."""
+    """The conversation about one folder, the first one; a spec is tried on all of them."""
 
-    folder: Path
+    folders: list[Path]
     model: Model
     most_attempts: int
     ceiling: float | None
     on_progress: Callable[[Progress], None]
     cancelled: Callable[[], bool]
     old: ExtractorSpec | None = None
+    taken: Collection[str] = ()
     messages: list[Message] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     usage: CallUsage = field(default_factory=CallUsage)
@@ -160,8 +177,11 @@ class _Talk:
     """Of the folder's description; less after the model's window turned out to be too small."""
     given_up: str = ""
 
+    @property
+    def folder(self) -> Path:
+        return self.folders[0]
+
     def held(self) -> Proposed:
-        self.folders = [self.folder, *look_alikes(self.folder)]
         self.characters = min(CHARACTERS, self.model.context_tokens)
         self.begin()
         try:
@@ -180,7 +200,7 @@ class _Talk:
         described = shown(self.folder, self.characters)
         more = ""
         if self.old is not None:
-            tried = try_spec(self.old, self.folders)
+            tried = try_spec(self.old, self.folders, limits=LIMITS)
             more = (
                 "\n\n# The spec that used to fit\n"
                 f"{spec_text(self.old)}\n# What it makes of this folder\n{told(tried)}\n"
@@ -250,7 +270,7 @@ class _Talk:
         """What the model is told of its call, and whether the call was of use."""
         try:
             if request.name == LOOK.name:
-                return self.looked(read_answer(request.arguments, Look)), True
+                return self.looked(read_answer(request.arguments, Look)), self.looks <= MOST_LOOKS
             if request.name == GIVE_UP.name:
                 reason = cut(read_answer(request.arguments, GiveUp).reason, 500)
                 self.given_up = f"the model gave up: {reason}"
@@ -292,9 +312,11 @@ class _Talk:
             return Attempt(number, text, None, None, (str(error),))
         if self.old is not None:
             spec = spec.model_copy(update={"name": self.old.name, "version": self.old.version + 1})
-        elif problem := name_problem(spec.name):
-            return Attempt(number, text, None, None, (problem,))
-        tried = try_spec(spec, self.folders)
+        else:
+            taken = f"{spec.name!r} is the name of another extractor" if spec.name in self.taken else ""
+            if problem := name_problem(spec.name) or taken:
+                return Attempt(number, text, None, None, (f"{problem}: choose another name",))
+        tried = try_spec(spec, self.folders, limits=LIMITS)
         return Attempt(number, text, spec, tried, tried.problems)
 
     def feedback(self, attempt: Attempt) -> str:

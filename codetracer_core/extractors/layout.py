@@ -103,6 +103,11 @@ def layout_of(folder: Path) -> Layout:
     return Layout(folder, tuple(kept), walk.has_more, walk.links, alike)
 
 
+def folder_of(path: Path) -> Path:
+    """The folder in which to look: the path itself, or that of a file which is a run."""
+    return path if path.is_dir() else path.parent
+
+
 def kinds_of(files: Sequence[File]) -> tuple[FileKind, ...]:
     """The files by how they are called, kinds in natural order of their first file."""
     kinds: dict[str, list[File]] = {}

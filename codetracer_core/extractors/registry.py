@@ -24,7 +24,7 @@ from codetracer_core.durable import PART, sync_folder, write_durably
 from codetracer_core.errors import CodeTracerError, NotFound, SpecError
 from codetracer_core.extractors.checks import Judged
 from codetracer_core.extractors.fits import Fit, fit_of, worst_of
-from codetracer_core.extractors.layout import fingerprint, layout_of, look_alikes
+from codetracer_core.extractors.layout import fingerprint, folder_of, layout_of, look_alikes
 from codetracer_core.extractors.spec import ExtractorSpec, read_spec, spec_text
 from codetracer_core.extractors.trying import try_spec
 from codetracer_core.models import Frozen
@@ -115,7 +115,10 @@ def registered(workspace: Path) -> tuple[Extractor, ...]:
     home = workspace / FOLDER
     if not home.is_dir():
         return ()
-    names = sorted(path.name for path in home.iterdir() if path.is_dir() and _NAME.fullmatch(path.name))
+    try:
+        names = sorted(path.name for path in home.iterdir() if path.is_dir() and _NAME.fullmatch(path.name))
+    except OSError as error:
+        raise CodeTracerError(f"the extractors cannot be listed ({error.strerror or error})", path=home) from error
     return tuple(_extractor(home / name) for name in names)
 
 
@@ -192,10 +195,10 @@ def _take_number(home: Path) -> tuple[int, Path]:
 
 def _facts(spec: ExtractorSpec, made_by: str, judged: Judged | None, folder: Path | None) -> Facts:
     if folder is None:
-        tried, folders = None, []
+        tried, layout = None, None
     else:
-        folders = [folder, *look_alikes(folder)]
-        tried = try_spec(spec, folders)
+        layout = folder_of(folder)
+        tried = try_spec(spec, [folder, *look_alikes(layout)])
         judged = judged or tried.judged
     return Facts(
         made_at=datetime.now(UTC),
@@ -206,8 +209,8 @@ def _facts(spec: ExtractorSpec, made_by: str, judged: Judged | None, folder: Pat
         else (),
         score=judged.score if judged else None,
         fit=worst_of(map(fit_of, tried.extractions)) if tried else None,
-        fingerprint=fingerprint(folder) if folder and folder.is_dir() else "",
-        files=layout_of(folder).patterns[:40] if folder and folder.is_dir() else (),
+        fingerprint=fingerprint(layout) if layout else "",
+        files=layout_of(layout).patterns[:40] if layout else (),
     )
 
 

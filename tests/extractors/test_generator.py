@@ -123,6 +123,32 @@ def test_hostile_proposals_are_refused_in_words(text: str) -> None:
     assert found.attempts[0].problems[0] in found.reason
 
 
+def test_a_model_that_only_looks_is_stopped() -> None:
+    model = ScriptedModel(lambda _messages, _tools: calling(("look", {"path": "relay.json"})))
+    found = propose(UNFAMILIAR / "relay" / "expired-tokens", model)
+    assert found.status == "failed"
+    assert len(model.asked) < 30
+
+
+def test_a_name_that_another_extractor_has_is_refused() -> None:
+    found = propose(UNFAMILIAR / "relay", ScriptedModel([proposing(RELAY)]), attempts=1, taken=["relay"])
+    assert found.status == "failed"
+    assert "another extractor" in found.reason
+
+
+def test_a_file_can_be_the_run_that_is_described() -> None:
+    found = propose(UNFAMILIAR / "tern" / "slow-search.tern.log", ScriptedModel([proposing(TERN)]))
+    assert found.status == "complete"
+
+
+def test_a_repair_has_to_fit_what_the_old_one_fitted(tmp_path: Path) -> None:
+    old = relay_runs(tmp_path / "old", "duplicate-invoices")
+    run = drifted(relay_runs(tmp_path / "new", "expired-tokens") / "expired-tokens")
+    only_new = RELAY.replace("request: request.json", "request: act.json").replace("shell.txt", "result.txt")
+    found = repair(relay(), run, ScriptedModel([proposing(only_new)]), attempts=1, also=[old, tmp_path / "gone"])
+    assert found.status == "partial"
+
+
 def test_a_spec_as_an_object_is_read_too() -> None:
     import yaml
 

@@ -193,5 +193,7 @@ def test_only_what_is_clearly_worse_is_drift() -> None:
     few = Fit(steps=10, covered=0.5, paired=1.0, unknown=0.5, unknown_records=1, uncovered_characters=50)
     assert drift(accepted, few) == ()
     assert drift(Fit(steps=10, covered=0.5, paired=None), worse) == ()
+    talking = Fit(steps=10, covered=1.0, paired=None, messages=1.0, unknown=0.0)
+    assert "100% of the steps only talk" in drift(accepted.model_copy(update={"messages": 0.1}), talking)[0]
     assert worst_of([accepted, worse]) == worse
     assert worst_of([]) is None
