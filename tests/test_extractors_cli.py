@@ -12,13 +12,19 @@ import pytest
 from codetracer_core.extracting import used
 from codetracer_core.extractors.registry import fits_of, registered
 from codetracer_core.store import Store
-from tests.extractors.unfamiliar import BLIND_RELAY, NO_SPEC, RELAY, SPECS, UNFAMILIAR, drifted, relay_runs
+from tests.extractors.unfamiliar import (
+    BLIND_RELAY,
+    BOTH_VERSIONS,
+    NO_SPEC,
+    RELAY,
+    SPECS,
+    UNFAMILIAR,
+    drifted,
+    relay_runs,
+)
 from tests.model_server import Fail, ModelServer, calling
 
 Servers = Callable[..., ModelServer]
-BOTH_VERSIONS = RELAY.replace("request: request.json", "request: '{request,act}.json'").replace(
-    "output: shell.txt", "output: '{shell,result}.txt'"
-)
 
 
 def asking(server: ModelServer) -> list[str]:

@@ -219,6 +219,7 @@ def repair(
             asked,
             attempts=attempts,
             ceiling=cost_limit,
+            accepted=old.facts.fit,
             also=[Path(old.facts.origin)] if old.facts.origin else (),
             on_progress=print_progress,
             cancelled=lambda: bool(received),
@@ -370,7 +371,7 @@ def _refuse_known(folder: Path, place: Path) -> None:
         raise CodeTracerError(
             f"read already as {', '.join(sorted(known))}",
             path=folder,
-            remedy="Import it; or name the folder that is not read; or repair the extractor: codetracer extractors repair.",
+            remedy="Import it; or repair the extractor, if that reads it badly: codetracer extractors repair NAME FOLDER.",
         )
 
 

@@ -5,6 +5,7 @@ check          value (0 to 1, all runs together)                                
 ============== ======================================================================= ==========
 steps          share of the runs with a step                                           1
 coverage       share of the agent's text that steps hold                               0.8
+actions        share of the runs with steps in which the agent does something          0.5
 observations   share of steps with an observation (no messages, no run's last step)    0.9
 orphans        share of observations that belong to a step                             0.95
 once           share of steps with a place and a content of their own                  0.95
@@ -65,6 +66,7 @@ class Judged:
 _LEAST = {
     "steps": 1.0,
     "coverage": 0.8,
+    "actions": 0.5,
     "observations": 0.9,
     "orphans": 0.95,
     "once": 0.95,
@@ -77,6 +79,7 @@ _LEAST = {
 _WEIGHTS = {
     "steps": 2.0,
     "coverage": 4.0,
+    "actions": 2.0,
     "observations": 3.0,
     "orphans": 1.0,
     "once": 2.0,
@@ -97,6 +100,7 @@ def judge(extractions: Sequence[Extraction], *, declared: int | Sequence[int | N
     checks = (
         _steps(extractions),
         _coverage(extractions),
+        _actions(extractions),
         _observations(extractions),
         _orphans(extractions),
         _once(extractions),
@@ -140,6 +144,14 @@ def _coverage(extractions: Sequence[Extraction]) -> Check:
     held = sum((run.coverage or 0.0) * run.text_characters for run in extractions)
     words = f"steps hold {_percent(held, total)} of {total:,} characters of the agent's text"
     return _check("coverage", held, total, words)
+
+
+def _actions(extractions: Sequence[Extraction]) -> Check:
+    """An agent may only have talked, once. If it never did anything, its actions stand elsewhere."""
+    told = [run.trajectory.steps for run in extractions if run.trajectory.steps]
+    acting = sum(any(not step.is_message for step in steps) for steps in told)
+    words = f"in {acting} of {counted(len(told), 'run')} with steps the agent does more than talk"
+    return _check("actions", acting, len(told), words)
 
 
 def _observations(extractions: Sequence[Extraction]) -> Check:

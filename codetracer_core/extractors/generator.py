@@ -12,6 +12,7 @@ from codetracer_core.diagnosis_models import CallUsage
 from codetracer_core.errors import Cancelled, CodeTracerError, ContextOverflow, ModelError, SpecError
 from codetracer_core.extractors.checks import Judged
 from codetracer_core.extractors.feedback import told
+from codetracer_core.extractors.fits import Fit, drift, fit_of
 from codetracer_core.extractors.layout import cut, folder_of, look, look_alikes
 from codetracer_core.extractors.limits import SpecLimits
 from codetracer_core.extractors.registry import name_problem
@@ -85,10 +86,19 @@ class Attempt:
     spec: ExtractorSpec | None
     tried: Tried | None
     problems: tuple[str, ...]
+    worse: tuple[str, ...] = ()
+    """Runs that it reads clearly worse than may be expected, and in which way."""
 
     @property
     def score(self) -> float:
-        return self.tried.score if self.tried is not None else 0.0
+        """0 … 1; each run that is read worse costs as much as one that cannot be read."""
+        if self.tried is None or not self.tried.readings:
+            return 0.0
+        return self.tried.score * max(0.0, 1 - len(self.worse) / len(self.tried.readings))
+
+    @property
+    def is_good(self) -> bool:
+        return self.tried is not None and self.tried.is_good and not self.worse
 
 
 @dataclass(frozen=True)
@@ -138,15 +148,17 @@ def repair(
     attempts: int = 4,
     ceiling: float | None = None,
     also: Sequence[Path] = (),
+    accepted: Fit | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Proposed:
     """As ``propose``, but for a folder that ``spec`` does not fit (any more): the model is shown it, and what it makes
     of the folder. What is proposed has its name and the next version. ``also``: folders that it used to fit, and that
-    the repaired one has to fit as well; those that are gone are passed over."""
+    the repaired one has to fit as well; those that are gone are passed over. ``accepted``: how well the old one fitted
+    (``registry.Facts.fit``): a run that the new one reads clearly worse is not read well."""
     folders = _with_alike(folder)
     folders += [path for path in also if path.exists() and path.resolve() not in {one.resolve() for one in folders}]
-    return _Talk(folders, model, attempts, ceiling, on_progress, cancelled, old=spec).held()
+    return _Talk(folders, model, attempts, ceiling, on_progress, cancelled, old=spec, accepted=accepted).held()
 
 
 def _with_alike(folder: Path) -> list[Path]:
@@ -166,6 +178,7 @@ class _Talk:
     on_progress: Callable[[Progress], None]
     cancelled: Callable[[], bool]
     old: ExtractorSpec | None = None
+    accepted: Fit | None = None
     taken: Collection[str] = ()
     messages: list[Message] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
@@ -216,7 +229,7 @@ class _Talk:
         self.tell("shown", f"{self.folder.name or '.'}: {number_of(len(described), 'character')} of it")
 
     def over(self) -> bool:
-        done = bool(self.attempts) and self.attempts[-1].tried is not None and self.attempts[-1].tried.is_good
+        done = bool(self.attempts) and self.attempts[-1].is_good
         return done or len(self.attempts) >= self.most_attempts or bool(self.given_up)
 
     def turn(self) -> None:
@@ -317,14 +330,23 @@ class _Talk:
             if problem := name_problem(spec.name) or taken:
                 return Attempt(number, text, None, None, (f"{problem}: choose another name",))
         tried = try_spec(spec, self.folders, limits=LIMITS)
-        return Attempt(number, text, spec, tried, tried.problems)
+        return Attempt(number, text, spec, tried, tried.problems, self.worse(tried))
+
+    def worse(self, tried: Tried) -> tuple[str, ...]:
+        told = [
+            f"{reading.path}: {'; '.join(changed)}"
+            for reading in tried.readings
+            if reading.extraction is not None and (changed := drift(self.accepted, fit_of(reading.extraction)))
+        ]
+        return tuple(told)
 
     def feedback(self, attempt: Attempt) -> str:
         left = self.most_attempts - len(self.attempts)
         after = f"{number_of(left, 'attempt')} left." if left else "That was the last attempt."
         if attempt.tried is None:
             return f"The spec cannot be used: {'; '.join(attempt.problems)}\n{after}"
-        return f"{told(attempt.tried)}\n{after}"
+        worse = "".join(f"\nread worse than before: {cut(words, 400)}" for words in attempt.worse)
+        return f"{told(attempt.tried)}{worse}\n{after}"
 
     def tell(self, kind: ProgressKind, text: str, attempt: int | None = None) -> None:
         number = len(self.attempts) if attempt is None else attempt
@@ -333,10 +355,9 @@ class _Talk:
     def result(self, status: Status, reason: str) -> Proposed:
         """The best of what there is: it makes of a *failed* one a *complete* or *partial* one."""
         usable = [one for one in self.attempts if one.tried is not None and one.tried.judged is not None]
-        best = max(usable, key=lambda one: (one.tried is not None and one.tried.is_good, one.score), default=None)
+        best = max(usable, key=lambda one: (one.is_good, one.score), default=None)
         if best is not None and status == "failed":
-            assert best.tried is not None
-            status = "complete" if best.tried.is_good else "partial"
+            status = "complete" if best.is_good else "partial"
             if status == "complete":
                 reason = ""
             elif len(self.attempts) >= self.most_attempts:
@@ -363,6 +384,7 @@ def attempt_in_words(attempt: Attempt) -> str:
     steps = sum(extraction.trajectory.step_count for extraction in tried.extractions)
     failed = [check.name for check in tried.judged.checks if check.passed is False]
     checks = f"checks not passed: {', '.join(failed)}" if failed else "every check passed"
+    checks += f"; {number_of(len(attempt.worse), 'run')} read worse than before" if attempt.worse else ""
     return f"{number_of(len(tried.extractions), 'run')}, {number_of(steps, 'step')}; {checks}"
 
 

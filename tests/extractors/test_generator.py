@@ -6,10 +6,21 @@ from pathlib import Path
 import pytest
 
 from codetracer_core.errors import CodeTracerError, ContextOverflow, ModelError
+from codetracer_core.extractors.fits import fit_of, worst_of
 from codetracer_core.extractors.generator import Progress, propose, repair
 from codetracer_core.extractors.trying import try_spec
 from codetracer_core.llm import Message, Price, Reply, ScriptedModel, ToolRequest, ToolSpec, calling
-from tests.extractors.unfamiliar import BLIND_RELAY, NO_SPEC, RELAY, TERN, UNFAMILIAR, drifted, relay, relay_runs
+from tests.extractors.unfamiliar import (
+    BLIND_RELAY,
+    BOTH_VERSIONS,
+    NO_SPEC,
+    RELAY,
+    TERN,
+    UNFAMILIAR,
+    drifted,
+    relay,
+    relay_runs,
+)
 
 
 def proposing(text: str) -> Reply:
@@ -145,8 +156,12 @@ def test_a_repair_has_to_fit_what_the_old_one_fitted(tmp_path: Path) -> None:
     old = relay_runs(tmp_path / "old", "duplicate-invoices")
     run = drifted(relay_runs(tmp_path / "new", "expired-tokens") / "expired-tokens")
     only_new = RELAY.replace("request: request.json", "request: act.json").replace("shell.txt", "result.txt")
-    found = repair(relay(), run, ScriptedModel([proposing(only_new)]), attempts=1, also=[old, tmp_path / "gone"])
-    assert found.status == "partial"
+    accepted = worst_of(fit_of(extraction) for extraction in try_spec(relay(), [old]).extractions)
+    model = ScriptedModel([proposing(only_new), proposing(BOTH_VERSIONS)])
+    found = repair(relay(), run, model, also=[old, tmp_path / "gone"], accepted=accepted)
+    assert found.status == "complete"
+    assert "of the steps only talk" in model.asked[1][-1].text
+    assert found.attempts[0].score < found.attempts[1].score
 
 
 def test_a_spec_as_an_object_is_read_too() -> None:
@@ -200,10 +215,7 @@ def test_a_small_window_gets_a_shorter_description() -> None:
 
 def test_repair_shows_the_old_spec_and_what_no_longer_fits(tmp_path: Path) -> None:
     run = drifted(relay_runs(tmp_path) / "expired-tokens")
-    both = RELAY.replace("request: request.json", "request: '{request,act}.json'").replace(
-        "output: shell.txt", "output: '{shell,result}.txt'"
-    )
-    model = ScriptedModel([proposing(both.replace("name: relay", "name: something-else", 1))])
+    model = ScriptedModel([proposing(BOTH_VERSIONS.replace("name: relay", "name: something-else", 1))])
     found = repair(relay(), run, model)
     assert found.spec is not None
     assert (found.spec.name, found.spec.version) == ("relay", 2)

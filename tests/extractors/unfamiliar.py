@@ -12,6 +12,10 @@ RELAY = (SPECS / "relay.yaml").read_text(encoding="utf-8")
 TERN = (SPECS / "tern.yaml").read_text(encoding="utf-8")
 BLIND_RELAY = RELAY.replace("      observation: output\n", "").replace("      thought: plan\n", "")
 """It leaves observations and thoughts aside: checks say no."""
+BOTH_VERSIONS = RELAY.replace("request: request.json", "request: '{request,act}.json'").replace(
+    "output: shell.txt", "output: '{shell,result}.txt'"
+)
+"""It reads runs that are ``drifted``, too."""
 NO_SPEC = RELAY.replace("sources:", "source:")
 
 
