@@ -371,7 +371,7 @@ def _refuse_known(folder: Path, place: Path) -> None:
         raise CodeTracerError(
             f"read already as {', '.join(sorted(known))}",
             path=folder,
-            remedy="Import it; or repair the extractor, if that reads it badly: codetracer extractors repair NAME FOLDER.",
+            remedy="Import it; if an extractor reads it badly: codetracer extractors repair NAME FOLDER.",
         )
 
 
