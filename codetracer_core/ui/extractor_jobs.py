@@ -63,8 +63,17 @@ class TeachingJob(Job):
     def hear(self, progress: Progress) -> None:
         """Take note of what is told while a spec is written."""
         self.usage = progress.usage
-        if progress.kind != "asked":  # the calls so far are told by the usage
-            self.tell(f"proposal {progress.attempt}: {progress.text}" if progress.kind == "judged" else progress.text)
+        match progress.kind:
+            case "shown":
+                self.tell(f"is shown {progress.text}")
+            case "looked":
+                self.tell(f"looks at {progress.text}")
+            case "judged":
+                self.tell(f"proposal {progress.attempt}: {progress.text}", "phase")
+            case "ended":
+                self.tell(progress.text, "finished")
+            case "asked" | "proposed":  # the calls so far are told by the usage, a proposal by how it was judged
+                pass
 
     def settle(self) -> None:
         if self.problem:

@@ -61,12 +61,12 @@ def new_panel(store: Store, folder: str) -> None:
 def asking_fields(store: Store, key: str) -> Asking | None:
     """Which model, and within which limits; None while none is chosen."""
     config = load_config(None, default_workspace()).config
-    which, often, dear = st.columns([4, 1, 1])
+    which, often, dear, where = st.columns([5, 1.4, 1.4, 1], vertical_alignment="bottom")
     with which:
         model = model_field(store, config, key, rules=False)
     attempts = often.number_input("Attempts", 1, 10, 4, key=f"{key}_attempts")
     limit = dear.number_input("Cost limit, USD", 0.01, None, 1.0, step=0.5, key=f"{key}_cost")
-    with st.expander("Address"):
+    with where.popover("Address"):
         api_base = address_field(config, key)
     return Asking(model, api_base, int(attempts), float(limit)) if model else None
 
@@ -131,7 +131,7 @@ def _draw_jobs(running: list[str]) -> None:
         return
     result = components.jobs()(
         key="teaching_jobs",
-        data={"jobs": [job_data(job) for job in found]},
+        data={"jobs": [job_data(job, has_log=job.ended_at is None or job is found[0]) for job in found]},
         default={"tick": 0},
         on_tick_change=_nothing,
         on_cancel_change=_nothing,
@@ -155,7 +155,7 @@ def _go_to(opened: Any) -> None:
     st.rerun()
 
 
-def job_data(job: TeachingJob) -> dict[str, Any]:
+def job_data(job: TeachingJob, *, has_log: bool) -> dict[str, Any]:
     """A job as ``frontend/jobs.js`` shows it."""
     ends = job.ended_at or _now(job)
     state = "waiting or at work" if job.ended_at is None else ""
@@ -176,7 +176,7 @@ def job_data(job: TeachingJob) -> dict[str, Any]:
         "logOf": "",
         "log": [
             {"at": f"{told.at:%H:%M:%S}", "kind": told.kind, "said": told.words[:1_000], "steps": []}
-            for told in list(job.told)
+            for told in (list(job.told) if has_log else [])
         ],
     }
 
