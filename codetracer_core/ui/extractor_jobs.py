@@ -1,7 +1,7 @@
 """Extractor specs that models are writing, and folders that they look for: what is under way, and how it is begun."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from codetracer_core.diagnosis_models import CallUsage
 from codetracer_core.errors import CodeTracerError, NotFound
 from codetracer_core.extractors.candidates import candidate_folders
 from codetracer_core.extractors.generator import Progress, Proposed, propose, repair
-from codetracer_core.extractors.spec import ExtractorSpec
+from codetracer_core.extractors.registry import Version
 from codetracer_core.llm import Model
 from codetracer_core.store import default_workspace
 from codetracer_core.ui import identity
@@ -80,8 +80,9 @@ class TeachingJob(Job):
             self.tell(self.problem, "warning")
 
 
-def propose_for(folder: Path, asking: Asking) -> TeachingJob:
-    """Have a model describe the format of the runs at or below a folder. Raises NotAllowed."""
+def propose_for(folder: Path, asking: Asking, taken: Collection[str]) -> TeachingJob:
+    """Have a model describe the format of the runs at or below a folder, under a name that is not ``taken``. Raises
+    NotAllowed."""
 
     def work(job: TeachingJob, model: Model) -> None:
         job.proposed = propose(
@@ -89,6 +90,7 @@ def propose_for(folder: Path, asking: Asking) -> TeachingJob:
             model,
             attempts=asking.attempts,
             ceiling=asking.ceiling,
+            taken=taken,
             on_progress=job.hear,
             cancelled=job.is_cancelled,
         )
@@ -96,21 +98,23 @@ def propose_for(folder: Path, asking: Asking) -> TeachingJob:
     return _start(TeachingJob(who=_lead(), folder=folder, model=asking.model), asking, work)
 
 
-def repair_on(spec: ExtractorSpec, folder: Path, asking: Asking) -> TeachingJob:
-    """Have a model change a spec so that it fits a folder (again). Raises NotAllowed."""
+def repair_on(version: Version, folder: Path, asking: Asking) -> TeachingJob:
+    """Have a model change an extractor so that it fits a folder (again), and what it used to fit. Raises NotAllowed."""
 
     def work(job: TeachingJob, model: Model) -> None:
         job.proposed = repair(
-            spec,
+            version.spec,
             folder,
             model,
             attempts=asking.attempts,
             ceiling=asking.ceiling,
+            also=[Path(version.facts.origin)] if version.facts.origin else (),
+            accepted=version.facts.fit,
             on_progress=job.hear,
             cancelled=job.is_cancelled,
         )
 
-    job = TeachingJob(who=_lead(), folder=folder, model=asking.model, repairs=spec.name)
+    job = TeachingJob(who=_lead(), folder=folder, model=asking.model, repairs=version.name)
     return _start(job, asking, work)
 
 

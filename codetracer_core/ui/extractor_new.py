@@ -9,8 +9,9 @@ from codetracer_core.config import load_config
 from codetracer_core.diagnosis.estimate import Estimate
 from codetracer_core.errors import CodeTracerError, NotFound
 from codetracer_core.extractors.generator import Proposed
+from codetracer_core.extractors.registry import Version, registered
 from codetracer_core.extractors.showing import shown
-from codetracer_core.extractors.spec import LANGUAGE, ExtractorSpec
+from codetracer_core.extractors.spec import LANGUAGE
 from codetracer_core.llm import Message
 from codetracer_core.llm.tokens import count_tokens
 from codetracer_core.store import Store, default_workspace
@@ -46,7 +47,7 @@ def new_panel(store: Store, folder: str) -> None:
     with st.container(horizontal=True):
         ready = place is not None and asking is not None
         if st.button("Propose a spec", type="primary", disabled=not ready) and place and asking:
-            propose_for(place, asking)
+            propose_for(place, asking, [extractor.name for extractor in registered(store.workspace.folder)])
             st.rerun()
         if st.button("Find run folders", disabled=not ready, help="The model looks at the listing only.") and ready:
             assert place is not None
@@ -96,14 +97,14 @@ def _shown(folder: str) -> str:
     return shown(Path(folder))
 
 
-def repair_panel(store: Store, spec: ExtractorSpec, folder: str) -> None:
-    """Fields to have a model repair a spec on a folder that it does not fit."""
+def repair_panel(store: Store, version: Version, folder: str) -> None:
+    """Fields to have a model repair an extractor on a folder that it does not fit."""
     place = st.text_input("Folder that it does not fit", folder, key="repair_folder").strip()
     asking = asking_fields(store, "repair")
     if place and asking:
         show_cost(Path(place).expanduser(), asking)
         if st.button("Propose a repair", type="primary"):
-            repair_on(spec, Path(place).expanduser(), asking)
+            repair_on(version, Path(place).expanduser(), asking)
             st.query_params.clear()
             st.rerun()
 

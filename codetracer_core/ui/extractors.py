@@ -210,7 +210,7 @@ def _repair(store: Store, version: Version, folder: str) -> None:
     asked = "repair" in st.query_params
     with st.expander("Repair it with a model", expanded=asked, key="repair_extractor", on_change="rerun") as repair:
         if repair.open:
-            repair_panel(store, version.spec, st.query_params.get("folder", "") if asked else folder)
+            repair_panel(store, version, st.query_params.get("folder", "") if asked else folder)
 
 
 def _switches(store: Store, extractor: Extractor, version: Version) -> None:
