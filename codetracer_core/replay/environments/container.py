@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Self
 
-from codetracer_core.errors import Cancelled, CodeTracerError, EnvironmentBroken, NotFound
+from codetracer_core.errors import CodeTracerError, EnvironmentBroken, NotFound
 from codetracer_core.replay.environments import leases
 from codetracer_core.replay.environments.compose import CutDown, cut_down
 from codetracer_core.replay.environments.engines import LABEL, ask, container_name, farewells, find_engine
@@ -140,15 +140,17 @@ class ContainerEnvironment:
         argv = wrapped(command, shell=shell, kind=self._shell, state=f"{_STATE}/shell", file=file)
         if self._shell == "fresh":
             # What the command leaves in the background ends with it; neither the first process nor this shell does.
-            argv = (shell, "-c", '"$@"; code=$?; kill -9 -1 2>/dev/null; exit $code', shell, *argv)
+            script = 'exec 2>&1; "$@"; code=$?; kill -9 -1 2>/dev/null; exit $code'
+        else:
+            script = 'exec "$@" 2>&1'
         seconds = min(timeout if timeout is not None else self._limits.command_seconds, left)
-        try:
-            ran = self._exec(argv, seconds=seconds, output=self._limits.output_bytes, cancelled=cancelled)
-        except Cancelled:
-            self._end_all()
-            raise
-        if ran.timed_out:
-            self._end_all()
+        ran = self._exec(
+            (shell, "-c", script, shell, *argv),
+            seconds=seconds,
+            output=self._limits.output_bytes,
+            cancelled=cancelled,
+            ender=self._end_all,
+        )
         self._spent += ran.seconds
         if ran.exit_code in _MAY_BE_GONE and not self._is_there():
             raise EnvironmentBroken(f"the container is gone: {ran.output.strip()[-300:]}")
@@ -162,10 +164,21 @@ class ContainerEnvironment:
         seconds: float = _START_SECONDS,
         output: int = 100_000,
         cancelled: Callable[[], bool] = lambda: False,
+        ender: Callable[[bool], None] | None = None,
     ) -> Ran:
         options = [*(["--interactive"] if stdin else []), "--workdir", self.folder]
         whole = [self._engine, "exec", *options, self._name, *argv]
-        order = Command(whole, "/", engine_variables(), stay=True, stdin=stdin, seconds=seconds, output_bytes=output)
+        order = Command(
+            whole,
+            "/",
+            engine_variables(),
+            stay=True,
+            stdin=stdin,
+            seconds=seconds,
+            output_bytes=output,
+            gently=self._shell == "session",
+            ender=ender,
+        )
         return self._keeper.run_ours(order, cancelled)
 
     def _ours(
@@ -177,10 +190,12 @@ class ContainerEnvironment:
             raise EnvironmentBroken(f"{problem}: {why}")
         return ran.output
 
-    def _end_all(self) -> None:
+    def _end_all(self, gently: bool) -> None:
         """End what runs in the container but its first process; a shell gets a moment to write down where it stands."""
-        gently = "kill -TERM -1; sleep 0.3 2>/dev/null || sleep 1; " if self._shell == "session" else ""
-        self._exec(["sh", "-c", f"{gently}kill -9 -1; :"])
+        script = ("kill -TERM -1; sleep 0.3 2>/dev/null || sleep 1; " if gently else "") + "kill -9 -1; :"
+        if ask([self._engine, "exec", self._name, "sh", "-c", script])[1]:
+            # No room for one more process: the container begins anew, with its files as they are.
+            ask([self._engine, "restart", "--time", "0", self._name])
 
     def _is_there(self) -> bool:
         return ask([self._engine, "inspect", "--format", "{{.State.Running}}", self._name])[0] == "true"

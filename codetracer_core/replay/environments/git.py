@@ -4,15 +4,18 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from codetracer_core.errors import EnvironmentBroken
 from codetracer_core.replay.environments.keeper import engine_variables
 from codetracer_core.replay.environments.machine import MachineEnvironment
 from codetracer_core.replay.environments.shells import ShellKind
+from codetracer_core.replay.keeping.processes import remove_tree
 from codetracer_core.replay.models import GitPlace, Limits
 
 CLONE_SECONDS = 900.0
+_BRANCH = "codetracer-replay"
 _ADDRESS = re.compile(r"(?:https|ssh|file)://[^\s\0]+|[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:[^\s\0]+")
 _COMMIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@{}^~+-]*")
 _CAREFUL = (
@@ -33,7 +36,7 @@ def start_git(
     hide: tuple[Path, ...] = (),
     cancelled: Callable[[], bool] = lambda: False,
 ) -> MachineEnvironment:
-    """Clone the repository, without its submodules, and check the commit out, detached.
+    """Clone the repository, without its submodules, and check the commit out, detached, with the history before it.
 
     A clone of its own, not a worktree: a worktree would write into the ``.git`` of the original. Raises
     EnvironmentBroken if there is no git, no such repository or commit, or cloning takes more than 15 minutes."""
@@ -60,50 +63,34 @@ def start_git(
         return environment.make(argv, seconds=CLONE_SECONDS, cancelled=cancelled, what=what, **variables)
 
     try:
-        copy = str(environment.copy)
-        git(
-            "clone",
-            "--quiet",
-            "--no-hardlinks",
-            "--no-checkout",
-            "--no-recurse-submodules",
-            "--",
-            source,
-            copy,
-            what="cloning",
-        )
-        try:
-            commit = git(
-                "-C",
-                copy,
-                "rev-parse",
-                "--verify",
-                "--quiet",
-                "--end-of-options",
-                f"{place.commit}^{{commit}}",
-                what="commit",
-            )
-        except EnvironmentBroken:
-            # A commit that no branch or tag holds: it can still be asked for by name.
-            git(
-                "-C",
-                copy,
-                "fetch",
-                "--quiet",
-                "--no-recurse-submodules",
-                "origin",
-                place.commit,
-                what=f"finding commit {place.commit}",
-            )
-            commit = git("-C", copy, "rev-parse", "--verify", "--quiet", "FETCH_HEAD^{commit}", what="commit")
-        git("-C", copy, "checkout", "--quiet", "--detach", commit.strip(), what=f"checking {place.commit} out")
-        # What runs in it is not told where it came from: it could only write there.
+        whole, copy = str(environment.copy.with_name("whole.git")), str(environment.copy)
+        git("clone", "--quiet", "--bare", "--no-hardlinks", "--", source, whole, what=f"cloning {source}")
+        commit = _find(git, whole, source, place.commit)
+        # A second clone, which holds nothing that came after the commit: there the solution may be.
+        git("-C", whole, "branch", "--force", _BRANCH, commit, what="naming the commit")
+        only = ("--no-local", "--single-branch", "--branch", _BRANCH, "--no-recurse-submodules")
+        git("clone", "--quiet", *only, "--", whole, copy, what="cloning again")
+        git("-C", copy, "checkout", "--quiet", "--detach", what=f"checking {place.commit} out")
+        git("-C", copy, "branch", "--quiet", "-D", _BRANCH, what="forgetting the branch")
+        # What runs in it is not told where it came from: it could only read there.
         git("-C", copy, "remote", "remove", "origin", what="forgetting the origin")
+        remove_tree(Path(whole))
     except BaseException:
         environment.stop()
         raise
-    environment.tell(f"commit {commit.strip()}")
+    environment.tell(f"commit {commit}, without what came after it, and without submodules")
     return environment
+
+
+def _find(git: Callable[..., str], whole: str, source: str, commit: str) -> str:
+    """The commit's hash, fetched by name if no branch or tag holds it. Raises EnvironmentBroken."""
+    for attempt in (commit, "FETCH_HEAD"):
+        if attempt == "FETCH_HEAD":
+            git("-C", whole, "fetch", "--quiet", "--", source, commit, what=f"finding commit {commit}")
+        asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{attempt}^{{commit}}")
+        with suppress(EnvironmentBroken):
+            return git("-C", whole, *asked, what=f"finding commit {commit}").strip()
+    raise EnvironmentBroken(f"the repository has no commit {commit}", path=source)
 
 
 def source_of(repository: str) -> str:

@@ -27,6 +27,7 @@ _BOOT = (
 _PACKAGES = Path(__file__).resolve().parents[3]
 _START_SECONDS = 30.0
 _STOP_SECONDS = 90.0
+_ENDER_SECONDS = 10.0
 _LOOK = 0.1
 """Seconds between two looks at whether somebody wants to stop."""
 
@@ -73,6 +74,8 @@ class Command:
     output_bytes: int = 1_000_000
     gently: bool = False
     """A shell that is over its time gets a moment to write down where it stands."""
+    ender: Callable[[bool], None] | None = None
+    """Ends what the command started elsewhere, where the keeper does not reach; told whether gently."""
     left: int = field(default=0, init=False)
     """Processes that go on when it has ended."""
 
@@ -243,6 +246,7 @@ class Keeper:
     ) -> tuple[dict[str, Any], str]:
         """Read and feed until the keeper says that the command has ended; its answer, and what made us end it."""
         stopped = ""
+        forced = False
         ended_at = 0.0
         waiting = memoryview(command.stdin)
         reading: list[socket.socket | int] = [link, output]
@@ -271,7 +275,13 @@ class Keeper:
                     if stopped:
                         ended_at = time.monotonic()
                         gently = command.gently and stopped == "time"
-                        self._say(link, {"do": "end", "gently": gently})
+                        if command.ender is not None:
+                            command.ender(gently)
+                        else:
+                            self._say(link, {"do": "end", "gently": gently})
+                elif command.ender is not None and not forced and _since(ended_at) > _ENDER_SECONDS:
+                    forced = True
+                    self._say(link, {"do": "end", "gently": False})
                 elif _since(ended_at) > _START_SECONDS:
                     raise EnvironmentBroken("a command could not be ended")
         finally:
