@@ -10,6 +10,7 @@ import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 _NEWNS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = 0x0002_0000, 0x0800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000
 _RDONLY, _NOSUID, _NODEV, _NOEXEC, _BIND, _REC, _PRIVATE = 0x1, 0x2, 0x4, 0x8, 0x1000, 0x4000, 0x4_0000
@@ -30,8 +31,18 @@ SECRETS = (
 ON_LINUX = sys.platform == "linux"
 
 
+Way = Literal["as we are", "as a user of our own"]
+"""Whether the other namespaces are made with the rights that we have, or with those of a namespace of users."""
+
+
+def ways() -> tuple[Way, ...]:
+    """What to try, the best first: a superuser who owns the machine needs no namespace of users, in which there were
+    no other user; one in a container may need it."""
+    return ("as we are", "as a user of our own") if os.geteuid() == 0 else ("as a user of our own",)
+
+
 def isolate(
-    *, network: bool, hide: list[str], own: list[tuple[str, str]], keep_open: tuple[int, ...]
+    way: Way, *, network: bool, hide: list[str], own: list[tuple[str, str]], keep_open: tuple[int, ...]
 ) -> tuple[bool, bool]:
     """Go into namespaces of one's own, as their first process; the process that called stays behind, waiting.
 
@@ -42,7 +53,7 @@ def isolate(
     """
     libc = ctypes.CDLL(None, use_errno=True)
     uid, gid = os.geteuid(), os.getegid()
-    user = 0 if uid == 0 else _NEWUSER
+    user = _NEWUSER if way == "as a user of our own" else 0
     _call(libc.unshare, user | _NEWPID | _NEWNS | _NEWIPC | (0 if network else _NEWNET))
     if user:
         Path("/proc/self/setgroups").write_text("deny")

@@ -32,8 +32,8 @@ def main() -> None:
     if wanted["inside"]:
         if isolation.ON_LINUX:
             groups = cgroups.make(wanted["id"], processes=wanted["processes"], memory_bytes=wanted["memory_bytes"])
-        for isolated in (isolation.ON_LINUX, False):
-            if _fork_inside(control, inside, wanted, groups, isolated=isolated):
+        for way in (*(isolation.ways() if isolation.ON_LINUX else ()), None):
+            if _fork_inside(control, inside, wanted, groups, way):
                 break
     inside.close()
     serve(control, World(trusted=True))
@@ -68,9 +68,13 @@ def clear(wanted: dict[str, Any], groups: tuple[Path, ...]) -> list[str]:
 
 
 def _fork_inside(
-    control: socket.socket, inside: socket.socket, wanted: dict[str, Any], groups: cgroups.Groups, *, isolated: bool
+    control: socket.socket,
+    inside: socket.socket,
+    wanted: dict[str, Any],
+    groups: cgroups.Groups,
+    way: isolation.Way | None,
 ) -> bool:
-    """Start the process in which commands run; False: this system does not let it be isolated."""
+    """Start the process in which commands run, isolated in some way or not; False: this system does not let it be."""
     ready, tell = os.pipe()
     if os.fork():
         os.close(tell)
@@ -83,9 +87,10 @@ def _fork_inside(
         isolation.die_with_parent()
         # Opened before the rest of the machine becomes read-only.
         joins = tuple(os.open(folder / "cgroup.procs", os.O_WRONLY) for folder in groups.folders)
-        made = {"isolated": isolated, "no_network": False, "read_only": False}
-        if isolated:
+        made = {"isolated": way is not None, "no_network": False, "read_only": False}
+        if way is not None:
             made["no_network"], made["read_only"] = isolation.isolate(
+                way,
                 network=wanted["network"],
                 hide=wanted["hide"],
                 own=[(source, target) for source, target in wanted["own"]],
@@ -98,7 +103,7 @@ def _fork_inside(
         send(inside, {**made, "processes": groups.processes, "memory": groups.memory})
         number = 0 if groups.processes else wanted["processes"]
         memory = 0 if groups.memory else wanted["memory_bytes"]
-        serve(inside, World(isolated, False, number, memory, wanted["file_bytes"], joins))
+        serve(inside, World(way is not None, False, number, memory, wanted["file_bytes"], joins))
         status = 0
     except OSError as error:
         os.write(2, f"{error}\n".encode())
