@@ -24,10 +24,10 @@ def read_inside(folder: Path, path: str) -> bytes:
             descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
         except OSError as error:
             raise _told(error, path) from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise CodeTracerError("this is no file", path=path)
         with os.fdopen(descriptor, "rb") as file:
-            about = os.fstat(descriptor)
-            if not stat.S_ISREG(about.st_mode):
-                raise CodeTracerError("this is no file", path=path)
             content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise CodeTracerError(f"the file is larger than {MOST_BYTES >> 20} MB", path=path)

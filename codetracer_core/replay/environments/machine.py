@@ -185,7 +185,7 @@ def _facts(keeper: Keeper, limits: Limits) -> tuple[str, ...]:
         else "other processes, and the variables they were started with, can be seen",
         f"{processes}, by a control group"
         if made.processes
-        else f"{processes}, counted, so for moments there may be more",
+        else f"{processes}, only counted: what multiplies fast is NOT held back",
         f"{memory} together" if made.memory else f"{memory} for each process",
         f"files of at most {limits.file_mb:,} MB; how much is written in all is not limited",
     )
