@@ -84,6 +84,7 @@ def within(folder: str) -> re.Pattern[str]:
 
 # ---------------------------------------------------------------- comparing
 
+_LEFT_OUT_NOW = re.compile(r"\n?\[[\d,]{1,20} bytes left out\]\n?")
 _ANY_ORDER = re.compile(r"(?:^|[|;&(\s])(?:find|rg|ag|du|fd|tree|ls -\w*[fU]\w*|e?grep\s(?:[^|;&\n]*\s)?-\w*[rR]\w*)\b")
 _LISTS = re.compile(r"(?:^|[|;&(\s])ls\b")
 
@@ -96,7 +97,8 @@ def compare(planned: PlannedStep, ran: Ran, *, folders: tuple[str, str] = ("", "
     here, there = normalised(planned.expected or "", folders[0]), normalised(ran.output, folders[1])
     pieces = [piece.strip("\n") for piece in here.split(CUT)]
     if ran.left_out_bytes:
-        similarity = _overlap(here.replace(CUT, ""), there)
+        there = _LEFT_OUT_NOW.sub(f"\n{CUT}\n", there)
+        similarity = _similarity_of_ends(pieces, [piece.strip("\n") for piece in there.split(CUT)])
     else:
         similarity = _similarity_of_pieces(pieces, there) if len(pieces) > 1 else similarity_of(here, there)
     told = None if planned.expected is None else similarity
@@ -175,6 +177,13 @@ def _similarity_of_pieces(pieces: list[str], text: str) -> float:
             return _overlap("\n".join(pieces), text)
         at += len(piece)
     return 1.0
+
+
+def _similarity_of_ends(one: list[str], other: list[str]) -> float:
+    """Of two texts with parts left out, by their pieces: one begins with the beginning of the other, and ends so."""
+    begin = one[0].startswith(other[0]) or other[0].startswith(one[0])
+    end = one[-1].endswith(other[-1]) or other[-1].endswith(one[-1])
+    return 1.0 if begin and end else _overlap("\n".join(one), "\n".join(other))
 
 
 def _overlap(part: str, whole: str) -> float:

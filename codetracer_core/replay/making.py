@@ -168,6 +168,9 @@ class _Work:
         if stepped.diverged:
             self.end("diverged", stepped.diverged)
             return
+        if stepped.out_of_time:
+            self.end("limit", stepped.out_of_time)
+            return
         if self.order.test_command:
             self.tests_before = self._tests(environment, "before" if self.model else "after")
         if self.model is None:

@@ -94,8 +94,10 @@ def test_of_a_record_with_parts_left_out_the_parts_are_compared() -> None:
     assert met(f"a\n{CUT}\nm\n{CUT}\nz", "a\nb\nm\nc\nz")[0] == "same"
     assert met(f"a\n{CUT}\nz", "a\nb\ny") == ("differs", "recorded “z” is not there")
     assert met(f"ab\n{CUT}\nbc", "abc")[0] == "differs"  # the parts may not overlap
-    assert met("a\nb\nc", "a\nc", left_out_bytes=2)[0] == "same"
-    assert met("a\nb\nc", "a\nx", left_out_bytes=2)[0] == "differs"
+    assert met("abc\nb\ncba", "ab\n[5 bytes left out]\nba", left_out_bytes=5)[0] == "same"
+    assert met("abc\nb\ncba", "ab\n[5 bytes left out]\nbx", left_out_bytes=5)[0] == "differs"
+    assert met(f"abc\n{CUT}\na", "ab\n[5 bytes left out]\nba", left_out_bytes=5)[0] == "same"
+    assert met("abc", "ab\n[5 bytes left out]\nbc", left_out_bytes=0)[0] == "differs"
 
 
 def test_the_order_counts_but_where_a_command_promises_none() -> None:
