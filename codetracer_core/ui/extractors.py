@@ -341,7 +341,9 @@ def tried_row(place: str, tried: Tried) -> Row:
             "steps": Cell(f"{steps:,}", value=steps),
             "checks": Cell(f"{len(told) - len(failed)} of {len(told)}" if told else ""),
             "covered": Cell(share_words(min(shares)) if shares else ""),
-            "problems": Cell(" · ".join(problems)[:400], tone="bad" if problems else ""),
+            "problems": Cell(
+                " · ".join(problems)[:400], note="\n".join(problems)[:4_000], tone="bad" if problems else ""
+            ),
         },
         tone="" if tried.is_good else "bad",
     )
