@@ -290,6 +290,8 @@ def _one(chosen: _Chosen, reader: "Reader", place: Path, run_id: str) -> None:
         _show_plan(chosen, record, choice, order)
         return
     _warn(order)
+    if not order.test_command:
+        _tell_no_tests(order)
     with terminal.stoppable() as received:
         result, new_run_id = replay_run(
             reader,
@@ -373,6 +375,14 @@ def _show_plan(chosen: _Chosen, record: "RunRecord", choice: "Choice", order: "R
     except CodeTracerError as error:
         plan["refused"] = str(error)
     terminal.print_json(plan) if chosen.as_json else print_plan(plan)
+
+
+def _tell_no_tests(order: "ReplayOrder") -> None:
+    from codetracer_core.replaying import offered_tests
+
+    found = [f"--test '{one}'" for one in offered_tests(order.place)]
+    offer = f"; in its folder there is {' or '.join(found)}" if found else ""
+    terminal.print_line(f"no test command is given: the outcome will be unknown{offer}", err=True)
 
 
 def _warn(order: "ReplayOrder") -> None:

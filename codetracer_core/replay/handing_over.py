@@ -204,7 +204,7 @@ class _Turn:
         return reply
 
     def _late(self) -> LimitReached:
-        return LimitReached(f"the limit of {self.spending.settings.max_seconds:.0f} seconds was reached")
+        return LimitReached(f"the limit of {self.spending.settings.max_seconds:g} seconds was reached")
 
     def _make_room(self) -> None:
         """Bring the conversation back within the window: the oldest turns go, a list of what was run stays."""
@@ -243,7 +243,7 @@ def hand_over(
         cost_limit_usd=budget.cost_limit_usd,
         token_limit=budget.token_limit,
         max_turns=budget.max_steps + 1,
-        max_seconds=max(seconds, 0.001),
+        max_seconds=max(round(seconds, 1), 0.1),
     )
     turn = _Turn(
         model=model,

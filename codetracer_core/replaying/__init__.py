@@ -11,6 +11,7 @@ sweep(store)                                                          # what kil
 from codetracer_core.replaying.batches import BatchedReplay, ReplayBatch, replay_all
 from codetracer_core.replaying.choosing import Choice, Matched, advisor, choose_step, matched_budget
 from codetracer_core.replaying.listing import Listed, listed_replays
+from codetracer_core.replaying.offering import offered_tests
 from codetracer_core.replaying.pairs import BeforeAndAfter, before_and_after, pairs
 from codetracer_core.replaying.running import replay_run, request_key
 from codetracer_core.replaying.sweeping import scratch_of, sweep
@@ -27,6 +28,7 @@ __all__ = [
     "choose_step",
     "listed_replays",
     "matched_budget",
+    "offered_tests",
     "pairs",
     "replay_all",
     "replay_run",

@@ -7,18 +7,17 @@ from typing import Any
 from uuid import uuid4
 
 from codetracer_core.diagnosing.evidence import evidence_of
-from codetracer_core.diagnosing.running import Writer
+from codetracer_core.diagnosing.running import Writer, open_writer
 from codetracer_core.llm import Model
 from codetracer_core.models import RunRecord
 from codetracer_core.replay.advice import advice_of
-from codetracer_core.replay.environments import sweep
 from codetracer_core.replay.making import make_replay, ready
 from codetracer_core.replay.models import ReplayOrder, ReplayResult
 from codetracer_core.replay.opening import prompts_version
 from codetracer_core.replay.recording import ReplayEvent, Started
 from codetracer_core.replaying.choosing import advisor
 from codetracer_core.replaying.storing import import_replay
-from codetracer_core.replaying.sweeping import scratch_of
+from codetracer_core.replaying.sweeping import scratch_of, sweep
 from codetracer_core.store import Reader
 from codetracer_core.store.files import to_json
 
@@ -51,8 +50,8 @@ def replay_run(
     advice = advice_of(diagnosis, order.step_id) if diagnosis is not None else ""
     name = replay_id or uuid4().hex
     folder = reader.workspace.replays / name
-    scratch = scratch_of(reader.workspace)
-    sweep(scratch)
+    with open_writer(writer) as store:
+        sweep(store)
     started = Started(
         replay_id=name,
         run_id=run_id,
@@ -68,7 +67,7 @@ def replay_run(
         order,
         model,
         folder=folder,
-        scratch=scratch,
+        scratch=scratch_of(reader.workspace),
         hide=(reader.workspace.folder,),
         started=started,
         advice=advice,
