@@ -62,6 +62,8 @@ def order_form(store: Store, view: RunView, suggested: Suggestion) -> Wanted:
         )
         if not test_command:
             st.caption("Without tests the outcome stays unknown: what a model says of its own work proves nothing.")
+    with preview:  # before the model is looked up, which can take a while
+        skip = _preview(view, step, wanted.missing)
     with who:
         agent = st.toggle(
             "Hand over to a model",
@@ -76,8 +78,6 @@ def order_form(store: Store, view: RunView, suggested: Suggestion) -> Wanted:
             budget = _budget(view.trajectory, step, config.replay)
         with st.expander("Limits"):
             limits, divergence, test_seconds = _limits(config.replay)
-    with preview:
-        skip = _preview(view, step, wanted.missing)
     if step is not None and place is not None:
         wanted.order = ReplayOrder(
             place=place,
