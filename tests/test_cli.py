@@ -28,7 +28,7 @@ from tests.small_runs import ACTIONS, manifest_row, pack_zst, write_benchmark, w
 PROGRAM = [sys.executable, "-m", "codetracer_core"]
 COMMANDS = (
     *("import", "list", "inspect", "tree", "label", "labels import", "export", "dashboard", "doctor", "config"),
-    *("analyze", "batch", "evaluate", "agreement", "analytics", "interactive"),
+    *("analyze", "batch", "evaluate", "agreement", "analytics", "interactive", "run"),
     *(f"project {name}" for name in ("create", "list", "show", "assign", "status", "export")),
 )
 

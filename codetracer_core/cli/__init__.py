@@ -20,6 +20,7 @@ from codetracer_core.cli.extractors import extractors_app
 from codetracer_core.cli.interactive import interactive
 from codetracer_core.cli.labels import import_labels, label
 from codetracer_core.cli.machine import dashboard, doctor
+from codetracer_core.cli.pipeline import run
 from codetracer_core.cli.project import project_app
 from codetracer_core.cli.replay import replay
 from codetracer_core.cli.runs import export, import_, inspect, list_, tree
@@ -51,6 +52,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": evaluate,
     "replay": replay,
     "interactive": interactive,
+    "run": run,
     "dashboard": dashboard,
     "doctor": doctor,
     "config": config,

@@ -194,7 +194,7 @@ def chosen_runs(
         report = imported(paths, manifest, workspace, None, settings)
         _tell_import(report)
         exit_if_nothing_came_in(report)
-        found = _taken_in([item.run_id for item in report.items if item.run_id is not None], place)
+        found = taken_in([item.run_id for item in report.items if item.run_id is not None], place)
     with Store.open_for_reading(place) as reader:
         if everything:
             return [run.run_id for run in reader.runs()]
@@ -207,7 +207,7 @@ def chosen_runs(
     return list(dict.fromkeys(found))
 
 
-def _taken_in(run_ids: Sequence[str], place: Path) -> list[str]:
+def taken_in(run_ids: Sequence[str], place: Path) -> list[str]:
     """Those of these runs that the workspace has, once its owner has taken in what waits in the inbox."""
     from codetracer_core.store import Store
 

@@ -145,7 +145,7 @@ def replay(
             "the offline rules cannot go on with a task: that takes a language model",
             remedy="Name one with --model, or run the earlier steps only (--no-agent).",
         )
-    chosen = _Chosen(
+    chosen = Chosen(
         config=config,
         model=asked,
         folder=folder,
@@ -175,7 +175,7 @@ def replay(
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class Chosen:
     """What was asked for on the command line."""
 
     config: "Config"
@@ -271,7 +271,7 @@ def _for_task(text: str, record: "RunRecord") -> str:
     return text.replace(_TASK, task)
 
 
-def _choose(chosen: _Chosen, reader: "Reader", run_id: str) -> "Choice":
+def _choose(chosen: Chosen, reader: "Reader", run_id: str) -> "Choice":
     from codetracer_core.replaying import Choice, choose_step
 
     if chosen.step is not None:
@@ -279,7 +279,7 @@ def _choose(chosen: _Chosen, reader: "Reader", run_id: str) -> "Choice":
     return choose_step(reader, run_id, chosen.onset_of, annotator=chosen.annotator)
 
 
-def _one(chosen: _Chosen, reader: "Reader", place: Path, run_id: str) -> None:
+def _one(chosen: Chosen, reader: "Reader", place: Path, run_id: str) -> None:
     from codetracer_core.cli.replay_terminal import print_result, teller
     from codetracer_core.replaying import replay_run
 
@@ -315,7 +315,7 @@ def _one(chosen: _Chosen, reader: "Reader", place: Path, run_id: str) -> None:
         raise CodeTracerError(f"the replay {result.status}: {result.status_reason}")
 
 
-def _many(chosen: _Chosen, reader: "Reader", place: Path, run_ids: list[str]) -> None:
+def _many(chosen: Chosen, reader: "Reader", place: Path, run_ids: list[str]) -> None:
     from codetracer_core.cli.replay_terminal import print_batch, teller
     from codetracer_core.replaying import before_and_after, replay_all
     from codetracer_core.store import Store
@@ -329,7 +329,7 @@ def _many(chosen: _Chosen, reader: "Reader", place: Path, run_ids: list[str]) ->
                 terminal.print_line(f"{run_id}: would be skipped: {error}", err=True)
         return
     if chosen.config.replay.environment in ("local", "git"):
-        _warn_here(chosen.config.replay.allow_local)
+        warn_here(chosen.config.replay.allow_local)
     with terminal.stoppable() as received:
         batch = replay_all(
             reader,
@@ -358,7 +358,7 @@ def _many(chosen: _Chosen, reader: "Reader", place: Path, run_ids: list[str]) ->
         raise CodeTracerError("no run was replayed", remedy="The reasons stand above.")
 
 
-def _show_plan(chosen: _Chosen, record: "RunRecord", choice: "Choice", order: "ReplayOrder") -> None:
+def _show_plan(chosen: Chosen, record: "RunRecord", choice: "Choice", order: "ReplayOrder") -> None:
     from codetracer_core.cli.replay_terminal import as_plan, print_plan
     from codetracer_core.replay.making import ready
     from codetracer_core.replay.plan import checkpoint
@@ -387,10 +387,10 @@ def _tell_no_tests(order: "ReplayOrder") -> None:
 
 def _warn(order: "ReplayOrder") -> None:
     if order.place.kind in ("local", "git"):
-        _warn_here(order.place.allowed)
+        warn_here(order.place.allowed)
 
 
-def _warn_here(allowed: bool) -> None:
+def warn_here(allowed: bool) -> None:
     from codetracer_core.replay.environments import WARNING
 
     if not allowed:

@@ -1,0 +1,135 @@
+"""What ``codetracer run`` tells: a block per run, then the whole, as text that is also the report file."""
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from codetracer_core.cli.diagnosis_terminal import CONCLUSIONS, WIDTH, steps_in_words, usage_in_words
+from codetracer_core.cli.terminal import harmless, one_line
+from codetracer_core.diagnosis_models import HEURISTIC
+from codetracer_core.words import number_of
+
+if TYPE_CHECKING:
+    from codetracer_core.pipeline import RunStory, Story
+
+_STYLES: Mapping[str, str] = {
+    "error found": "red",
+    "no error found": "green",
+    "failed": "bold red",
+    "solved": "green",
+    "problem": "yellow",
+}
+_OUTCOMES = {"solved": "solved", "failed": "not solved", "unknown": "outcome unknown"}
+_SOLVED = {True: "solved", False: "not solved", None: "outcome unknown"}
+
+
+def report(story: "Story", model: str | None) -> str:
+    """The story as plain text. What runs and models say stands behind a head of ours, without control characters."""
+    return "".join(f"{line}\n" for line, _ in told(story, model))
+
+
+def print_story(story: "Story", model: str | None) -> None:
+    """The same on the screen, with colours where a terminal is."""
+    import sys
+
+    from rich.console import Console
+    from rich.text import Text
+
+    out = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    for line, style in told(story, model):
+        out.print(Text(line, style=style))
+
+
+def told(story: "Story", model: str | None) -> Iterator[tuple[str, str]]:
+    """Lines with their styles."""
+    for run in story.runs:
+        yield from _run(run, model)
+        yield "", ""
+    yield from _whole(story)
+
+
+def _run(run: "RunStory", model: str | None) -> Iterator[tuple[str, str]]:
+    facts = [run.agent, run.model, run.task, _OUTCOMES[run.outcome]]
+    yield one_line(f"{run.run_id}  {' · '.join(fact for fact in facts if fact)}", 200), "bold"
+    counted = f"{run.steps} ({run.explore} explore, {run.change} change)"
+    yield from _headed("steps", f"{counted}{' (misaligned with the manifest)' if run.misaligned else ''}")
+    yield from _headed("diagnosis", *_diagnosis(run, model))
+    if run.onset is not None:
+        quote = f" “{one_line(run.onset.quote.text, 300)}”" if run.onset.quote is not None else ""
+        yield from _headed("onset", f"step {run.onset.step_id}:{quote}{f' {run.onset.why}' if run.onset.why else ''}")
+    labels = [f"incorrect: {steps_in_words(run.incorrect)}"] if run.incorrect else []
+    labels += [f"unuseful: {steps_in_words(run.unuseful)}"] if run.unuseful else []
+    if labels:
+        yield from _headed("labels", "; ".join(labels))
+    if run.summary and run.diagnosis.conclusion == "error_found":
+        yield from _headed("summary", run.summary)
+    if run.replay is not None:
+        yield from _headed("replay", *_replay(run))
+    yield from _listed("files", run.files)
+    for problem in run.problems:
+        yield from _headed("problem", problem, "yellow")
+
+
+def _diagnosis(run: "RunStory", model: str | None) -> tuple[str, str]:
+    row = run.diagnosis
+    if row.conclusion is None:
+        return f"{row.status}: {row.reason}" if row.reason else row.status, "bold red" if row.status == "failed" else ""
+    conclusion = CONCLUSIONS[row.conclusion]
+    by = f"by {model or HEURISTIC}"
+    status = "" if row.status == "complete" else f" ({row.status}{f': {row.reason}' if row.reason else ''})"
+    paid = "done before, nothing was asked" if row.was_done else usage_in_words(row.usage)
+    return f"{conclusion}{status}, {by}; {paid}", _STYLES.get(conclusion, "")
+
+
+def _replay(run: "RunStory") -> tuple[str, str]:
+    assert run.replay is not None
+    row = run.replay
+    since = f"from step {row.step_id}: " if row.step_id else ""
+    outcome = (
+        "" if row.status in ("skipped", "not started") else f", {_SOLVED[row.solved]} (was: {_OUTCOMES[run.outcome]})"
+    )
+    again = ", done before" if row.was_done else ""
+    new = f"; it is the run {row.new_run_id}" if row.new_run_id else ""
+    why = f"; {row.reason}" if row.reason else ""
+    return f"{since}{row.status}{outcome}{again}{new}{why}", "green" if row.solved else ""
+
+
+def _whole(story: "Story") -> Iterator[tuple[str, str]]:
+    counts = story.imported["counts"]
+    came = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nothing"
+    yield from _headed("import", came)
+    for item in story.imported["items"]:
+        if item["status"] in ("failed", "misaligned"):
+            yield from _headed("", f"{item['status']}: {item['path']}: {item['reason']}. {item['remedy']}", "yellow")
+    if story.extractor:
+        yield from _headed("extractor", f"{story.extractor} was made and accepted on the way")
+    accused = sum(run.onset is not None for run in story.runs)
+    done = sum(run.worked for run in story.runs)
+    yield from _headed("diagnosed", f"{done} of {number_of(len(story.runs), 'run')}; {accused} with a failure onset")
+    replayed = [run.replay for run in story.runs if run.replay is not None]
+    if replayed:
+        solved = sum(one.solved is True for one in replayed)
+        yield from _headed("replayed", f"{number_of(len(replayed), 'run')}, {solved} solved by it")
+    if story.not_begun:
+        yield from _headed("left", f"{number_of(story.not_begun, 'run')} beyond --limit")
+    yield from _headed("used", usage_in_words(story.usage))
+    for note in story.notes:
+        yield from _headed("note", note)
+    yield from _listed("files", story.files)
+    if not story.files:
+        yield from _headed("files", "none; --output DIR writes trees, labels, diagnoses and a page per run")
+
+
+def _headed(head: str, text: str, style: str = "") -> Iterator[tuple[str, str]]:
+    """Wrapped, what follows the first line below it."""
+    words = " ".join(harmless(text).split())
+    first = True
+    for line in textwrap.wrap(words, WIDTH - 14, break_on_hyphens=False) or [""]:
+        yield f"  {head if first else '':11} {line}", style
+        first = False
+
+
+def _listed(head: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """One on each line: names of files are for copying."""
+    for number, line in enumerate(lines):
+        yield f"  {head if not number else '':11} {harmless(line)}", "dim"
