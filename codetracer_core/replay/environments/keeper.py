@@ -57,6 +57,9 @@ class Made:
     no_network: bool = False
     read_only: bool = False
     processes: bool = False
+    """By a control group, which binds everybody."""
+    tasks: bool = False
+    """By a limit for the user, who is not the superuser; the exact number is counted."""
     memory: bool = False
 
 

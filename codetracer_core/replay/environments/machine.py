@@ -185,7 +185,9 @@ def _facts(keeper: Keeper, limits: Limits) -> tuple[str, ...]:
         else "other processes, and the variables they were started with, can be seen",
         f"{processes}, by a control group"
         if made.processes
-        else f"{processes}, only counted: what multiplies fast is NOT held back",
+        else f"{processes}, counted: where there are more, all are ended; a limit for this user holds back the rest"
+        if made.tasks
+        else f"{processes}, only counted: more are ended at once, but NOTHING holds them back before",
         f"{memory} together" if made.memory else f"{memory} for each process",
         f"files of at most {limits.file_mb:,} MB; how much is written in all is not limited",
     )

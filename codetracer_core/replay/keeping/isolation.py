@@ -1,6 +1,7 @@
 """Namespaces of Linux: processes that see only each other, no network, and a machine of which only a few folders can
 be written. By system calls, since the commands for it differ from system to system and this Python has no function."""
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -88,6 +89,14 @@ def isolate(
 def die_with_parent() -> None:
     if ON_LINUX:
         ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def go_first() -> None:
+    """Be run before everybody else, where one may: whoever ends what multiplies must not wait for it. What one starts
+    is run like everything."""
+    if ON_LINUX:
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 
 
 def adopt_orphans() -> None:

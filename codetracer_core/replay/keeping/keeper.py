@@ -18,6 +18,9 @@ from codetracer_core.replay.keeping import cgroups, isolation, processes
 from codetracer_core.replay.keeping.serving import World, receive, send, serve
 
 _READY = b"1"
+_ROOM = 4
+"""RLIMIT_NPROC counts what else this user runs, now and later, and every thread: so many times the limit are let be,
+which holds back what multiplies; the exact number is counted."""
 
 
 def main() -> None:
@@ -85,6 +88,7 @@ def _fork_inside(
         os.close(ready)
         control.close()
         isolation.die_with_parent()
+        before = processes.tasks_of_user()
         # Opened before the rest of the machine becomes read-only.
         joins = tuple(os.open(folder / "cgroup.procs", os.O_WRONLY) for folder in groups.folders)
         made = {"isolated": way is not None, "no_network": False, "read_only": False}
@@ -100,10 +104,11 @@ def _fork_inside(
             isolation.adopt_orphans()
         os.write(tell, _READY)
         os.close(tell)
-        send(inside, {**made, "processes": groups.processes, "memory": groups.memory})
         number = 0 if groups.processes else wanted["processes"]
+        tasks = before + _ROOM * number if number and os.geteuid() != 0 else 0
+        send(inside, {**made, "processes": groups.processes, "tasks": tasks > 0, "memory": groups.memory})
         memory = 0 if groups.memory else wanted["memory_bytes"]
-        serve(inside, World(way is not None, False, number, memory, wanted["file_bytes"], joins))
+        serve(inside, World(way is not None, False, number, tasks, memory, wanted["file_bytes"], joins))
         status = 0
     except OSError as error:
         os.write(2, f"{error}\n".encode())

@@ -60,13 +60,21 @@ def descendants(pid: int, groups: Collection[int] = ()) -> set[int]:
     return found - {os.getpid()}
 
 
-def end_all(list_them: Callable[[], set[int]], *, seconds: float = 10.0) -> set[int]:
+def end_all(list_them: Callable[[], set[int]], *, spared: Collection[int] = (), seconds: float = 10.0) -> set[int]:
     """Kill what ``list_them`` lists until it lists nothing, and return what would not go within the time.
 
-    All are stopped before the first is killed, so that nothing forks faster than it is ended."""
+    By whole process groups first: such a signal reaches every member at one moment, so that nothing forks away from it,
+    however fast. What has made a group of its own since comes with the next look. All are stopped before the first is
+    killed, so that nobody starts again whom they saw dying. Groups of ``spared`` and our own are left alone."""
     over = time.monotonic() + seconds
     while them := list_them():
+        table = parents()
+        kept = {0, 1, os.getpgrp(), *(table[pid][1] for pid in spared if pid in table)}
+        groups = {table[pid][1] for pid in them if pid in table} - kept
         for way in (signal.SIGSTOP, signal.SIGKILL):
+            for group in groups:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(group, way)
             for pid in them:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, way)
@@ -74,6 +82,18 @@ def end_all(list_them: Callable[[], set[int]], *, seconds: float = 10.0) -> set[
             return them
         time.sleep(0.002)
     return set()
+
+
+def tasks_of_user() -> int:
+    """How many tasks (processes with their threads) of this user there are, which is what RLIMIT_NPROC counts."""
+    if not HAS_PROC:
+        return len(parents())
+    number = 0
+    for pid in _numbers():
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            if (_PROC / str(pid)).stat().st_uid == os.getuid():
+                number += int(_stat(pid)[17])
+    return number
 
 
 def reap() -> dict[int, int]:

@@ -37,6 +37,8 @@ class World:
     """Commands are ours (copying, cloning, the engine): nothing is limited."""
     processes: int = 0
     """More are counted and ended; 0: something else limits their number."""
+    tasks: int = 0
+    """What RLIMIT_NPROC of a command is set to, if anything; the superuser is not bound by it."""
     memory_bytes: int = 0
     """Of one process; 0: something else limits the memory."""
     file_bytes: int = 0
@@ -66,14 +68,17 @@ def serve(link: socket.socket, world: World) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken)
     running: _Running | None = None
+    background = False
     groups: set[int] = set()
+    if world.processes:
+        isolation.go_first()
 
     def others() -> set[int]:
         return _others(world, groups)
 
     both: list[socket.socket | int] = [link, wake]
     while not told:
-        ready, _, _ = select.select(both, [], [], _LOOK if running else None)
+        ready, _, _ = select.select(both, [], [], _LOOK if running or (background and world.processes) else None)
         with contextlib.suppress(BlockingIOError):
             os.read(wake, 4096)
         ended = processes.reap()
@@ -86,21 +91,25 @@ def serve(link: socket.socket, world: World) -> None:
                 groups.add(running.pid)
             elif running is not None:
                 _end(running, world, others, gently=request["gently"])
+        if world.processes and (running or background) and len(others()) > world.processes:
+            # What multiplies may come from an earlier command, too: nobody is spared.
+            _sweep(world, others)
+            if running is not None:
+                running.why = f"ended: there were more than {world.processes:,} processes, with those in the background"
         if running is None:
+            background = background and bool(others())
             continue
         if running.pid in ended:
             running.exit_code = ended[running.pid]
-        if not running.why and world.processes and len(others() - running.before) > world.processes:
-            running.why = f"ended: it had started more than {world.processes:,} processes"
-            _sweep(world, others, running.before)
         if running.gently_until is not None and (running.exit_code is not None or _over(running.gently_until)):
             _sweep(world, others, running.before)
             running.gently_until = None
         if running.exit_code is not None:
             if not running.stay:
                 _sweep(world, others, running.before)
-            send(link, {"ended": running.exit_code, "left": len(others()), "why": running.why})
-            running = None
+            left = len(others())
+            send(link, {"ended": running.exit_code, "left": left, "why": running.why})
+            running, background = None, left > 0
     if running is not None or not world.trusted:
         _sweep(world, others, running.before if running is not None and world.trusted else frozenset())
     processes.reap()
@@ -162,7 +171,7 @@ def _sweep(world: World, others: Callable[[], set[int]], spared: frozenset[int] 
         # Nobody but us stays, so one call reaches all of them, however fast they fork.
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
-    processes.end_all(lambda: others() - spared)
+    processes.end_all(lambda: others() - spared, spared=spared)
 
 
 def _over(moment: float) -> bool:
@@ -203,6 +212,11 @@ def _limit(world: World) -> None:
     if world.memory_bytes:
         # Not RLIMIT_AS: many a runtime reserves addresses far beyond the memory that it uses.
         limits.append((resource.RLIMIT_DATA, world.memory_bytes))
+    if world.tasks:
+        limits.append((resource.RLIMIT_NPROC, world.tasks))
+    if world.processes:
+        # Whoever counts them has to come to it, whatever they do.
+        os.setpriority(os.PRIO_PROCESS, 0, 19)
     for which, most in limits:
         _, hard = resource.getrlimit(which)
         if most and hard != resource.RLIM_INFINITY:
