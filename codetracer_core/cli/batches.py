@@ -22,6 +22,7 @@ from codetracer_core.cli.options import (
     Settings,
     StrategyName,
     Workspace,
+    diagnosis_settings,
     place_of,
     setup_of,
 )
@@ -127,16 +128,16 @@ def diagnose_all(
     config = setup_of(
         settings,
         workspace,
-        {
-            "llm.model": model,
-            "llm.api_base": api_base,
-            "trace.strategy": strategy,
-            "trace.samples": samples,
-            "trace.cost_limit_usd": cost_limit,
-            "memory.enabled": False if no_memory else None,
-            "output.profiles": profile,
-            "output.folder": output and str(output),
-        },
+        diagnosis_settings(
+            model=model,
+            api_base=api_base,
+            strategy=strategy,
+            samples=samples,
+            cost_limit=cost_limit,
+            no_memory=no_memory,
+            profile=profile,
+            output=output,
+        ),
     ).config
     asked = model_of(config)
     place = place_of(workspace)
@@ -171,9 +172,7 @@ def diagnose_all(
     else:
         print_batch(report, config.output.folder)
     _tell_failures(report)
-    if received:
-        terminal.print_line("stopped; what is finished is kept, and the same command goes on from there", err=True)
-        raise typer.Exit(128 + received[0])
+    terminal.exit_if_stopped(received)
     if all(row.status == "failed" for row in report.rows):
         raise CodeTracerError("no run was diagnosed")
 

@@ -24,6 +24,7 @@ from codetracer_core.cli.options import (
     Settings,
     StrategyName,
     Workspace,
+    diagnosis_settings,
     place_of,
     setup_of,
 )
@@ -84,16 +85,16 @@ def analyze(
     settings = setup_of(
         file,
         workspace,
-        {
-            "llm.model": model,
-            "llm.api_base": api_base,
-            "trace.strategy": strategy,
-            "trace.samples": samples,
-            "trace.cost_limit_usd": cost_limit,
-            "memory.enabled": False if no_memory else None,
-            "output.profiles": profile,
-            "output.folder": output_dir and str(output_dir),
-        },
+        diagnosis_settings(
+            model=model,
+            api_base=api_base,
+            strategy=strategy,
+            samples=samples,
+            cost_limit=cost_limit,
+            no_memory=no_memory,
+            profile=profile,
+            output=output_dir,
+        ),
     ).config
     place = place_of(workspace)
     asked = model_of(settings)

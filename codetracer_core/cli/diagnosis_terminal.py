@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from codetracer_core.cli.terminal import harmless, one_line, print_line
+from codetracer_core.cli.terminal import harmless, headed, one_line, print_line
 from codetracer_core.words import number_of
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ def print_diagnosis(diagnosis: "Diagnosis", run: str) -> None:
 
     settings = diagnosis.settings
     how = f"{settings.strategy}, {number_of(settings.samples, 'sample')}"
-    _headed("Diagnosis of", run)
-    _headed("by", HEURISTIC if diagnosis.model == HEURISTIC else f"{diagnosis.model} ({how})")
-    _headed("status", ": ".join(filter(None, (diagnosis.status, diagnosis.status_reason))))
-    _headed("conclusion", CONCLUSIONS[diagnosis.conclusion])
+    headed("Diagnosis of", run)
+    headed("by", HEURISTIC if diagnosis.model == HEURISTIC else f"{diagnosis.model} ({how})")
+    headed("status", ": ".join(filter(None, (diagnosis.status, diagnosis.status_reason))))
+    headed("conclusion", CONCLUSIONS[diagnosis.conclusion])
     _section("Summary", [(1, diagnosis.summary)])
     _section("The case for a clean run", [(1, diagnosis.case_for_clean_run)])
     _section("Failure onset", _onset(diagnosis))
@@ -61,9 +61,9 @@ def print_diagnosis(diagnosis: "Diagnosis", run: str) -> None:
         [f"{number_of(check.unknown_steps, 'statement')} on steps that are not there"] if check.unknown_steps else []
     )
     told += [f"{number_of(check.asked_again, 'answer')} sent back"] if check.asked_again else []
-    _headed("read", read)
-    _headed("evidence", ", ".join(told))
-    _headed("used", f"{usage_in_words(diagnosis.total_usage)}, {diagnosis.duration_seconds:.1f} s")
+    headed("read", read)
+    headed("evidence", ", ".join(told))
+    headed("used", f"{usage_in_words(diagnosis.total_usage)}, {diagnosis.duration_seconds:.1f} s")
 
 
 _Lines = Iterable[tuple[int, str]]
@@ -122,10 +122,6 @@ def _cited(citations: "Iterable[Citation]", depth: int) -> _Lines:
         yield depth, f"step {citation.step_id}{words}{'' if citation.quote or not words else ' [unsupported]'}"
 
 
-def _headed(head: str, text: str) -> None:
-    typer.echo(f"{head:12} {one_line(text, 500)}")
-
-
 def _section(title: str, lines: _Lines) -> None:
     shown = [(depth, " ".join(harmless(text).split())) for depth, text in lines if text.strip()]
     if not shown:
@@ -148,17 +144,17 @@ def usage_in_words(usage: "CallUsage") -> str:
 
 def print_plan(plan: Mapping[str, Any]) -> None:
     """What a diagnosis would do. ``plan`` as ``cli.diagnosis`` makes it."""
-    _headed("Dry run of", f"{plan['run_id']} ({number_of(plan['steps'], 'step')})")
-    _headed("by", plan["model"])
+    headed("Dry run of", f"{plan['run_id']} ({number_of(plan['steps'], 'step')})")
+    headed("by", plan["model"])
     if plan["estimate"] is None:
-        _headed("would use", "no model: offline rules cost nothing")
+        headed("would use", "no model: offline rules cost nothing")
         return
     _model_and_limits(plan)
-    _headed("memory", number_of(plan["insights"], "insight"))
+    headed("memory", number_of(plan["insights"], "insight"))
     first = plan["first_request"]
     if first:
         size = f"{first['characters']:,} characters, about {first['tokens']:,} tokens with {first['tools']} tools"
-        _headed("sends first", f"{number_of(first['messages'], 'message')}: {size}")
+        headed("sends first", f"{number_of(first['messages'], 'message')}: {size}")
     _would_use(**plan["estimate"])
     versions = ", ".join(f"{name} {version}" for name, version in plan["prompt_versions"].items())
     _section("Prompts and their versions", [(1, versions)])
@@ -167,26 +163,26 @@ def print_plan(plan: Mapping[str, Any]) -> None:
 def _model_and_limits(plan: Mapping[str, Any]) -> None:
     price = plan["price"]
     told = f"{price['prompt']:g} and {price['completion']:g} USD per million tokens" if price else "price unknown"
-    _headed("window", f"{plan['context_tokens']:,} tokens; {told}")
+    headed("window", f"{plan['context_tokens']:,} tokens; {told}")
     settings = plan["settings"]
-    _headed("how", f"{settings['strategy']}, {number_of(settings['samples'], 'sample')}")
-    _headed("limits", f"{settings['cost_limit_usd']:.2f} USD, {settings['max_turns']} calls per sample")
+    headed("how", f"{settings['strategy']}, {number_of(settings['samples'], 'sample')}")
+    headed("limits", f"{settings['cost_limit_usd']:.2f} USD, {settings['max_turns']} calls per sample")
 
 
 def _would_use(*, notes: Sequence[str], **estimate: Any) -> None:
-    _headed("would use", _estimated(**estimate))
+    headed("would use", _estimated(**estimate))
     for note in notes:
-        _headed("note", note)
+        headed("note", note)
 
 
 def print_batch_plan(plan: Mapping[str, Any]) -> None:
     """What a batch would use. ``plan`` as ``cli.batches`` makes it."""
-    _headed("Dry run of", number_of(plan["runs"], "run"))
-    _headed("by", plan["model"])
+    headed("Dry run of", number_of(plan["runs"], "run"))
+    headed("by", plan["model"])
     if plan["estimate"] is None:
-        _headed("would use", "no model: offline rules cost nothing")
+        headed("would use", "no model: offline rules cost nothing")
         return
-    _headed("done before", str(plan["done_before"]))
+    headed("done before", str(plan["done_before"]))
     _model_and_limits(plan)
     _would_use(**plan["estimate"])
 
@@ -199,18 +195,18 @@ def print_batch(report: "BatchReport", output: Path | None) -> None:
     accused = sum(row.conclusion == "error_found" for row in done)
     share = f"{accused} of {len(done)} ({accused / len(done):.0%})" if done else "none was diagnosed"
     told = ", ".join(f"{count} {word}" for word, count in report.counts.items())
-    _headed("runs", f"{len(report.rows)}: {told}" if report.rows else "0")
-    _headed("accused", share)
-    _headed("used", usage_in_words(report.usage))
+    headed("runs", f"{len(report.rows)}: {told}" if report.rows else "0")
+    headed("accused", share)
+    headed("used", usage_in_words(report.usage))
     left = Counter(row.reason for row in report.rows if row.status in ("not started", "cancelled") and row.reason)
     for reason, count in left.items():
-        _headed("left", f"{number_of(count, 'run')}: {reason}")
+        headed("left", f"{number_of(count, 'run')}: {reason}")
     if report.learned.admitted:
-        _headed("learned", number_of(len(report.learned.admitted), "insight"))
+        headed("learned", number_of(len(report.learned.admitted), "insight"))
     if output is not None:
-        _headed("written to", str(output))
+        headed("written to", str(output))
     for note in report.notes:
-        _headed("note", note)
+        headed("note", note)
 
 
 def estimate_in_words(estimate: "Estimate") -> str:

@@ -13,29 +13,41 @@ from codetracer_core.cli import terminal
 from codetracer_core.cli.batches import imported, taken_in
 from codetracer_core.cli.diagnosis_terminal import batch_progress
 from codetracer_core.cli.options import (
+    AllowLocal,
     ApiBase,
     AsJson,
+    Commit,
+    ComposeFile,
     CostLimit,
     Format,
+    Image,
+    MaxSteps,
     ModelName,
+    NoAgent,
     NoMemory,
     ProfileNames,
+    ReplayFolder,
+    ReplayWhere,
+    Repository,
     Samples,
+    Service,
     Settings,
+    SkipNotReplayable,
     StrategyName,
+    TestCommand,
     Workspace,
+    diagnosis_settings,
     place_of,
+    replay_settings,
     setup_of,
-    whose,
 )
-from codetracer_core.cli.replay import Kind
+from codetracer_core.cli.replay_order import Orders, agent_of
 from codetracer_core.errors import CodeTracerError, in_words
 
 if TYPE_CHECKING:
     from codetracer_core.config import Config
     from codetracer_core.importing import ImportReport
     from codetracer_core.llm import Model
-    from codetracer_core.replaying.batches import OrderFor
 
 
 def run(
@@ -69,32 +81,18 @@ def run(
     replay: Annotated[
         bool, typer.Option("--replay", help="Replay runs whose diagnosis names an onset; see 'codetracer replay'.")
     ] = False,
-    env: Annotated[
-        Kind | None, typer.Option("--env", help="Where replays run (else replay.environment).", show_default=False)
-    ] = None,
-    folder: Annotated[
-        str | None, typer.Option("--folder", help="local: copy this; container: work there.", show_default=False)
-    ] = None,
-    repo: Annotated[str | None, typer.Option("--repo", help="git: the repository.", show_default=False)] = None,
-    commit: Annotated[str, typer.Option("--commit", help="git: what to check out.")] = "HEAD",
-    image: Annotated[str | None, typer.Option("--image", help="container: the image.", show_default=False)] = None,
-    compose: Annotated[
-        str | None, typer.Option("--compose", help="container: a compose file.", show_default=False)
-    ] = None,
-    service: Annotated[str, typer.Option("--service", help="Of the compose file; else its only one.")] = "",
-    allow_local: Annotated[
-        bool, typer.Option("--allow-local", help="Replayed commands may run on this machine (for local and git).")
-    ] = False,
-    no_agent: Annotated[bool, typer.Option("--no-agent", help="Only run the earlier steps again.")] = False,
-    max_steps: Annotated[
-        int | None, typer.Option("--max-steps", min=1, help="Of the model in a replay.", show_default=False)
-    ] = None,
-    test: Annotated[
-        str | None, typer.Option("--test", help="Its exit code decides a replay's outcome.", show_default=False)
-    ] = None,
-    skip_not_replayable: Annotated[
-        bool, typer.Option("--skip-not-replayable", help="Leave out steps that cannot be run again, and go on.")
-    ] = False,
+    env: ReplayWhere = None,
+    folder: ReplayFolder = None,
+    repo: Repository = None,
+    commit: Commit = "HEAD",
+    image: Image = None,
+    compose: ComposeFile = None,
+    service: Service = "",
+    allow_local: AllowLocal = False,
+    no_agent: NoAgent = False,
+    max_steps: MaxSteps = None,
+    test: TestCommand = None,
+    skip_not_replayable: SkipNotReplayable = False,
     settings: Settings = None,
     workspace: Workspace = None,
     format: Format = None,
@@ -125,43 +123,42 @@ def run(
         settings,
         workspace,
         {
-            "llm.model": model,
-            "llm.api_base": api_base,
-            "trace.strategy": strategy,
-            "trace.samples": samples,
-            "trace.cost_limit_usd": cost_limit,
-            "memory.enabled": False if no_memory else None,
-            "output.profiles": profile,
-            "output.folder": output and str(output),
-            "replay.allow_local": allow_local or None,
-            "replay.environment": env,
-            "replay.image": image,
-            "replay.max_steps": max_steps,
-            "replay.cost_limit_usd": cost_limit,
-            "replay.test_command": test,
+            **diagnosis_settings(
+                model=model,
+                api_base=api_base,
+                strategy=strategy,
+                samples=samples,
+                cost_limit=cost_limit,
+                no_memory=no_memory,
+                profile=profile,
+                output=output,
+            ),
+            **replay_settings(
+                env=env, image=image, allow_local=allow_local, max_steps=max_steps, cost_limit=cost_limit, test=test
+            ),
         },
     )
     place, asked, target = place_of(workspace), model_of(config), config.output.folder
     if target is not None:  # told before anything is paid for
         refuse_evidence(target, path)
         make_folder(target)
-    order_for = (
-        _order_for(
-            config,
-            None if no_agent else asked,
+    orders = None
+    if replay:
+        if config.replay.environment is None:
+            raise CodeTracerError(
+                "no environment is named for replays", remedy="Name one: --env container, git or local."
+            )
+        orders = Orders(
+            config=config,
+            model=None if no_agent else agent_of(asked),
             folder=folder,
             repo=repo,
             commit=commit,
             compose=compose,
             service=service,
             skip_not_replayable=skip_not_replayable,
-            again=again,
-            total_cost_limit=total_cost_limit,
-            no_agent=no_agent,
         )
-        if replay
-        else None
-    )
+        orders.warn()
     with _quiet(as_json):
         came_in = imported([path], None, workspace, format, settings)
         extractor = ""
@@ -190,12 +187,12 @@ def run(
                 on_progress=on_progress,
                 cancelled=lambda: bool(received),
             )
-        if order_for is not None:
+        if orders is not None:
             stories = pipeline.replayed(
                 place,
                 stories,
-                order_for,
-                None if no_agent else asked,
+                orders.order,
+                orders.model,
                 again=again,
                 total_cost_limit=total_cost_limit,
                 on_event=lambda run_id, event: teller(prefix=f"{run_id} ")(event),
@@ -213,9 +210,7 @@ def run(
         report=lambda told: report(told, config.llm.model),
     )
     terminal.print_json(story.as_json()) if as_json else print_story(story, config.llm.model)
-    if received:
-        terminal.print_line("stopped; what is finished is kept, and the same command goes on from there", err=True)
-        raise typer.Exit(128 + received[0])
+    terminal.exit_if_stopped(received)
     if not any(one.worked for one in stories):
         raise CodeTracerError("no run was diagnosed", remedy="The reasons stand above.")
 
@@ -226,53 +221,6 @@ def _config(settings: Path | None, workspace: Path | None, given: dict[str, Any]
 
     setup = setup_of(settings, workspace, given)
     return setup.config if setup.config.llm.model else setup.over({"llm.model": HEURISTIC}, "default").config
-
-
-def _order_for(
-    config: "Config",
-    model: "Model | None",
-    *,
-    folder: str | None,
-    repo: str | None,
-    commit: str,
-    compose: str | None,
-    service: str,
-    skip_not_replayable: bool,
-    again: bool,
-    total_cost_limit: float | None,
-    no_agent: bool,
-) -> "OrderFor":
-    """How each run is replayed. Raises CodeTracerError at once for what would fail for every run."""
-    from codetracer_core.cli.replay import Chosen, warn_here
-
-    if model is None and not no_agent:
-        raise CodeTracerError(
-            "the offline rules cannot go on with a task: that takes a language model",
-            remedy="Name one with --model, or run the earlier steps only (--no-agent).",
-        )
-    if config.replay.environment is None:
-        raise CodeTracerError("no environment is named for replays", remedy="Name one: --env container, git or local.")
-    if config.replay.environment in ("local", "git"):
-        warn_here(config.replay.allow_local)
-    chosen = Chosen(
-        config=config,
-        model=model,
-        folder=folder,
-        repo=repo,
-        commit=commit,
-        compose=compose,
-        service=service,
-        advice=True,
-        skip_not_replayable=skip_not_replayable,
-        onset_of=None,
-        annotator=whose(None),
-        step=None,
-        again=again,
-        total_cost_limit=total_cost_limit,
-        as_json=False,
-        dry_run=False,
-    )
-    return chosen.order
 
 
 def _is_unknown(report: "ImportReport") -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from codetracer_core.cli.diagnosis_terminal import usage_in_words
-from codetracer_core.cli.terminal import one_line, print_line
+from codetracer_core.cli.terminal import headed, one_line, print_line
 from codetracer_core.words import number_of
 
 if TYPE_CHECKING:
@@ -21,10 +21,6 @@ DEEDS = {
 }
 OUTCOMES = {True: "solved", False: "not solved", None: "unknown"}
 WIDTH = 110
-
-
-def headed(head: str, text: str) -> None:
-    print_line(f"{head:12} {one_line(text, 500)}")
 
 
 def print_plan(plan: Mapping[str, Any]) -> None:

@@ -40,6 +40,11 @@ def print_line(text: str, *, err: bool = False) -> None:
     typer.echo(harmless(text), err=err)
 
 
+def headed(head: str, text: str) -> None:
+    """A fact of a report in words: one line, the name of the fact before it."""
+    print_line(f"{head:12} {one_line(text, 500)}")
+
+
 def print_undefined(estimates: "Iterable[Estimate]") -> None:
     """Below a table: why numbers in it are undefined, each reason once."""
     for why in dict.fromkeys(one.why for one in estimates if one.value is None):
@@ -179,6 +184,13 @@ def stoppable() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def exit_if_stopped(received: Sequence[int]) -> None:
+    """End a command over many runs that ``stoppable`` was told to stop: exit code 128 + the signal, as shells say."""
+    if received:
+        print_line("stopped; what is finished is kept, and the same command goes on from there", err=True)
+        raise typer.Exit(128 + received[0])
 
 
 @contextmanager

@@ -121,16 +121,18 @@ class Matched:
     tokens: int | None = None
     cost_usd: float | None = None
 
-    def budget(self, *, cost_limit_usd: float | None = None, token_limit: int | None = None) -> Budget:
-        """The matched budget; limits that are given hold where the original's use is not known, or where they are
-        lower."""
+    def budget(
+        self, *, max_steps: int | None = None, cost_limit_usd: float | None = None, token_limit: int | None = None
+    ) -> Budget:
+        """The matched budget. ``max_steps`` holds instead of the original's, if it is given; the other limits where the
+        original's use is not known, or where they are lower."""
         costs = [one for one in (self.cost_usd, cost_limit_usd or Budget().cost_limit_usd) if one]
         tokens = [one for one in (self.tokens, token_limit) if one is not None and one >= 1_000]
         return Budget(
-            max_steps=max(1, self.steps),
+            max_steps=max_steps or max(1, self.steps),
             cost_limit_usd=min(costs),
             token_limit=min(tokens, default=None),
-            matched=self.steps > 0,
+            matched=self.steps > 0 and max_steps in (None, self.steps),
         )
 
 

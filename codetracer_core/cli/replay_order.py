@@ -1,0 +1,127 @@
+"""How the command line orders replays: which place, budget and test command each run gets. Thin, as ``cli`` is."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codetracer_core.cli.terminal import print_line
+from codetracer_core.errors import CodeTracerError, NotAllowed
+
+if TYPE_CHECKING:
+    from codetracer_core.config import Config
+    from codetracer_core.llm import Model
+    from codetracer_core.models import RunRecord
+    from codetracer_core.replay.models import Place, ReplayOrder
+    from codetracer_core.replaying import Choice
+
+_TASK = "{task}"
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What makes an order of every run and the step that it is replayed from."""
+
+    config: "Config"
+    model: "Model | None"
+    """None: only the earlier steps are run again."""
+    folder: str | None = None
+    repo: str | None = None
+    commit: str = "HEAD"
+    compose: str | None = None
+    service: str = ""
+    advice: bool = True
+    skip_not_replayable: bool = False
+
+    def warn(self) -> None:
+        """Before many replays begin. Raises NotAllowed as ``warn_of_this_machine`` does."""
+        if self.config.replay.environment in ("local", "git"):
+            warn_of_this_machine(self.config.replay.allow_local)
+
+    def order(self, record: "RunRecord", choice: "Choice") -> "ReplayOrder":
+        """The order for one run. Raises CodeTracerError if something is missing for it."""
+        from codetracer_core.replay.models import ReplayOrder
+        from codetracer_core.replaying import matched_budget
+
+        settings = self.config.replay
+        budget = matched_budget(record.trajectory, choice.step_id).budget(
+            max_steps=settings.max_steps, cost_limit_usd=settings.cost_limit_usd, token_limit=settings.token_limit
+        )
+        return ReplayOrder(
+            place=self.place(record),
+            step_id=choice.step_id,
+            limits=settings.limits,
+            budget=budget,
+            divergence=settings.divergence,
+            skip_not_replayable=self.skip_not_replayable,
+            test_command=_for_task(settings.test_command, record),
+            test_seconds=settings.test_seconds,
+            agent=self.model is not None,
+            advice=self.advice,
+        )
+
+    def place(self, record: "RunRecord") -> "Place":
+        from codetracer_core.replay.models import ContainerPlace, GitPlace, LocalPlace
+
+        settings = self.config.replay
+        where = (
+            _for_task(text, record) if text else "" for text in (self.folder, self.repo, settings.image, self.compose)
+        )
+        folder, repo, image, compose = where
+        match settings.environment:
+            case None:
+                raise CodeTracerError("no environment is named", remedy="Name one: --env container, git or local.")
+            case "local":
+                if not folder:
+                    raise CodeTracerError("there is no folder to copy", remedy="Name it with --folder.")
+                return LocalPlace(folder=str(Path(folder).expanduser().resolve()), allowed=settings.allow_local)
+            case "git":
+                if not repo:
+                    raise CodeTracerError("there is no repository to clone", remedy="Name it with --repo.")
+                return GitPlace(repository=_repository(repo), commit=self.commit, allowed=settings.allow_local)
+            case "container":
+                if not image and not compose:
+                    raise CodeTracerError("no image is named", remedy="Name one with --image, or --compose.")
+                return ContainerPlace(
+                    image="" if compose else image,
+                    compose_file=str(Path(compose).expanduser().resolve()) if compose else "",
+                    service=self.service,
+                    folder=folder,
+                    engine=settings.engine,
+                )
+
+
+def agent_of(model: "Model | None") -> "Model":
+    """The model that goes on in a replay. Raises CodeTracerError for None, which stands for the offline rules."""
+    if model is None:
+        raise CodeTracerError(
+            "the offline rules cannot go on with a task: that takes a language model",
+            remedy="Name one with --model, or run the earlier steps only (--no-agent).",
+        )
+    return model
+
+
+def warn_of_this_machine(allowed: bool) -> None:
+    """Say that commands will run here. Raises NotAllowed unless somebody has allowed it in so many words."""
+    from codetracer_core.replay.environments import WARNING
+
+    if not allowed:
+        raise NotAllowed(WARNING, remedy="Allow it with --allow-local, or replay in a container (--env container).")
+    print_line(f"warning: {WARNING}", err=True)
+
+
+def _repository(named: str) -> str:
+    """A folder by its whole path, an address as it is."""
+    path = Path(named).expanduser()
+    return str(path.resolve()) if path.exists() else named
+
+
+def _for_task(text: str, record: "RunRecord") -> str:
+    """The text with the run's task in the place of ``{task}``: only a plain name, for it becomes part of a path."""
+    if _TASK not in text:
+        return text
+    task = record.trajectory.task or ""
+    if not _PLAIN_NAME.fullmatch(task):
+        raise CodeTracerError(f"the task of {record.run_id!r} is no plain name: it cannot stand for {_TASK}")
+    return text.replace(_TASK, task)
