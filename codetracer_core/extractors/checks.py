@@ -12,6 +12,9 @@ once           share of steps with a place and a content of their own           
 references     share of the references, out of a sample, that read back as the text    1
 rules          share of records that some rule fits                                    0.7
 kept           share of the text that is the agent's, not skipped by a rule            0.2
+among          share of the text from the first step on that no rule skips             0.6
+files          share of the files of one kind that were read                           1
+own            share of steps that are not the same in every run (two runs or more)    1
 numbers        1 if the files number the steps (a gap is an error when reading)        1
 declared       share of runs with as many steps as their files say                     1
 ============== ======================================================================= ==========
@@ -24,7 +27,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from codetracer_core.errors import CodeTracerError
@@ -73,6 +76,9 @@ _LEAST = {
     "references": 1.0,
     "rules": 0.7,
     "kept": 0.2,
+    "among": 0.6,
+    "files": 1.0,
+    "own": 1.0,
     "numbers": 1.0,
     "declared": 1.0,
 }
@@ -86,6 +92,9 @@ _WEIGHTS = {
     "references": 2.0,
     "rules": 1.0,
     "kept": 1.0,
+    "among": 2.0,
+    "files": 2.0,
+    "own": 2.0,
     "numbers": 1.0,
     "declared": 3.0,
 }
@@ -107,6 +116,9 @@ def judge(extractions: Sequence[Extraction], *, declared: int | Sequence[int | N
         _references(extractions),
         _rules(extractions),
         _kept(extractions),
+        _among(extractions),
+        _files(extractions),
+        _own(extractions),
         _numbers(extractions),
         _declared(extractions, known),
     )
@@ -267,6 +279,48 @@ def _kept(extractions: Sequence[Extraction]) -> Check:
     skipped = sum(run.skipped_characters for run in extractions)
     words = f"rules skip {_percent(skipped, kept + skipped)} of the text"
     return _check("kept", kept, kept + skipped, words)
+
+
+def _among(extractions: Sequence[Extraction]) -> Check:
+    """Prompts stand before the steps; among them stands little else."""
+    kept = sum(run.text_characters for run in extractions)
+    skipped = sum(run.skipped_among for run in extractions)
+    words = f"from the first step on, rules skip {_percent(skipped, kept + skipped)} of the text"
+    found = _check("among", kept, kept + skipped, words if skipped else "rules skip nothing among the steps")
+    return found if found.passed is not False else replace(found, words=f"{words}: there may be steps in it")
+
+
+def _files(extractions: Sequence[Extraction]) -> Check:
+    passed_by = [path for run in extractions for path in run.passed_by]
+    if not passed_by:
+        return _check("files", 1, 1, "no file of a kind that is read was left out")
+    read = sum(len({ref.path for step in run.trajectory.steps if (ref := step.action_ref)}) for run in extractions)
+    words = f"{counted(len(passed_by), 'file')} not read that are called like files that were: {passed_by[0]}"
+    return _check("files", read, read + len(passed_by), words)
+
+
+def _own(extractions: Sequence[Extraction]) -> Check:
+    """Steps that are the same in every run stand in the prompt, as examples. Runs of one task, and copies, may begin
+    alike; and agents without a word of thought begin with the same look around."""
+    told = [run.trajectory for run in extractions if run.trajectory.steps]
+    tasks = {run.task_text for run in told}
+    steps = sum(len(run.steps) for run in told)
+    if len(told) < 2 or (len(tasks) == 1 and None not in tasks):
+        return _check("own", 0, 0, "one run, or runs of one task")
+    kinds = [{key for step in run.steps if (key := _beginning(step))} for run in told]
+    shared = set.intersection(*kinds)
+    same = [step for run in told for step in run.steps if _beginning(step) in shared]
+    few = len(shared) < 2 and not any(step.thought for step in same)
+    if few or any(2 * len(shared) > len(run.steps) for run in told):
+        same = []
+    words = f"{len(same)} of {counted(steps, 'step')} are the same in every run: examples of a prompt?"
+    return _check("own", steps - len(same), steps, words if same else "no step is the same in every run")
+
+
+def _beginning(step: Step) -> tuple[str, str, str] | None:
+    """What an example shows; None for a step without a word of the agent or the environment beside its action."""
+    thought, seen = (step.thought or "").strip(), (step.observation or "").strip().partition("\n")[0]
+    return (thought, step.action.strip(), seen) if (thought or seen) and not step.is_message else None
 
 
 def _numbers(extractions: Sequence[Extraction]) -> Check:

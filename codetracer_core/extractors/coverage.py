@@ -2,11 +2,16 @@
 
 Text is counted by distinct lines: agents' files repeat themselves (a history per call, an event per message), and what
 a step holds once is held. What counts as the agent's text is told by the spec (``agent_text``), else it is every text
-of at least two words in the records, without those that only tell a fact or that a rule skips for a reason.
+of at least two words in the records, without those that only tell a fact or that a rule skips for a reason, and
+without the frame: lines that are not the agent's because, but for numbers, they stand in most records.
+
+What rules skip is nobody's promise: a rule may skip steps. So it is told apart how much of it stands among the steps,
+where an agent's files hold little else than steps.
 """
 
 import json
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +28,8 @@ from codetracer_core.models import SourceRef, Trajectory
 MOST_UNCOVERED = 500
 LONGEST_UNCOVERED = 4_000
 """Characters of one entry that are kept."""
+FRAME_RECORDS, FRAME_SHARE, LONGEST_FRAME = 3, 0.5, 200
+"""A line is frame if it stands in so many records of its source at least, in this share of them, and is no longer."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +45,15 @@ class Uncovered:
 @dataclass(frozen=True)
 class Coverage:
     """``share``: of the characters of the agent's text, 0 to 1; None if there is no such text. ``skipped``: characters
-    of text that a rule of the spec skips, and that no step holds."""
+    of text that a rule of the spec skips, and that no step holds; ``among``: those of them that stand among the steps,
+    after the first one in its file."""
 
     uncovered: tuple[Uncovered, ...]
     share: float | None
     held: int
     total: int
     skipped: int
+    among: int
 
 
 def coverage_of(
@@ -66,12 +75,15 @@ def coverage_of(
     uncovered: list[Uncovered] = []
     seen: set[str] = set()
     skipped_seen: set[str] = set()
-    held = total = skipped = 0
+    held = total = skipped = among = 0
+    frames = _frames(spec, records)
+    firsts = _first_steps(trajectory)
     for record in records:
         budget.check_time()
         aside = record.index in put_aside and not spec.agent_text
         for node in _agent_texts(spec, record):
             pieces = _pieces(own[record.index])
+            is_among = aside and _stands_after(firsts, _ref(node, 0, len(node.value)))
             gap: list[tuple[int, str]] = []
             for offset, line in _lines(node.value):
                 visible = line.strip()
@@ -79,8 +91,11 @@ def coverage_of(
                     if visible not in known and visible not in skipped_seen:
                         skipped_seen.add(visible)
                         skipped += len(visible)
+                        among += len(visible) * is_among
                     continue
                 share = len(visible) if visible in known else _shared(visible, pieces)
+                if share * 2 < len(visible) and _framed(visible) in frames[record.source]:
+                    continue
                 if visible not in seen:
                     seen.add(visible)
                     total += len(visible)
@@ -94,7 +109,54 @@ def coverage_of(
                 uncovered.append(_uncovered(node, gap))
             if len(uncovered) > 10 * MOST_UNCOVERED:
                 uncovered = _largest(uncovered)
-    return Coverage(tuple(_largest(uncovered)), held / total if total else None, held, total, skipped)
+    return Coverage(tuple(_largest(uncovered)), held / total if total else None, held, total, skipped, among)
+
+
+def _frames(spec: ExtractorSpec, records: Sequence[Record]) -> dict[str, set[str]]:
+    """By source the lines, without their numbers, that most of its records hold."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    sizes: Counter[str] = Counter()
+    for record in records:
+        record.context.budget.check_time()
+        lines = {
+            _framed(line.strip())
+            for node in _agent_texts(spec, record)
+            for _, line in _lines(node.value)
+            if len(line) <= LONGEST_FRAME
+        }
+        sizes[record.source] += bool(lines)
+        found[record.source].update(lines)
+    least = {source: max(FRAME_RECORDS, size * FRAME_SHARE) for source, size in sizes.items()}
+    return {source: {line for line, number in found[source].items() if number >= least[source]} for source in sizes}
+
+
+_NUMBER = re.compile(r"\d+")
+
+
+def _framed(line: str) -> str:
+    return _NUMBER.sub("0", line)
+
+
+def _first_steps(trajectory: Trajectory) -> dict[str, SourceRef]:
+    """By file the place of the first step that stands in it."""
+    firsts: dict[str, SourceRef] = {}
+    for step in trajectory.steps:
+        if step.action_ref is not None:
+            firsts.setdefault(step.action_ref.path, step.action_ref)
+    return firsts
+
+
+def _stands_after(firsts: dict[str, SourceRef], ref: SourceRef) -> bool:
+    """Does it stand in a file of steps, after the first one? In a JSON file only a later item of the same list does:
+    of other fields the order says nothing."""
+    first = firsts.get(ref.path)
+    if first is None:
+        return False
+    if ref.kind != "json" or first.kind != "json":
+        return ref.line_start > first.line_start
+    pairs = zip((ref.pointer or "").split("/"), (first.pointer or "").split("/"), strict=False)
+    own, other = next(((one, two) for one, two in pairs if one != two), ("", ""))
+    return own.isdecimal() and other.isdecimal() and int(own) > int(other)
 
 
 def _largest(uncovered: list[Uncovered]) -> list[Uncovered]:

@@ -4,6 +4,7 @@ Deterministic: the same files, spec and limits give the same result. Nothing but
 nothing is executed, and what needs more than the limits is refused (SpecError).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -70,7 +71,12 @@ class Extraction:
     text_characters: int
     """Of the agent's text …"""
     skipped_characters: int
-    """… and of text that rules skip and no step holds."""
+    """… and of text that rules skip and no step holds …"""
+    skipped_among: int
+    """… of which this stands among the steps, after the first one in its file."""
+    passed_by: tuple[str, ...]
+    """Files of the run that were not read although, but for numbers, they are called like one that was; none
+    that is empty."""
     read_characters: int
     """Bytes of the files that were read."""
     records: int
@@ -116,6 +122,8 @@ def extract(spec: ExtractorSpec, artifacts: Artifacts, claim: Claim, *, limits: 
         coverage=covered.share,
         text_characters=covered.total,
         skipped_characters=covered.skipped,
+        skipped_among=covered.among,
+        passed_by=_passed_by(artifacts, claim, read.reading.budget),
         read_characters=read.reading.characters,
         records=len(read.records),
         unmatched=read.unmatched,
@@ -159,6 +167,20 @@ def _read(spec: ExtractorSpec, artifacts: Artifacts, claim: Claim, limits: SpecL
 
 def view_of(spec: ExtractorSpec) -> str:
     return f"v{spec.version}"
+
+
+def _passed_by(artifacts: Artifacts, claim: Claim, budget: Budget) -> tuple[str, ...]:
+    if claim.unit != ".":  # the other files are other runs
+        return ()
+    read = {path.partition("#")[0] for path in artifacts.digests}
+    alike = {_without_numbers(path) for path in read}
+    files = below(artifacts.root, ("**/*",), budget)
+    others = (path for path in files if path not in read and _without_numbers(path) in alike)
+    return tuple(path for path in others if artifacts.size(path))
+
+
+def _without_numbers(path: str) -> str:
+    return re.sub(r"\d+", "0", path)
 
 
 def _with_facts(events: Sequence[Event], records: Sequence[Record], used: dict[int, str]) -> list[Event]:

@@ -1,0 +1,114 @@
+"""A spec that reads only part of the steps, or the prompt's examples, does not look good."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from codetracer_core.extractors.checks import Judged, judge
+from codetracer_core.extractors.spec import ExtractorSpec, read_spec
+from tests.extractors.runs import run, write
+
+STEP: dict[str, Any] = {"name": "step", "when": "n", "step": {"action": "cmd", "observation": "out", "thought": "why"}}
+
+
+def spec(sources: list[Any], rules: list[Any], files: str = "run.*") -> ExtractorSpec:
+    named = {"name": "acme", "title": "Acme", "find": {"files": files}, "sources": sources, "rules": rules}
+    return read_spec(json.dumps(named))
+
+
+def failed(judged: Judged) -> dict[str, str]:
+    return {check.name: check.words for check in judged.checks if check.passed is False}
+
+
+def turn(number: int) -> dict[str, object]:
+    told = "and then some more to read " * 3
+    return {"n": number, "cmd": f"make part{number}", "out": f"part {number} {told}", "why": f"Next is {number} {told}"}
+
+
+def test_steps_that_a_rule_skips_are_missed(tmp_path: Path) -> None:
+    prompt = {"system": "You are an agent. " + "Long words of a prompt, in a line of its own.\n" * 40}
+    write(tmp_path, {"run.jsonl": [prompt, *(turn(number) for number in range(1, 9))]})
+    whole = spec(sources=[{"kind": "jsonl"}], rules=[STEP, {"name": "rest", "skip": "no step"}])
+    assert failed(judge([run(whole, tmp_path)])) == {}  # a prompt may be skipped, however long
+    half = STEP | {"when": "n && (n == `1` || n == `3` || n == `5`)"}
+    found = judge([run(spec(sources=[{"kind": "jsonl"}], rules=[half, {"name": "rest", "skip": "no step"}]), tmp_path)])
+    assert failed(found)["among"] == "from the first step on, rules skip 62 % of the text: there may be steps in it"
+
+
+def test_of_a_document_other_items_beside_the_steps_are_missed_but_its_settings_are_not(tmp_path: Path) -> None:
+    crew = [{"turns": [turn(4 * who + number) for number in (1, 2, 3, 4)]} for who in range(2)]
+    settings = {"template": "\n".join(f"Line {number} of a long template" for number in range(9))}
+    write(tmp_path, {"run.json": {"crew": crew, "zettings": settings}})
+    rest = {"name": "rest", "from": "all", "skip": "tells of the run"}
+    for at, names in (("crew[].turns[]", set()), ("crew[0].turns", {"among"})):
+        sources = [{"name": "turns", "kind": "json", "at": at}, {"name": "all", "kind": "json"}]
+        found = judge([run(spec(sources=sources, rules=[STEP | {"from": "turns"}, rest]), tmp_path)])
+        assert set(failed(found)) == names
+
+
+def test_files_beside_those_that_were_read_are_missed(tmp_path: Path) -> None:
+    parts = {"cmd": "cmd.sh", "out": "out.txt"}
+    steps = {f"step-{number}/{name}": f"{name} {number}" for number in range(1, 13) for name in parts.values()}
+    write(tmp_path, steps | {"step-12/out.txt": "", "step-12/notes.txt": "kept aside"})
+    rule = {"name": "step", "step": {"action": "cmd", "observation": "out"}}
+    for files, names in (("step-*", set()), ("step-[0-9]", {"files"})):
+        found = spec(
+            sources=[{"kind": "folder_per_step", "files": files, "parts": parts}], rules=[rule], files=files + "/cmd.sh"
+        )
+        assert set(failed(judge([run(found, tmp_path)]))) == names
+
+
+LOG = """PROMPT
+Answer like this:
+THINK I look around first
+DO ls
+GOT a.txt
+THINK and then I read
+DO cat a.txt
+GOT hello
+Your task: {task}
+END
+THINK I begin with {task}
+DO make {task}
+GOT made {task}
+THINK that was {task}, now I test
+DO test {task}
+GOT passed
+THINK done with {task}
+DO submit {task}
+GOT bye
+"""
+
+
+def test_examples_of_a_prompt_are_no_steps_of_the_agent(tmp_path: Path) -> None:
+    for task in ("red", "green"):
+        words = f"{task}: all of the parts that the paint has to be put on"
+        write(tmp_path / task, {"run.log": LOG.format(task=words)})
+    rule = {
+        "name": "step",
+        "when": "do",
+        "step": {"action": "do", "observation": "got", "thought": "think"},
+    }
+    pattern = r"^THINK (?P<think>.*)\nDO (?P<do>.*)\nGOT (?P<got>.*)"
+    rest = {"name": "rest", "skip": "the prompt"}
+    naive = spec(sources=[{"kind": "text", "pattern": pattern}], rules=[rule, rest], files="run.log")
+    both = [run(naive, tmp_path / task) for task in ("red", "green")]
+    assert failed(judge(both)) == {"own": "4 of 10 steps are the same in every run: examples of a prompt?"}
+    assert "own" not in failed(judge(both[:1]))  # of one run nobody can tell
+    assert "own" not in failed(judge([both[0], both[0]]))  # copies of one run
+
+
+def test_lines_that_frame_every_record_are_not_told_as_missed(tmp_path: Path) -> None:
+    log = "".join(f"=== step {number} ===\n$ make {number}\n--- output of {number}:\nmade\n" for number in range(1, 6))
+    write(tmp_path, {"run.log": log + "A last word that the agent says.\n"})
+    rule = {
+        "name": "step",
+        "step": {
+            "action": ["body", {"match": r"^\$ (.*)"}],
+            "observation": ["body", {"match": r"^--- output of \d+:\n(.*)"}],
+        },
+    }
+    found = run(
+        spec(sources=[{"kind": "text", "begin": r"^=== step \d+ ===\n"}], rules=[rule], files="run.log"), tmp_path
+    )
+    assert [part.text for part in found.uncovered] == ["A last word that the agent says."]
