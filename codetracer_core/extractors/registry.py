@@ -164,7 +164,10 @@ def save(
         raise SpecError(problem, remedy="Rename it.")
     facts = facts or _facts(spec, made_by, judged, folder)
     home = workspace / FOLDER / spec.name
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CodeTracerError(f"this folder cannot be made ({error.strerror or error})", path=home) from error
     number, facts_path = _take_number(home)
     version = Version(spec.model_copy(update={"version": number}), facts)
     _write(facts_path, facts.model_dump_json(indent=1))

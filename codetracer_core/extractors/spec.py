@@ -162,7 +162,10 @@ def _words(error: Any, loc: Loc) -> tuple[str, str]:
     if kind == "value_error" and ". " in said:
         said, _, remedy = said.partition(". ")
         return f"{at}: {said}", remedy if remedy.endswith(".") else f"{remedy}."
-    shown = json.dumps(error.get("input"), ensure_ascii=False, default=str)
+    try:
+        shown = json.dumps(error.get("input"), ensure_ascii=False, default=str)
+    except ValueError:  # a number of thousands of digits
+        shown = "a number that is too large"
     given = f" (given: {shown})" if kind != "value_error" and len(shown) <= 80 else ""
     return f"{at}: {said[:1].lower()}{said[1:]}{given}", "The reference of the language shows what goes here."
 

@@ -114,9 +114,10 @@ def decode_json(data: bytes, path: str, place: str = "") -> Any:
                 place=place or f"line {error.lineno}",
                 remedy="The file is damaged or cut off; get a complete copy.",
             ) from error
-        except RecursionError as error:
+        except (RecursionError, ValueError) as error:  # ValueError: Python reads no number of thousands of digits
+            why = "nested too deeply" if isinstance(error, RecursionError) else "a number with too many digits"
             raise UnreadableFile(
-                "no JSON that can be read (nested too deeply)", path=path, place=place, remedy="Get a fresh copy."
+                f"no JSON that can be read ({why})", path=path, place=place, remedy="Get a fresh copy."
             ) from error
         return without_lone_surrogates(value)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from codetracer_core.errors import NotFound, SpecError
+from codetracer_core.errors import CodeTracerError, NotFound, SpecError
 from codetracer_core.extractors import registry
 from codetracer_core.extractors.fits import Fit, drift, worst_of
 from codetracer_core.extractors.registry import (
@@ -197,3 +197,14 @@ def test_only_what_is_clearly_worse_is_drift() -> None:
     assert "100% of the steps only talk" in drift(accepted.model_copy(update={"messages": 0.1}), talking)[0]
     assert worst_of([accepted, worse]) == worse
     assert worst_of([]) is None
+
+
+def test_a_workspace_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / registry.FOLDER).write_text("a file where the folder should be")
+    with pytest.raises(CodeTracerError, match="cannot be made"):
+        save(tmp_path, relay(), made_by="ana")
+
+
+def test_a_number_of_thousands_of_digits_in_a_spec_is_refused_in_words() -> None:
+    with pytest.raises(SpecError, match="version"):
+        read_spec("version: " + ":".join(["1"] * 5_000))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from codetracer_core.discovery import discover
-from codetracer_core.errors import CodeTracerError
+from codetracer_core.errors import CodeTracerError, UnreadableFile
 from codetracer_core.parsers import RunLocation, read_run
-from codetracer_core.parsers._artifacts import LFS_MARK
+from codetracer_core.parsers._artifacts import LFS_MARK, decode_json
 from codetracer_core.parsers._fields import call_arguments
 from tests.conftest import SAMPLE_DATA
 
@@ -76,3 +76,8 @@ def test_a_broken_neighbour_costs_only_itself(tmp_path: Path, name: str) -> None
 
 def test_half_a_surrogate_pair_in_written_arguments_is_replaced() -> None:
     assert call_arguments('{"command": "echo \\ud83d"}') == {"command": "echo \ufffd"}
+
+
+def test_a_number_of_thousands_of_digits_is_told_with_its_file() -> None:
+    with pytest.raises(UnreadableFile, match="too many digits"):
+        decode_json(b'{"a": ' + b"9" * 5_000 + b"}", "run.json")

@@ -12,6 +12,7 @@ from codetracer_core.replay.environments.engines import LABEL
 from codetracer_core.replay.models import Limits
 
 _MOST_BYTES = 1_000_000
+_MOST_VALUES = 100_000
 _KEPT = frozenset(
     {
         *("image", "command", "entrypoint", "working_dir", "user", "hostname", "init", "tmpfs", "expose", "depends_on"),
@@ -20,7 +21,7 @@ _KEPT = frozenset(
 )
 _KEPT_OF_BUILD = frozenset({"context", "dockerfile", "dockerfile_inline", "args", "target"})
 _SET_BY_US = frozenset(
-    {"networks", "mem_limit", "pids_limit", "deploy", "container_name", "restart", "version", "labels"}
+    {"networks", "pull_policy", "mem_limit", "pids_limit", "deploy", "container_name", "restart", "version", "labels"}
 )
 _CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID"]
 
@@ -70,7 +71,7 @@ def _services(path: Path) -> dict[str, dict[str, Any]]:
             text = file.read(_MOST_BYTES + 1)
         if len(text) > _MOST_BYTES:
             raise EnvironmentBroken("this is too large for a compose file", path=path)
-        content = yaml.safe_load(text)
+        content = _loaded(text, path)
     except OSError as error:
         raise EnvironmentBroken(f"the compose file cannot be read ({error.strerror})", path=path) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -81,6 +82,29 @@ def _services(path: Path) -> dict[str, dict[str, Any]]:
     if wrong := next((str(name) for name, asked in services.items() if not isinstance(asked, dict)), None):
         raise EnvironmentBroken("a service of the compose file is no mapping", path=path, place=wrong)
     return {str(name): asked for name, asked in services.items()}
+
+
+def _loaded(text: bytes, path: Path) -> Any:
+    """References (*) are common in compose files, but a few lines of them can stand for gigabytes."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is not None and _weight(node, {}) > _MOST_VALUES:
+            raise EnvironmentBroken("this stands for too much for a compose file: its references multiply", path=path)
+        return loader.construct_document(node) if node is not None else None
+    finally:
+        loader.dispose()
+
+
+def _weight(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node stands for, those that it refers to counted each time."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1 + len(node.value) // 100
+    if id(node) not in known:
+        known[id(node)] = _MOST_VALUES + 1  # should it hold itself
+        inner = (part for one in node.value for part in (one if isinstance(one, tuple) else (one,)))
+        known[id(node)] = 1 + sum(_weight(part, known) for part in inner)
+    return known[id(node)]
 
 
 def _service(
@@ -99,6 +123,8 @@ def _service(
     return {
         **kept,
         "labels": {LABEL: replay_id},
+        # Nothing is downloaded by itself, as with an image.
+        **({} if "build" in kept else {"pull_policy": "never"}),
         "restart": "no",
         "pids_limit": limits.processes,
         "mem_limit": f"{limits.memory_mb}m",

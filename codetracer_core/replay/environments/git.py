@@ -56,6 +56,8 @@ def start_git(
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TEMPLATE_DIR": "",
         "GIT_LFS_SKIP_SMUDGE": "1",
+        # A folder that says it is part of another repository would have us run the commands that it names for that.
+        "GIT_NO_LAZY_FETCH": "1",
     }
 
     def git(*words: str, what: str) -> str:
