@@ -22,6 +22,11 @@ _KEPT_CAPABILITIES = {0, 1, 3, 4, 5, 6, 7}
 """chown, dac_override, fowner, fsetid, kill, setgid, setuid: what installing and testing software as the superuser
 takes. Without sys_admin nobody undoes the mounts, without sys_ptrace nobody gets at the keeper."""
 
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+"""All that commands see of /dev, with terminals of their own: by a disk the superuser would reach every file."""
+_KERNEL = ("sys", "irq", "bus", "fs", "acpi", "scsi", "sysrq-trigger")
+"""Below /proc, what is of the whole machine and can be written by the superuser without any right of its own."""
+
 SECRETS = (
     *(".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".git-credentials", ".pypirc", ".npmrc"),
     *(".config/gcloud", ".config/gh", ".config/git/credentials", ".config/containers", ".config/codetracer"),
@@ -73,12 +78,17 @@ def isolate(
     for descriptor, target in held:
         Path(target).mkdir(parents=True, exist_ok=True)
         _call(libc.mount, f"/proc/self/fd/{descriptor}".encode(), os.fsencode(target), None, _BIND, None)
-    _call(libc.mount, b"tmpfs", b"/dev/shm", b"tmpfs", _NOSUID | _NODEV, b"size=256m")
+    _own_devices(libc)
     read_only = _attributes(libc, "/", _RDONLY | _NOSUID, 0, _AT_RECURSIVE)
     for target in ("/dev/shm", *(target for _, target in held)):  # noqa: S108
         if read_only:
             _attributes(libc, target, 0, _RDONLY, 0)
     _call(libc.mount, b"proc", b"/proc", b"proc", _NOSUID | _NODEV | _NOEXEC, None)
+    for name in _KERNEL:
+        path = f"/proc/{name}"
+        if Path(path).exists():
+            _call(libc.mount, path.encode(), path.encode(), None, _BIND | _REC, None)
+            read_only = _attributes(libc, path, _RDONLY | _NOSUID | _NODEV | _NOEXEC, 0, _AT_RECURSIVE) and read_only
     for descriptor, _ in held:
         os.close(descriptor)
     if not network:
@@ -120,6 +130,23 @@ def _hide(libc: ctypes.CDLL, path: str) -> None:
         _call(libc.mount, b"tmpfs", os.fsencode(path), b"tmpfs", _NOSUID | _NODEV, b"size=16m,mode=755")
     elif Path(path).exists():
         _call(libc.mount, b"/dev/null", os.fsencode(path), None, _BIND, None)
+
+
+def _own_devices(libc: ctypes.CDLL) -> None:
+    kept = {name: os.open(f"/dev/{name}", os.O_PATH) for name in _DEVICES if Path("/dev", name).exists()}
+    _call(libc.mount, b"tmpfs", b"/dev", b"tmpfs", _NOSUID | _NOEXEC, b"size=1m,mode=755")
+    for name, descriptor in kept.items():
+        Path("/dev", name).touch()
+        _call(libc.mount, f"/proc/self/fd/{descriptor}".encode(), f"/dev/{name}".encode(), None, _BIND, None)
+        os.close(descriptor)
+    for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
+        Path("/dev", name).symlink_to(f"/proc/self/{target}")
+    for name in ("pts", "shm"):
+        Path("/dev", name).mkdir()
+    Path("/dev/ptmx").symlink_to("pts/ptmx")
+    with contextlib.suppress(OSError):  # then without terminals
+        _call(libc.mount, b"devpts", b"/dev/pts", b"devpts", _NOSUID | _NOEXEC, b"newinstance,ptmxmode=0666,mode=0620")
+    _call(libc.mount, b"tmpfs", b"/dev/shm", b"tmpfs", _NOSUID | _NODEV, b"size=256m")
 
 
 def _attributes(libc: ctypes.CDLL, path: str, setting: int, clearing: int, flags: int) -> bool:

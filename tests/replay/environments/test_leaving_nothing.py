@@ -18,10 +18,10 @@ import sys
 from pathlib import Path
 from codetracer_core.replay.environments import start
 from codetracer_core.replay.models import GitPlace, Limits, LocalPlace
-kind, source, scratch = sys.argv[1:]
+kind, source, scratch, name = sys.argv[1:]
 print("begin", flush=True)
 place = LocalPlace(folder=source, allowed=True) if kind == "local" else GitPlace(repository=source, allowed=True)
-with start(place, Limits(), shell="session", scratch=Path(scratch), replay_id="ended") as environment:
+with start(place, Limits(), shell="session", scratch=Path(scratch), replay_id=name) as environment:
     environment.run("(sleep 1234 & disown); setsid sleep 1234 & cd /; nohup sleep 1234 &")
     print("running", flush=True)
     environment.run("sleep 1234")
@@ -33,11 +33,11 @@ with start(place, Limits(), shell="session", scratch=Path(scratch), replay_id="e
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("after", ["begin", "a moment", "running"])
 def test_ended_from_outside(tmp_path: Path, kind: str, number: signal.Signals, after: str) -> None:
-    source, scratch = tmp_path / "source", tmp_path / "scratch"
+    source, scratch, name = tmp_path / "source", tmp_path / "scratch", f"ended-{os.getpid()}"
     repository(source)
     before = snapshot(source)
     with subprocess.Popen(
-        [sys.executable, "-c", _CHILD, kind, str(source), str(scratch)],
+        [sys.executable, "-c", _CHILD, kind, str(source), str(scratch), name],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -51,5 +51,5 @@ def test_ended_from_outside(tmp_path: Path, kind: str, number: signal.Signals, a
         child.send_signal(number)
         child.wait(timeout=60)
     sweep(scratch)
-    assert left_behind(scratch, "ended") == []
+    assert left_behind(scratch, name) == []
     assert snapshot(source) == before

@@ -104,6 +104,20 @@ def test_isolation_is_as_the_facts_say(begin: Begin, tmp_path: Path) -> None:
     assert environment.run("mount -t tmpfs none /mnt || umount /tmp || echo no rights").output.endswith("no rights\n")
 
 
+def test_kernel_and_disks_are_out_of_reach_even_for_the_superuser(begin: Begin) -> None:
+    environment = begin()
+    if not isolated(environment):
+        return
+    ways = "/proc/sys/kernel/core_pattern /proc/sys/vm/drop_caches /proc/sysrq-trigger /proc/irq/default_smp_affinity"
+    assert environment.run(f"for way in {ways}; do [ -w $way ] && echo $way; done; :").output == ""
+    assert environment.run("find /dev -type b; ls /dev").output.split() == sorted(
+        (*("fd", "full", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty"), "urandom", "zero")
+    )
+    works = "import multiprocessing, os, pty; multiprocessing.Lock(); print(os.ttyname(pty.openpty()[1]))"
+    ran = environment.run(f"echo > /dev/null; cat <(echo here) > /dev/stderr; python3 -c '{works}'")
+    assert (ran.output, ran.exit_code) == ("here\n/dev/pts/0\n", 0)
+
+
 def test_time_limit_for_a_command_and_for_all(begin: Begin) -> None:
     environment = begin(command_seconds=0.3, total_seconds=1.0)
     ran = environment.run("echo begun; sleep 1234")
