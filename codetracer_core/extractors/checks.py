@@ -135,7 +135,7 @@ def _with(extractions: Sequence[Extraction], counts: list[int | None]) -> Iterab
 
 def _check(name: str, part: float, whole: float, words: str) -> Check:
     if not whole:
-        return Check(name, None, f"not known: {words}", None)
+        return Check(name, None, words, None)
     value = part / whole
     return Check(name, value >= _LEAST[name], words, value)
 
@@ -334,4 +334,5 @@ def _declared(extractions: Sequence[Extraction], declared: list[int | None]) -> 
     agree = sum(steps == count for steps, count in told)
     differs = next((f": {steps} steps, declared {count}" for steps, count in told if steps != count), "")
     words = f"{agree} of {counted(len(told), 'run')} have as many steps as declared{differs}"
+    words = words if told else "the files do not say how many steps there are"
     return _check("declared", agree, len(told), words)

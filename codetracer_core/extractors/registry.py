@@ -22,11 +22,12 @@ from pydantic import Field, ValidationError
 
 from codetracer_core.durable import PART, sync_folder, write_durably
 from codetracer_core.errors import CodeTracerError, NotFound, SpecError
-from codetracer_core.extractors.checks import Judged
+from codetracer_core.extractors.checks import Judged, judge
+from codetracer_core.extractors.engine import Extraction
 from codetracer_core.extractors.fits import Fit, fit_of, worst_of
 from codetracer_core.extractors.layout import fingerprint, folder_of, layout_of, look_alikes
 from codetracer_core.extractors.spec import ExtractorSpec, read_spec, spec_text
-from codetracer_core.extractors.trying import try_spec
+from codetracer_core.extractors.trying import Tried, try_spec
 from codetracer_core.models import Frozen
 from codetracer_core.parsers import PARSERS
 
@@ -206,15 +207,23 @@ def _facts(spec: ExtractorSpec, made_by: str, judged: Judged | None, folder: Pat
     return Facts(
         made_at=datetime.now(UTC),
         made_by=made_by,
-        origin=str(folder) if folder else "",
+        origin=str(folder.absolute()) if folder else "",
         checks=tuple(CheckFact(name=one.name, passed=one.passed, words=one.words) for one in judged.checks)
         if judged
         else (),
         score=judged.score if judged else None,
-        fit=worst_of(map(fit_of, tried.extractions)) if tried else None,
+        fit=worst_of(fit_of(one) for one in _expected(tried, folder)) if tried and folder else None,
         fingerprint=fingerprint(layout) if layout else "",
         files=layout_of(layout).patterns[:40] if layout else (),
     )
+
+
+def _expected(tried: Tried, folder: Path) -> list[Extraction]:
+    """The runs that tell how others are to be read: those of the folder, and of its neighbours those that pass. A
+    neighbour of an older version that is read badly is not what was accepted."""
+    place = folder.resolve()
+    read = [(Path(one.path).resolve(), one.extraction) for one in tried.readings if one.extraction is not None]
+    return [one for path, one in read if path.is_relative_to(place) or judge([one]).passed]
 
 
 def switched(workspace: Path, name: str, version: int | None) -> Extractor:

@@ -88,10 +88,11 @@ def problem_data(error: CodeTracerError) -> dict[str, Any]:
 def summary_words(reading: Reading) -> str:
     """A reading in one line."""
     checks = [check.passed for check in reading.judged.checks if check.passed is not None]
+    failed = [check.name for check in reading.judged.checks if check.passed is False]
     told = [
         f"{reading.extraction.trajectory.step_count:,} steps",
         f"{share_words(reading.extraction.coverage)} covered" if reading.extraction.coverage is not None else "",
-        f"{sum(checks)} of {len(checks)} checks",
+        f"{sum(checks)} of {len(checks)} checks" + (f", not: {', '.join(failed)}" if failed else ""),
         f"{len(reading.locations):,} runs here" if len(reading.locations) > 1 else "",
     ]
     return " · ".join(part for part in told if part)
@@ -251,7 +252,7 @@ def _lines(folder: Path, path: str, line: int) -> tuple[list[str], int, str]:
     try:
         if artifacts.has(path) and artifacts.size(path) > LARGEST_RAW:
             return [], 0, f"{artifacts.size(path):,} bytes are too many to be shown here."
-        lines = artifacts.read_text(path, errors="replace").split("\n")
+        lines = [line.rstrip("\r") for line in artifacts.read_text(path, errors="replace").split("\n")]
     except CodeTracerError as error:
         return [], 0, str(error)
     if lines and not lines[-1]:

@@ -281,6 +281,9 @@ def _saved(store: Store, draft: Draft) -> None:
     if not isinstance(kept, Version) or draft.version is None or kept.name != draft.version.name:
         return
     st.success(f"Saved as {kept.name} v{kept.number}: it reads runs from now on.")
+    if not_passed := [f"{check.name}: {check.words}" for check in kept.facts.checks if check.passed is False]:
+        st.warning("On the runs here, and on those beside them that look alike, checks say no.")
+        components.notes()(key="not_passed", data=not_passed)
     folder = draft.folder
     with st.container(horizontal=True, vertical_alignment="center"):
         if folder and st.button("Import the runs of this folder", type="primary"):

@@ -1,6 +1,7 @@
 """The registry: versions in files that many may write, that may be broken, and that are shared."""
 
 import json
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,21 @@ def test_saving_makes_the_next_version_which_reads_runs(tmp_path: Path) -> None:
     assert {check.name for check in first.facts.checks} >= {"steps", "coverage", "observations"}
     assert second.facts.fit is None
     assert (Workspace(tmp_path).extractors / "relay" / "v2.yaml").is_file()
+
+
+def test_a_neighbour_that_is_read_badly_does_not_lower_what_is_expected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(UNFAMILIAR / "relay", tmp_path / "relay")
+    newer = tmp_path / "relay-newer"
+    shutil.copytree(UNFAMILIAR / "relay", newer)
+    for output in newer.glob("*/turn-*/shell.txt"):
+        output.rename(output.with_name("result.txt"))
+    kept = save(tmp_path, relay(), made_by="ana", folder=Path("relay"))
+    alone = save(tmp_path, relay(), made_by="ana", folder=UNFAMILIAR / "relay")
+    assert kept.facts.fit == alone.facts.fit
+    assert Path(kept.facts.origin) == tmp_path / "relay", "found again from anywhere"
 
 
 def test_the_active_version_is_a_format_of_the_workspace(tmp_path: Path) -> None:
