@@ -555,6 +555,7 @@ TOOLS: list[tuple[Kind, str, str | Step]] = [
     ("explore", "reads only", "<function=execute_bash>\n<parameter=command>ls -la</parameter>\n</function>"),
     ("change", "redirects into a", "<function=execute_bash>\n<parameter=command>date > a</parameter>\n</function>"),
     ("change", "creates out", '{"analysis": "x", "commands": [{"keystrokes": "mkdir out\\n"}, {"keystrokes": ""}]}'),
+    ("explore", "waits", '{"analysis": "x", "commands": [{"duration": 1.0}]}'),
     ("explore", "ends the run", '{"analysis": "x", "commands": [], "task_complete": true}'),
     ("change", "names no tool", tool("", anything=1)),
     ("change", "unknown editor command", tool("str_replace_editor", command="explode", path="a")),

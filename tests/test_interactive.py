@@ -255,6 +255,22 @@ def test_a_model_that_fails_is_told_and_prose_is_an_answer_without_support(
     assert "the offline rules answer no questions" in rules.out
 
 
+def test_a_replay_is_made_with_the_settings_of_the_session(
+    session: Callable[..., Said], run_id: str, tmp_path: Path
+) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("replay:\n  environment: local\n  max_steps: 7\n", encoding="utf-8")
+    options = ("--config", str(settings), "--model", "scripted", "--api-base", "http://127.0.0.1:9/v1")
+    planned = f"replay --folder {tmp_path} --allow-local --dry-run"
+    said = session(run_id, "5", planned, options=(*options, "--cost-limit", "0.5"))
+    assert "environment  a throw-away copy of" in said.out
+    assert "then         scripted goes on for at most 7 steps and 0.50 USD" in said.out
+    # an onset that somebody names stands for the step
+    named = session(run_id, "5", f"{planned} --onset-of human:nobody", options=options)
+    assert "--auto" not in named.out
+    assert "human:nobody" in named.out
+
+
 # --- the table of commands
 
 

@@ -74,17 +74,27 @@ def judge_text(action: str) -> Effect:
     """
     if (call := written_call(action)) is not None:
         return judge_tool(*call, action)
-    if action.lstrip().startswith("{") and '"commands"' in action:
-        try:
-            reply = json.loads(action)
-        except (ValueError, RecursionError):
-            return judge_shell(action)
-        commands = reply.get("commands") if isinstance(reply, dict) else None
-        if isinstance(commands, list):
-            keys = (entry.get("keystrokes") if isinstance(entry, dict) else entry for entry in commands)
-            ending = [explores("ends the run", "submit")] if reply.get("task_complete") is True else []
-            return combined([*(judge_keystrokes(str(typed)) for typed in keys), *ending])
+    if (reply := written_reply(action)) is not None:
+        typed, is_complete = reply
+        ending = [explores("ends the run", "submit")] if is_complete else []
+        return combined([*map(judge_keystrokes, typed), *ending])
     return judge_shell(action)
+
+
+def written_reply(action: str) -> tuple[list[str], bool] | None:
+    """What a whole reply to Terminus types, command by command, and whether it says that the task is complete; None:
+    the action is none. So it stands in runs that were recorded without tool calls."""
+    if not action.lstrip().startswith("{") or '"commands"' not in action:
+        return None
+    try:
+        reply = json.loads(action)
+    except (ValueError, RecursionError):
+        return None
+    commands = reply.get("commands") if isinstance(reply, dict) else None
+    if not isinstance(commands, list):
+        return None
+    typed = [str(entry.get("keystrokes", "")) if isinstance(entry, dict) else str(entry) for entry in commands]
+    return typed, reply.get("task_complete") is True
 
 
 def tool_key(name: str) -> str:
@@ -142,7 +152,7 @@ def _judge_shell_tool(values: Arguments, action: str) -> Effect:
     return judge_shell(str(command))
 
 
-_KEY_NAME = re.compile(
+KEY_NAME = re.compile(
     r"(?:C-|M-|S-|\^)\S|Enter|Escape|Esc|Tab|BTab|Space|BSpace|DC|Up|Down|Left|Right|Home|End|PageUp|PageDown"
     r"|PPage|NPage|F\d{1,2}"
 )
@@ -172,7 +182,7 @@ def judge_keystrokes(text: str, *, typed_into_program: bool = False) -> Effect:
     if not typed:
         return explores("waits", "wait")
     keys = [_CONTROL_KEYS.get(key, key) for key in typed.split(" ")]
-    if all(_KEY_NAME.fullmatch(key) for key in keys):
+    if all(KEY_NAME.fullmatch(key) for key in keys):
         return _judge_named_keys(keys)
     if typed in _LEAVES_A_VIEWER:
         return explores("leaves a viewer", "shell")

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 
 from codetracer_core.actions import shown
 from codetracer_core.actions.options import names
-from codetracer_core.actions.tools import KEYBOARDS, tool_key
+from codetracer_core.actions.tools import KEY_NAME, KEYBOARDS, tool_key, written_reply
 from codetracer_core.models import Step
 from codetracer_core.replay.meanings import Meaning, command, nothing, unknown
-from codetracer_core.replay.observations import ends_at_prompt, lines_of, lines_of_reply
+from codetracer_core.replay.observations import ends_at_prompt, lines_of
 
 
 def is_typed(step: Step) -> bool:
     """Did the step type keys into a terminal?"""
     if step.tool is not None:
         return tool_key(step.tool.name) in KEYBOARDS
-    return not step.is_message and lines_of_reply(step.action) is not None
+    return not step.is_message and written_reply(step.action) is not None
 
 
 def typed(steps: Sequence[Step]) -> dict[int, Meaning]:
@@ -48,9 +48,6 @@ def typed(steps: Sequence[Step]) -> dict[int, Meaning]:
 _HALF = "half a line, which nothing ends before the checkpoint"
 _STOPS = ("C-c", "\x03", "^C")
 _LEAVES = re.compile(r"(?:exit|quit|q|\\q|\.q|\.quit|\.exit|exit\(\)|quit\(\)|:q!?|C-d|\x04)(?:\s*Enter)?")
-_KEY = re.compile(
-    r"(?:(?:C-|M-|S-|\^)\S|Enter|Escape|Esc|Tab|BTab|Space|BSpace|Up|Down|Left|Right|Home|End|PageUp|PageDown|F\d{1,2})"
-)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -67,7 +64,7 @@ def _one(keys: str, half: list[tuple[int, str]], program: str) -> tuple[Meaning,
     if not bare and not (half and ("\n" in keys or "\r" in keys)):
         return nothing("waits"), None, program
     words = bare.split()
-    if all(_KEY.fullmatch(word) for word in words) and words and set(words) != {"Enter"}:
+    if all(KEY_NAME.fullmatch(word) for word in words) and words and set(words) != {"Enter"}:
         return unknown(f"presses {shown(bare, 30)}: what that does is not known"), None, program
     if _CONTROL.search(keys):
         return unknown("types control keys: what they do is not known"), None, program

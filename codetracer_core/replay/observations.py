@@ -5,13 +5,12 @@ leave out the middle of long ones. Only what a harness is known to write is take
 or in the exact shape in which it writes it: what a command printed stays. Where something was left out stands ``CUT``.
 """
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from codetracer_core.actions.tools import first_text
+from codetracer_core.actions.tools import first_text, written_reply
 from codetracer_core.models import Step
 from codetracer_core.parsers import strip_ansi
 
@@ -210,25 +209,11 @@ def _groups(steps: Iterable[Step]) -> list[list[Step]]:
 def lines_of(step: Step) -> list[str]:
     """What a step typed: one text, or several if the step is a whole reply to Terminus."""
     if step.tool is None:
-        several = lines_of_reply(step.action)
-        return [step.action] if several is None else several
+        reply = written_reply(step.action)
+        return [step.action] if reply is None else reply[0]
     if isinstance(step.tool.arguments, str):
         return [step.action]
     return [first_text(step.tool.arguments, "keystrokes", "command", "keys", "chars")]
-
-
-def lines_of_reply(action: str) -> list[str] | None:
-    """What a whole reply to Terminus types, as it stands in runs recorded without tool calls; None: it is none."""
-    if not action.lstrip().startswith("{") or '"commands"' not in action:
-        return None
-    try:
-        reply = json.loads(action)
-    except (ValueError, RecursionError):
-        return None
-    commands = reply.get("commands") if isinstance(reply, dict) else None
-    if not isinstance(commands, list):
-        return None
-    return [str(entry.get("keystrokes", "")) if isinstance(entry, dict) else str(entry) for entry in commands]
 
 
 def _parts(screen: str) -> list[_Part]:

@@ -133,7 +133,7 @@ def show_cases(store: Store, project_id: str) -> None:
                 if of or title == "To decide"
             ]
         },
-        on_open_change=_nothing,
+        on_open_change=components.nothing,
     )
     if result.open:
         _open(str(result.open))
@@ -302,7 +302,3 @@ def take_adjudicated(store: Store, batches: Sequence[Mapping[str, Any]]) -> tupl
         return event.model_copy(update={"exposure": exposure, "value": value})
 
     return take_labels(store, batches, read=read, put=store.add_label_events)
-
-
-def _nothing() -> None:
-    """The list's answer is read when the page re-runs; Streamlit only wants to see a callback."""

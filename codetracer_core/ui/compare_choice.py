@@ -99,7 +99,7 @@ def runs_of_task(store: Store, task: str, chosen: Sequence[str]) -> None:
             "chosen": [one for one in chosen if any(run.run_id == one for run in runs)],
             "most": MOST_RUNS,
         },
-        on_compare_change=_nothing,
+        on_compare_change=components.nothing,
     )
     _follow(result.compare, "runs")
 
@@ -166,7 +166,7 @@ def diagnoses_of(store: Store, name: str, chosen: Sequence[str]) -> None:
             "chosen": [one.diagnosis_id for one in found if one.diagnosis_id in chosen],
             "most": MOST_RUNS,
         },
-        on_compare_change=_nothing,
+        on_compare_change=components.nothing,
     )
     _follow(result.compare, "diagnoses")
 
@@ -175,7 +175,3 @@ def _follow(chosen: object, name: str) -> None:
     """To the comparison of what was chosen; the server decides there what may be seen of it."""
     if isinstance(chosen, list) and len(chosen) > 1:
         st.switch_page(shell.pages()["compare"], query_params={name: ",".join(map(str, chosen))})
-
-
-def _nothing() -> None:
-    """What was chosen is read when the page re-runs; Streamlit only wants to see a callback."""

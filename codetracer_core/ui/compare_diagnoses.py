@@ -51,7 +51,7 @@ def compare_diagnoses(store: Store, ids: Sequence[str]) -> None:
         key="heading", data=[summary.task or summary.run_id, " · ".join(part for part in told if part)]
     )
     result = components.diagnosis_comparison()(
-        key="diagnosis_comparison", data=comparison_data(found, run.tree), on_open_change=_nothing
+        key="diagnosis_comparison", data=comparison_data(found, run.tree), on_open_change=components.nothing
     )
     if isinstance(result.open, Mapping):
         go_to({"run": summary.run_id, **result.open})
@@ -144,7 +144,3 @@ def agreement_between(one: Diagnosis, other: Diagnosis) -> str:
     if one.conclusion != other.conclusion:
         told.append("different conclusions")
     return ("self-agreement: " if one.author == other.author else "") + " · ".join(told)
-
-
-def _nothing() -> None:
-    """What was pressed is read when the page re-runs; Streamlit only wants to see a callback."""

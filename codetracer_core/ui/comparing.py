@@ -71,7 +71,7 @@ def compare_runs(store: Store, names: Sequence[str]) -> None:
             "open": st.query_params.get("texts", ""),
         },
         on_labels_change=lambda: _want_labels(key),
-        on_open_change=_nothing,
+        on_open_change=components.nothing,
     )
     if isinstance(result.open, Mapping):
         _open(result.open, show_labels=wanted)
@@ -107,10 +107,6 @@ def _open(place: Mapping[str, Any], *, show_labels: bool) -> None:
     query = {"traj": str(place.get("run", ""))} | ({"step": str(step)} if step else {})
     query |= {"show": "labels"} if show_labels else {}
     st.switch_page(shell.pages()["trajectory"], query_params=query)
-
-
-def _nothing() -> None:
-    """What was pressed is read when the page re-runs; Streamlit only wants to see a callback."""
 
 
 @st.cache_resource(max_entries=32, show_spinner="Aligning the runs …")

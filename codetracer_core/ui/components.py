@@ -15,6 +15,10 @@ from codetracer_core.viewer_data import VIEWER_SCRIPTS, frontend_text
 Component = Callable[..., Any]
 
 
+def nothing() -> None:
+    """The callback of whatever a page reads when it re-runs: Streamlit only wants to see one."""
+
+
 @cache
 def viewer() -> Component:
     """The step viewer: trace tree, step, keys, labels."""

@@ -5,7 +5,6 @@ record before it leaves the server.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import streamlit as st
@@ -136,9 +135,9 @@ def _draw_jobs(store: Store, run_id: str | None, running: Sequence[str]) -> None
         key="jobs",
         data={"jobs": [job_data(job, blind, run_id) for job in found]},
         default={"tick": 0},
-        on_tick_change=_nothing,
-        on_cancel_change=_nothing,
-        on_open_change=_nothing,
+        on_tick_change=components.nothing,
+        on_cancel_change=components.nothing,
+        on_open_change=components.nothing,
     )
     if result.cancel:
         cancel(str(result.cancel))
@@ -167,8 +166,7 @@ def job_data(job: DiagnosisJob, blind: set[str], run_id: str | None) -> dict[str
     """A job as ``frontend/jobs.js`` shows it: nothing of runs in ``blind``, and a log only of the run that is open."""
     runs = [run for run in job.runs.values() if run.run_id not in blind and run_id in (None, run.run_id)]
     over = sum(run.is_over for run in runs)
-    now = job.ended_at or datetime.now(job.started_at.tzinfo)
-    words = f"by {job.who} · {duration_words((now - job.started_at).total_seconds())}"
+    words = f"by {job.who} · {duration_words(job.seconds)}"
     if len(runs) > 1:
         words += f" · {over} of {len(runs)} runs"
     hidden = len(job.runs) - len(runs) if run_id is None else 0
@@ -258,7 +256,7 @@ def history(store: Store, found: Sequence[DiagnosisSummary], shown: str) -> None
     ]
     columns = ["When, UTC", "Made with", "Status", "Says", "Labels", "Against the one before", "Cost"]
     result = components.diagnoses()(
-        key="history", data={"columns": columns, "rows": rows, "current": shown}, on_open_change=_nothing
+        key="history", data={"columns": columns, "rows": rows, "current": shown}, on_open_change=components.nothing
     )
     asked = {"traj": found[0].run_id}
     st.page_link(shell.pages()["compare"], label="Compare diagnoses side by side", query_params=asked)
@@ -298,7 +296,7 @@ def recent(store: Store) -> None:
     ]
     columns = ["Task", "Made with", "Status", "When, UTC", "Took", "Cost"]
     result = components.diagnoses()(
-        key="recent", data={"columns": columns, "rows": rows, "current": ""}, on_open_change=_nothing
+        key="recent", data={"columns": columns, "rows": rows, "current": ""}, on_open_change=components.nothing
     )
     for one in found:
         if one.diagnosis_id == result.open:
@@ -319,12 +317,8 @@ def report(store: Store, run: RunView, diagnosis: Diagnosis) -> None:
             "mayNot": why_not_decide(),
             "mayReplay": identity.may(*ORDERERS),
         },
-        on_open_change=_nothing,
+        on_open_change=components.nothing,
     )
     outbox_pipe(run_id, store, who, run.trajectory, DECISIONS)
     if isinstance(result.open, Mapping):
         go_to({"run": run_id, "diagnosis": diagnosis.diagnosis_id, **result.open})
-
-
-def _nothing() -> None:
-    """What was pressed is read when the page re-runs; Streamlit only wants to see a callback."""

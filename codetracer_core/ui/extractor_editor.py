@@ -90,8 +90,8 @@ def editor(draft: Draft, save: Callable[[str], None]) -> None:
         key=KEY,
         data=editor_data(draft, asked_of(draft, _told())),
         default={"asked": None},
-        on_asked_change=_nothing,
-        on_save_change=_nothing,
+        on_asked_change=components.nothing,
+        on_save_change=components.nothing,
     )
     if isinstance(result.save, Mapping) and result.save.get("draft") == draft.key:
         save(str(result.save.get("text", "")))
@@ -145,7 +145,3 @@ def _raw(folder: Path | None, reading: Reading | None, asked: Asked) -> dict[str
 def _reading(text: str, folder: str, run: int) -> Reading:
     """Kept for a short while: going through the lines of a file does not read the run anew."""
     return read_folder(text, Path(folder), run)
-
-
-def _nothing() -> None:
-    """What is asked is read when the page re-runs; Streamlit only wants to see a callback."""

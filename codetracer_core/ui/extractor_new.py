@@ -134,9 +134,9 @@ def _draw_jobs(running: list[str]) -> None:
         key="teaching_jobs",
         data={"jobs": [job_data(job, has_log=job.ended_at is None or job is found[0]) for job in found]},
         default={"tick": 0},
-        on_tick_change=_nothing,
-        on_cancel_change=_nothing,
-        on_open_change=_nothing,
+        on_tick_change=components.nothing,
+        on_cancel_change=components.nothing,
+        on_open_change=components.nothing,
     )
     if result.cancel:
         cancel(str(result.cancel))
@@ -158,9 +158,8 @@ def _go_to(opened: Any) -> None:
 
 def job_data(job: TeachingJob, *, has_log: bool) -> dict[str, Any]:
     """A job as ``frontend/jobs.js`` shows it."""
-    ends = job.ended_at or _now(job)
     state = "waiting or at work" if job.ended_at is None else ""
-    words = [state, f"by {job.who or 'somebody'}", duration_words((ends - job.started_at).total_seconds())]
+    words = [state, f"by {job.who or 'somebody'}", duration_words(job.seconds)]
     what = f"{job.repairs}, repaired on" if job.repairs else "Run folders below" if job.finds else "A spec for"
     return {
         "id": job.job_id,
@@ -180,10 +179,6 @@ def job_data(job: TeachingJob, *, has_log: bool) -> dict[str, Any]:
             for told in (list(job.told) if has_log else [])
         ],
     }
-
-
-def _now(job: TeachingJob) -> Any:
-    return type(job.started_at).now(job.started_at.tzinfo)
 
 
 def _results(job: TeachingJob) -> list[dict[str, str]]:
@@ -221,7 +216,3 @@ def _made(proposed: Proposed) -> str:
         )
         if part
     )
-
-
-def _nothing() -> None:
-    """What was pressed is in the result; Streamlit only wants to see a callback."""

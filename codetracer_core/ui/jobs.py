@@ -47,6 +47,11 @@ class Job:
         """Ask it to stop; what it has until then is kept."""
         self._stop.set()
 
+    @property
+    def seconds(self) -> float:
+        """That it has taken, so far or in all."""
+        return ((self.ended_at or datetime.now(UTC)) - self.started_at).total_seconds()
+
     def settle(self) -> None:
         """Its work is over, whatever ended it: say so of every part that is not."""
 

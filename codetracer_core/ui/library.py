@@ -82,10 +82,10 @@ def runs_table(runs: Sequence[RunSummary], store: Reader, *, tell_filtered: bool
             "tellFiltered": tell_filtered,
         },
         default={"deep": "", "passing": None},
-        on_deep_change=_nothing,
-        on_passing_change=_nothing,
-        on_open_change=_nothing,
-        on_compare_change=_nothing,
+        on_deep_change=components.nothing,
+        on_passing_change=components.nothing,
+        on_open_change=components.nothing,
+        on_compare_change=components.nothing,
     )
     if isinstance(result.compare, list):
         st.switch_page(shell.pages()["compare"], query_params={"runs": ",".join(map(str, result.compare))})
@@ -106,7 +106,3 @@ def text_hits(store: Reader, query: str) -> dict[str, int]:
     """Runs whose task or steps hold the text → in how many steps it stands (0: only in the task)."""
     in_task = {run.run_id: 0 for run in store.runs(text=query)}
     return in_task | store.search_text(query)
-
-
-def _nothing() -> None:
-    """The table's state is read when the page re-runs; Streamlit only wants to see a callback."""

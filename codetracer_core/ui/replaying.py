@@ -135,10 +135,10 @@ def _draw(store: Store, replay_id: str, was_running: bool) -> None:
             is_stopping=job is not None and job.is_cancelled(),
         ),
         default={"tick": 0, "opened": []},
-        on_tick_change=_nothing,
-        on_opened_change=_nothing,
-        on_cancel_change=_nothing,
-        on_open_change=_nothing,
+        on_tick_change=components.nothing,
+        on_opened_change=components.nothing,
+        on_cancel_change=components.nothing,
+        on_open_change=components.nothing,
     )
     if result.cancel and job is not None:
         cancel(job.job_id)
@@ -261,12 +261,8 @@ def _list(store: Store, found: Sequence[Started], current: str, *, tasks: Mappin
     columns = ["When, UTC", *([] if tasks is None else ["Task"]), "From step", "Environment", "Who goes on"]
     columns += ["Status", "Outcome", "Tests at the checkpoint", "Cost"]
     pressed = components.diagnoses()(
-        key="replays", data={"columns": columns, "rows": rows, "current": current}, on_open_change=_nothing
+        key="replays", data={"columns": columns, "rows": rows, "current": current}, on_open_change=components.nothing
     )
     opened = next((one for one in listed if one.replay_id == pressed.open), None)
     if opened is not None:
         st.switch_page(shell.pages()["replay"], query_params={"traj": opened.run_id, "replay": opened.replay_id})
-
-
-def _nothing() -> None:
-    """What was pressed is read when the page re-runs; Streamlit only wants to see a callback."""

@@ -199,8 +199,8 @@ def _shown(key: str, columns: Sequence[Column], rows: Sequence[Row], **told: Any
     result = components.table()(
         key=key,
         data={"columns": [sent_column(column, rows) for column in columns], "rows": sent_rows(rows), **told},
-        on_pick_change=_nothing,
-        on_open_change=_nothing,
+        on_pick_change=components.nothing,
+        on_open_change=components.nothing,
     )
     if result.open:
         _go(str(result.open))
@@ -213,7 +213,3 @@ def _go(address: str) -> None:
     page = shell.pages().get(parts.path.removeprefix("/"))
     if page is not None and not parts.scheme and not parts.netloc:
         st.switch_page(page, query_params=parse_qs(parts.query))
-
-
-def _nothing() -> None:
-    """What was pressed is in the result; Streamlit only wants to see a callback."""

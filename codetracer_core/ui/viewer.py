@@ -101,7 +101,7 @@ def step_viewer(
     )
     components.viewer()(
         key="viewer",
-        **{f"on_{name}_change": _nothing for name in _STATES},
+        **{f"on_{name}_change": components.nothing for name in _STATES},
         default=dict.fromkeys(_STATES),
         data={
             **shown,
@@ -315,11 +315,7 @@ def outbox_pipe(run_id: str, store: Store, annotator: str, trajectory: Trajector
 
 def pipe(key: str, data: dict[str, Any]) -> None:
     """Mount one end of a pipe; what the browser says through it is in the session's state under ``key``."""
-    components.pipe()(key=key, data=data, on_message_change=_nothing, default={"message": None})
-
-
-def _nothing() -> None:
-    """The message is read when the fragment re-runs; Streamlit only wants to see a callback."""
+    components.pipe()(key=key, data=data, on_message_change=components.nothing, default={"message": None})
 
 
 def _message(key: str, run_id: str) -> Mapping[str, Any]:

@@ -160,11 +160,17 @@ def replay(session: "Session", words: str) -> None:
     """Replay the run up to a step and let a model go on; the words are those of 'codetracer replay'."""
     _before_it_is_seen(session)  # the diagnosis is its advice
     asked = _split(words)
-    if not {"--step", "--auto"} & {word.partition("=")[0] for word in asked}:
+    named = {word.partition("=")[0] for word in asked}
+    if not {"--step", "--auto", "--onset-of"} & named:
         asked = ["--step", str(session.at), *asked]
-    model = session.given.get("llm.model")
-    if model and "--model" not in asked and "--no-agent" not in asked:
-        asked += ["--model", model]
+    for option, value in {
+        "--model": session.given.get("llm.model"),
+        "--api-base": session.given.get("llm.api_base"),
+        "--cost-limit": session.given.get("trace.cost_limit_usd"),
+        "--config": session.settings,
+    }.items():
+        if value is not None and option not in named:
+            asked += [option, str(value)]
     _run(session, ["replay", _name(session), *asked])
 
 
