@@ -263,7 +263,7 @@ def test_a_replay_is_made_with_the_settings_of_the_session(
     options = ("--config", str(settings), "--model", "scripted", "--api-base", "http://127.0.0.1:9/v1")
     planned = f"replay --folder {tmp_path} --allow-local --dry-run"
     said = session(run_id, "5", planned, options=(*options, "--cost-limit", "0.5"))
-    assert "environment  a throw-away copy of" in said.out
+    assert f"environment  local copy of {tmp_path}\n" in said.out
     assert "then         scripted goes on for at most 7 steps and 0.50 USD" in said.out
     # an onset that somebody names stands for the step
     named = session(run_id, "5", f"{planned} --onset-of human:nobody", options=options)

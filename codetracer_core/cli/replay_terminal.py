@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from codetracer_core.cli.diagnosis_terminal import usage_in_words
 from codetracer_core.cli.terminal import headed, one_line, print_line
+from codetracer_core.replay.words import OUTCOME_WORDS, PASSED_WORDS, place_words, plan_words
 from codetracer_core.words import number_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ DEEDS = {
     "nothing": "nothing to do",
     "not_replayable": "CANNOT be run again",
 }
-OUTCOMES = {True: "solved", False: "not solved", None: "unknown"}
 WIDTH = 110
 
 
@@ -27,9 +27,7 @@ def print_plan(plan: Mapping[str, Any]) -> None:
     """What would run, step by step. ``plan`` as ``as_plan`` makes it."""
     headed("Dry run of", f"{plan['run_id']} from step {plan['step_id']} ({plan['origin']})")
     headed("environment", plan["environment"])
-    counts = plan["counts"]
-    told = ", ".join(f"{count} {DEEDS[deed]}" for deed, count in counts.items() if count)
-    headed("steps before", f"{number_of(len(plan['steps']), 'step')}: {told or 'none'}")
+    headed("steps before", plan["words"])
     for step in plan["steps"]:
         words = step["command"] or ", ".join(step["files"])
         why = f" ({step['why']})" if step["why"] else ""
@@ -55,10 +53,11 @@ def as_plan(
         "run_id": run_id,
         "step_id": order.step_id,
         "origin": origin,
-        "environment": place_in_words(order),
+        "environment": place_words(order.place),
         "place": order.place.model_dump(mode="json"),
         "shell": checkpoint.shell,
         "folder": checkpoint.folder,
+        "words": plan_words(checkpoint),
         "counts": {deed: deeds.count(deed) for deed in DEEDS if deed in deeds},
         "steps": [step.model_dump(mode="json") for step in checkpoint.steps],
         "files": list(checkpoint.files),
@@ -66,17 +65,6 @@ def as_plan(
         "tests": order.test_command,
         "refused": "",
     }
-
-
-def place_in_words(order: "ReplayOrder") -> str:
-    place = order.place
-    if place.kind == "local":
-        return f"a throw-away copy of {place.folder}, on this machine"
-    if place.kind == "git":
-        return f"a throw-away clone of {place.repository} at {place.commit}, on this machine"
-    if place.kind == "container":
-        return f"a container of its own from {place.image or place.compose_file}"
-    return f"{place.name} (a plugin)"
 
 
 def teller(*, prefix: str = "") -> "Callable[[ReplayEvent], None]":
@@ -109,8 +97,7 @@ def teller(*, prefix: str = "") -> "Callable[[ReplayEvent], None]":
             code = "" if step.exit_code is None else f"  [exit code {step.exit_code}]"
             line(f"{step.step_id:4} {'says' if step.is_message else 'does'}: {one_line(step.action, 200)}{code}")
         elif event.tests is not None:
-            passed = {True: "passed", False: "failed", None: "say nothing"}[event.tests.passed]
-            line(f"tests {passed}: {event.tests.reason}", "bold")
+            line(f"tests {PASSED_WORDS[event.tests.passed]}: {event.tests.reason}", "bold")
 
     return tell
 
@@ -125,8 +112,8 @@ def print_result(result: "ReplayResult", new_run_id: str) -> None:
         headed("went on", f"{result.model}, {number_of(result.agent_steps, 'step')} of {result.order.budget.max_steps}")
         headed("used", usage_in_words(result.usage))
     if result.tests_before is not None:
-        headed("at the start", f"tests {'passed' if result.tests_before else 'failed'} at the checkpoint")
-    headed("outcome", f"{OUTCOMES[result.outcome.solved]}: {result.outcome.reason}")
+        headed("at the start", f"tests {PASSED_WORDS[result.tests_before]} at the checkpoint")
+    headed("outcome", f"{OUTCOME_WORDS[result.outcome.solved]}: {result.outcome.reason}")
     for fact in result.facts:
         headed("environment", fact)
     if new_run_id:
@@ -138,7 +125,7 @@ def print_batch(batch: "ReplayBatch", together: "BeforeAndAfter") -> None:
     for row in batch.rows:
         status = "done before" if row.was_done else row.status
         step = f" from step {row.step_id}" if row.step_id else ""
-        outcome = "" if row.status in ("skipped", "not started") else f", {OUTCOMES[row.solved]}"
+        outcome = "" if row.status in ("skipped", "not started") else f", {OUTCOME_WORDS[row.solved]}"
         reason = f" ({row.reason})" if row.reason else ""
         print_line(f"{row.run_id}{step}: {status}{outcome}{one_line(reason, 300)}")
     headed("runs", ", ".join(f"{count} {word}" for word, count in batch.counts.items()) or "0")

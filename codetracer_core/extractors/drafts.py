@@ -22,7 +22,7 @@ from codetracer_core.extractors.taking import (
     where_it_stands,
 )
 from codetracer_core.models import SourceRef, Step, ToolCall
-from codetracer_core.parsers._notes import listed
+from codetracer_core.words import listed
 
 Became = Literal["step", "observation", "fact", "skipped"]
 Group = tuple[str, str]

@@ -22,7 +22,8 @@ from codetracer_core.extractors.schema import ExtractorSpec, Find, Marker
 from codetracer_core.models import Trajectory
 from codetracer_core.parsers._artifacts import Artifacts, lost_content
 from codetracer_core.parsers._format import Claim, Format
-from codetracer_core.parsers._notes import counted, listed
+from codetracer_core.parsers._notes import counted
+from codetracer_core.words import listed
 
 __all__ = ["Extraction", "Fate", "SpecLimits", "Uncovered", "as_format", "extract", "recognise"]
 

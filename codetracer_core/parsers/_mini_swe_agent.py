@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from codetracer_core.parsers._notes import counted, listed
+from codetracer_core.parsers._notes import counted
+from codetracer_core.words import listed
 
 NAME = "mini-swe-agent"
 AGENT = "mini-SWE-agent"

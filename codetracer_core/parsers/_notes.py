@@ -9,11 +9,6 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
 
 
-def listed(places: Sequence[object], limit: int = 10) -> str:
-    """The first places, and an ellipsis if there are more."""
-    return ", ".join(str(place) for place in places[:limit]) + (", …" if len(places) > limit else "")
-
-
 def tally(names: Iterable[str]) -> str:
     """Names with their numbers, as in "2 message, 1 system"."""
     return ", ".join(f"{count} {name}" for name, count in sorted(Counter(names).items()))

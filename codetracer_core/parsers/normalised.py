@@ -19,7 +19,7 @@ from codetracer_core.models import SourceRef, Step, ToolCall, Trajectory
 from codetracer_core.parsers._artifacts import Artifacts, JsonFile, Pointer, lost_content, plain_text, pointer_text
 from codetracer_core.parsers._fields import text_field
 from codetracer_core.parsers._format import Claim, Format
-from codetracer_core.parsers._notes import listed
+from codetracer_core.words import listed
 
 STEPS_JSON = "steps.json"
 TASK = "task.md"

@@ -20,7 +20,8 @@ from codetracer_core.models import SourceRef, Step, ToolCall, Trajectory
 from codetracer_core.parsers._artifacts import Artifacts, JsonFile, without_lone_surrogates
 from codetracer_core.parsers._fields import text_field
 from codetracer_core.parsers._format import Claim, Format
-from codetracer_core.parsers._notes import counted, listed
+from codetracer_core.parsers._notes import counted
+from codetracer_core.words import listed
 
 _EPISODE = re.compile(r"episode-(\d+)")
 _SCREEN = re.compile(r"^(?:New Terminal Output|Current Terminal Screen):[^\S\n]*\n?", re.MULTILINE)

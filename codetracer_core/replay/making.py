@@ -11,11 +11,18 @@ from codetracer_core.diagnosis_models import CallUsage
 from codetracer_core.errors import Cancelled, CodeTracerError, EnvironmentBroken, NotAllowed
 from codetracer_core.llm import Model
 from codetracer_core.models import Outcome, ReplayOf, Trajectory
-from codetracer_core.parsers._notes import counted, listed
 from codetracer_core.replay.environments import WARNING, start, why_not
 from codetracer_core.replay.environments.protocol import Environment
 from codetracer_core.replay.handing_over import HandedOver, hand_over
-from codetracer_core.replay.models import Checkpoint, ReplayedStep, ReplayOrder, ReplayResult, ReplayStatus
+from codetracer_core.replay.models import (
+    Checkpoint,
+    GitPlace,
+    LocalPlace,
+    ReplayedStep,
+    ReplayOrder,
+    ReplayResult,
+    ReplayStatus,
+)
 from codetracer_core.replay.opening import opening
 from codetracer_core.replay.plan import checkpoint
 from codetracer_core.replay.recording import (
@@ -28,6 +35,8 @@ from codetracer_core.replay.recording import (
 )
 from codetracer_core.replay.stepping import replay_steps
 from codetracer_core.replay.testing import run_tests
+from codetracer_core.replay.words import plan_words
+from codetracer_core.words import listed, number_of
 
 FINISHED: tuple[ReplayStatus, ...] = ("finished", "limit")
 """How a replay ends of itself: only then do tests decide its outcome."""
@@ -38,7 +47,7 @@ def ready(trajectory: Trajectory, order: ReplayOrder, model: Model | None) -> Ch
     started or written by then."""
     if not 1 <= order.step_id <= trajectory.step_count + 1:
         raise CodeTracerError(
-            f"there is no step {order.step_id} to replay from: the run has {counted(trajectory.step_count, 'step')}",
+            f"there is no step {order.step_id} to replay from: the run has {number_of(trajectory.step_count, 'step')}",
             remedy=f"Choose one from 1 to {trajectory.step_count + 1} (which runs all of them again).",
         )
     if order.agent and model is None:
@@ -55,11 +64,11 @@ def ready(trajectory: Trajectory, order: ReplayOrder, model: Model | None) -> Ch
         first = plan.not_replayable[0]
         steps = listed([step.step_id for step in plan.not_replayable])
         raise CodeTracerError(
-            f"{counted(len(plan.not_replayable), 'step')} before step {order.step_id} cannot be run again ({steps}): "
+            f"{number_of(len(plan.not_replayable), 'step')} before step {order.step_id} cannot be run again ({steps}): "
             f"step {first.step_id}: {first.why}",
             remedy="Choose an earlier step, or allow that such steps are left out: the state may then be another.",
         )
-    if order.place.kind in ("local", "git") and not getattr(order.place, "allowed", False):
+    if isinstance(order.place, LocalPlace | GitPlace) and not order.place.allowed:
         raise NotAllowed(WARNING, remedy="Say in so many words that this is allowed, or replay in a container.")
     if reason := why_not(order.place.kind):
         raise EnvironmentBroken(reason)
@@ -150,13 +159,11 @@ class _Work:
     """What of the environment could not be removed."""
 
     def tell_plan(self) -> None:
-        deeds = [step.deed for step in self.plan.steps]
-        words = {"command": "commands", "edit": "edits", "nothing": "only looked", "not_replayable": "left out"}
-        told = ", ".join(f"{deeds.count(deed)} {word}" for deed, word in words.items() if deed in deeds)
-        self.record.tell("phase", f"starting the {self.order.place.kind} environment; steps before: {told or 'none'}")
+        told = plan_words(self.plan)
+        self.record.tell("phase", f"starting the {self.order.place.kind} environment; steps before: {told}")
 
     def go(self, environment: Environment) -> None:
-        self.record.tell("phase", f"running {counted(len(self.plan.steps), 'earlier step')} again")
+        self.record.tell("phase", f"running {number_of(len(self.plan.steps), 'earlier step')} again")
         stepped = replay_steps(
             self.plan,
             environment,

@@ -6,8 +6,8 @@ All of it stands in a run: the browser puts it on the page as text.
 from collections import Counter
 from typing import Any
 
-from codetracer_core.replay.models import Checkpoint, Deed, FileEdit, PlannedStep
-from codetracer_core.words import number_of
+from codetracer_core.replay.models import Checkpoint, FileEdit, PlannedStep
+from codetracer_core.replay.words import plan_words
 
 LONGEST = 4_000
 """Characters of one command, or of each side of an edit."""
@@ -43,18 +43,6 @@ def plan_data(plan: Checkpoint, run_id: str) -> dict[str, Any]:
         "moreFiles": max(0, len(plan.files) - MOST_FILES),
         "steps": list(map(_step, plan.steps)),
     }
-
-
-def plan_words(plan: Checkpoint) -> str:
-    """Such as "12 commands, 3 edits, 4 only looked or talked, 1 cannot be replayed"."""
-    counts = Counter[Deed](step.deed for step in plan.steps)
-    told = [
-        number_of(counts["command"], "command") if counts["command"] else "",
-        number_of(counts["edit"], "edit") if counts["edit"] else "",
-        f"{counts['nothing']:,} only looked or talked" if counts["nothing"] else "",
-        f"{counts['not_replayable']:,} cannot be replayed" if counts["not_replayable"] else "",
-    ]
-    return ", ".join(filter(None, told)) or "nothing: the replay begins with the task"
 
 
 def _step(step: PlannedStep) -> dict[str, Any]:

@@ -11,11 +11,7 @@ from codetracer_core.diagnosis_models import CallUsage
 from codetracer_core.models import Trajectory
 from codetracer_core.replay.models import (
     Checkpoint,
-    ContainerPlace,
-    GitPlace,
-    LocalPlace,
     Met,
-    Place,
     PlannedStep,
     Ran,
     ReplayedStep,
@@ -24,8 +20,9 @@ from codetracer_core.replay.models import (
     ReplayStatus,
 )
 from codetracer_core.replay.recording import RecordedStep, ReplayEvent, Started, TestRun
+from codetracer_core.replay.words import OUTCOME_WORDS, PASSED_WORDS, place_words, plan_words
 from codetracer_core.ui.diagnosis_report import duration_words, money, tokens_words, usage_words
-from codetracer_core.ui.replay_plan import plan_words, shortened
+from codetracer_core.ui.replay_plan import shortened
 from codetracer_core.words import number_of
 
 STATUS_WORDS: Mapping[ReplayStatus, str] = {
@@ -42,9 +39,7 @@ _TONES: Mapping[ReplayStatus, str] = {
     "cancelled": "warn",
     "failed": "bad",
 }
-OUTCOME_WORDS: Mapping[bool | None, str] = {True: "solved", False: "not solved", None: "unknown"}
 _OUTCOME_TONES: Mapping[bool | None, str] = {True: "good", False: "bad", None: ""}
-PASSED_WORDS: Mapping[bool | None, str] = {True: "passed", False: "failed", None: "not run to the end"}
 SHORT = 400
 """Characters of a command, reason or output in a row that is not opened …"""
 SHORT_THOUGHT = 1_500
@@ -126,17 +121,6 @@ def replay_data(
         "tests": list(map(_test_row, shown.tests)),
         "texts": {key: _texts(shown, key) for key in opened},
     }
-
-
-def place_words(place: Place) -> str:
-    """Where it runs; what somebody typed is in it."""
-    if isinstance(place, LocalPlace):
-        return f"local copy of {place.folder}"
-    if isinstance(place, GitPlace):
-        return f"git clone of {place.repository} at {place.commit}"
-    if isinstance(place, ContainerPlace):
-        return f"container {place.image or place.service or place.compose_file}"
-    return f"environment {place.name}"
 
 
 def compared(steps: Sequence[ReplayedStep]) -> tuple[int, int]:

@@ -34,8 +34,9 @@ from codetracer_core.replay.recording import (
     read_started,
     recording,
 )
+from codetracer_core.replay.words import plan_words
 from codetracer_core.store import Store
-from codetracer_core.ui.replay_plan import plan_data, plan_words
+from codetracer_core.ui.replay_plan import plan_data
 from codetracer_core.ui.replay_report import Shown, replay_data
 from tests.conftest import REPOSITORY
 from tests.store.factory import NOON, make_run
