@@ -9,6 +9,7 @@ actions        share of the runs with steps in which the agent does something   
 observations   share of steps with an observation (no messages, no run's last step)    0.9
 orphans        share of observations that belong to a step                             0.95
 once           share of steps with a place and a content of their own                  0.95
+prompts        share of steps that are not the words of a prompt or a user             1
 references     share of the references, out of a sample, that read back as the text    1
 rules          share of records that some rule fits                                    0.7
 kept           share of the text that is the agent's, not skipped by a rule            0.2
@@ -73,6 +74,7 @@ _LEAST = {
     "observations": 0.9,
     "orphans": 0.95,
     "once": 0.95,
+    "prompts": 1.0,
     "references": 1.0,
     "rules": 0.7,
     "kept": 0.2,
@@ -89,6 +91,7 @@ _WEIGHTS = {
     "observations": 3.0,
     "orphans": 1.0,
     "once": 2.0,
+    "prompts": 2.0,
     "references": 2.0,
     "rules": 1.0,
     "kept": 1.0,
@@ -113,6 +116,7 @@ def judge(extractions: Sequence[Extraction], *, declared: int | Sequence[int | N
         _observations(extractions),
         _orphans(extractions),
         _once(extractions),
+        _prompts(extractions),
         _references(extractions),
         _rules(extractions),
         _kept(extractions),
@@ -205,6 +209,13 @@ def _once(extractions: Sequence[Extraction]) -> Check:
 def _is_twin(one: Step, other: Step) -> bool:
     same = one.action == other.action and one.observation == other.observation and one.thought == other.thought
     return same and bool(one.action.strip()) and one.native_ids == other.native_ids and one.timestamp == other.timestamp
+
+
+def _prompts(extractions: Sequence[Extraction]) -> Check:
+    total = sum(run.trajectory.step_count for run in extractions)
+    others = sum(run.others_words for run in extractions)
+    words = f"{others} of {counted(total, 'step')} stand in a prompt, a demonstration or a user's words"
+    return _check("prompts", total - others, total, words)
 
 
 def _references(extractions: Sequence[Extraction]) -> Check:

@@ -3,7 +3,8 @@
 Text is counted by distinct lines: agents' files repeat themselves (a history per call, an event per message), and what
 a step holds once is held. What counts as the agent's text is told by the spec (``agent_text``), else it is every text
 of at least two words in the records, without those that only tell a fact or that a rule skips for a reason, and
-without the frame: lines that are not the agent's because, but for numbers, they stand in most records.
+without the frame: lines that are not the agent's because, but for numbers, they stand in most records. Items of a list
+of which a source takes others count with the records: else a spec that reads every other step would hold everything.
 
 What rules skip is nobody's promise: a rule may skip steps. So it is told apart how much of it stands among the steps,
 where an agent's files hold little else than steps.
@@ -12,7 +13,7 @@ where an agent's files hold little else than steps.
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +21,13 @@ from codetracer_core.extractors.drafts import NO_RULE, Draft, Event
 from codetracer_core.extractors.limits import Budget
 from codetracer_core.extractors.nodes import Node, Stretch, text_of
 from codetracer_core.extractors.paths import holds
-from codetracer_core.extractors.records import Record
+from codetracer_core.extractors.records import Reading, Record
 from codetracer_core.extractors.schema import ExtractorSpec
 from codetracer_core.extractors.taking import take
 from codetracer_core.models import SourceRef, Trajectory
 
 MOST_UNCOVERED = 500
+MOST_PIECES = 200
 LONGEST_UNCOVERED = 4_000
 """Characters of one entry that are kept."""
 FRAME_RECORDS, FRAME_SHARE, LONGEST_FRAME = 3, 0.5, 200
@@ -57,35 +59,35 @@ class Coverage:
 
 
 def coverage_of(
-    spec: ExtractorSpec,
-    records: Sequence[Record],
-    drafts: Sequence[Draft],
-    events: Sequence[Event],
-    trajectory: Trajectory,
-    budget: Budget,
+    spec: ExtractorSpec, records: Sequence[Record], events: Sequence[Event], trajectory: Trajectory, reading: Reading
 ) -> Coverage:
+    """Of all ``records`` and of what stands beside them and was not read."""
+    budget = reading.budget
     known = _held_lines(trajectory)
-    own: defaultdict[int, list[str]] = defaultdict(list)
+    own: defaultdict[int, dict[int, Draft]] = defaultdict(dict)
     for event in events:
         if event.draft is not None:
-            own[event.record.index] += _texts_of(event.draft)
+            own[event.record.index][id(event.draft)] = event.draft
     put_aside = {event.record.index for event in events if event.became == "skipped" and event.why != NO_RULE}
     put_aside |= {event.record.index for event in events if event.became == "fact"}
     put_aside -= {event.record.index for event in events if event.became in ("step", "observation")}
     uncovered: list[Uncovered] = []
     seen: set[str] = set()
     skipped_seen: set[str] = set()
+    pieces_of: dict[int, list[str]] = {}
     held = total = skipped = among = 0
-    frames = _frames(spec, records)
+    everything = (*records, *reading.left_out)
+    frames = _frames(spec, everything)
     firsts = _first_steps(trajectory)
-    for record in records:
+    for record in everything:
         budget.check_time()
         aside = record.index in put_aside and not spec.agent_text
+        pieces: list[str] | None = None
         for node in _agent_texts(spec, record):
-            pieces = _pieces(own[record.index])
             is_among = aside and _stands_after(firsts, _ref(node, 0, len(node.value)))
             gap: list[tuple[int, str]] = []
             for offset, line in _lines(node.value):
+                budget.spend()
                 visible = line.strip()
                 if aside:
                     if visible not in known and visible not in skipped_seen:
@@ -93,7 +95,12 @@ def coverage_of(
                         skipped += len(visible)
                         among += len(visible) * is_among
                     continue
-                share = len(visible) if visible in known else _shared(visible, pieces)
+                if visible in known:
+                    share = len(visible)
+                else:
+                    pieces = _pieces(own[record.index], pieces_of) if pieces is None else pieces
+                    budget.spend(len(pieces) // 4)
+                    share = _shared(visible, pieces)
                 if share * 2 < len(visible) and _framed(visible) in frames[record.source]:
                     continue
                 if visible not in seen:
@@ -192,10 +199,14 @@ def _texts_of(draft: Draft) -> list[str]:
     return [draft.action, *quotes, *arguments]
 
 
-def _pieces(texts: Iterable[str]) -> list[str]:
-    """Lines that may stand within a longer line, longest first."""
-    lines = {line.strip() for text in texts for line in text.splitlines() if len(line) <= 2_000}
-    return sorted((line for line in lines if len(line) > 2), key=len, reverse=True)[:200]
+def _pieces(drafts: dict[int, Draft], known: dict[int, list[str]]) -> list[str]:
+    """Lines of these steps that may stand within a longer line, longest first. ``known`` keeps them by step."""
+    for name, draft in drafts.items():
+        if name not in known:
+            lines = {line.strip() for text in _texts_of(draft) for line in text.splitlines() if len(line) <= 2_000}
+            known[name] = sorted((line for line in lines if len(line) > 2), key=len, reverse=True)[:MOST_PIECES]
+    found = {piece for name in drafts for piece in known[name]}
+    return sorted(found, key=len, reverse=True)[:MOST_PIECES]
 
 
 def _shared(line: str, pieces: list[str]) -> int:

@@ -108,6 +108,7 @@ class Drafting:
 
     def __post_init__(self) -> None:
         self._by_key: defaultdict[tuple[str, str], list[Draft]] = defaultdict(list)
+        self._of_group: defaultdict[Group, list[Draft]] = defaultdict(list)
         self._turn: list[Draft] = []
         self._waiting: list[_Answer] = []
         self._said: list[_Said] = []
@@ -160,8 +161,7 @@ class Drafting:
         self._close_turn()
         self._settle_thoughts()
         for group, said in self._said_of_reply.items():
-            target = next((draft for draft in self.drafts if draft.group == group), None)
-            self._give_thoughts(said, target)
+            self._give_thoughts(said, next(iter(self._of_group[group]), None))
         self.drafts.sort(key=lambda draft: draft.place)
         _number(self.drafts)
         for index, details in self._details.items():
@@ -190,6 +190,8 @@ class Drafting:
             record.context.budget.count("steps")
             self.drafts.append(draft)
             self._turn.append(draft)
+            if draft.group is not None:
+                self._of_group[draft.group].append(draft)
             for key in draft.keys.items():
                 self._by_key[key].append(draft)
         return True
@@ -249,6 +251,7 @@ class Drafting:
         keys = _keys(answer.rule.to, answer.item, answer.record)
         key = next(iter(keys.items()), None)
         named = self._by_key.get(key, []) if key is not None else []
+        answer.record.context.budget.spend(1 + len(named) // 10)
         latest = next((draft for draft in reversed(named) if not draft.answered), None)
         if latest is None:
             self._give(answer, named[-1] if named else None)
@@ -291,8 +294,8 @@ class Drafting:
         if rule.exit_code is not None and (code := take_count(rule.exit_code, answer.item, context)) is not None:
             draft.exit_code = code
         if rule.executed is not None and (said := find(rule.executed, answer.item, context).value) is not None:
-            whole = rule.pair == "last" and not rule.to and draft.group is not None
-            for one in [one for one in self.drafts if one.group == draft.group] if whole else [draft]:
+            whole = rule.pair == "last" and not rule.to
+            for one in self._of_group[draft.group] if whole and draft.group is not None else [draft]:
                 one.executed = is_true(said)
         self._tell(record, "observation", draft, f"rule {answer.name!r}", answer.item)
 
@@ -323,7 +326,7 @@ class Drafting:
         spoken = [one for one in said if one.rule.alone == "message"]
         if draft is None and spoken:
             draft = self._message(spoken)
-            said = [one for one in said if one not in spoken]
+            said = [one for one in said if one.rule.alone != "message"]
         for one in said:
             if draft is None:
                 self._tell(one.record, "skipped", None, f"rule {one.name!r}: no step follows in this reply")

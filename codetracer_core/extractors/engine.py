@@ -19,7 +19,7 @@ from codetracer_core.extractors.nodes import Node
 from codetracer_core.extractors.patterns import below, found_in
 from codetracer_core.extractors.records import Reading, Record
 from codetracer_core.extractors.schema import ExtractorSpec, Find, Marker
-from codetracer_core.models import Trajectory
+from codetracer_core.models import SourceRef, Trajectory
 from codetracer_core.parsers._artifacts import Artifacts, lost_content
 from codetracer_core.parsers._format import Claim, Format
 from codetracer_core.parsers._notes import counted
@@ -30,6 +30,9 @@ __all__ = ["Extraction", "Fate", "SpecLimits", "Uncovered", "as_format", "extrac
 LIMITS = SpecLimits()
 _LOOKING = SpecLimits(operations=200_000, seconds=10.0)
 """For recognising, which is asked of every folder below an import root."""
+
+
+LEFT_OUT = "stands in one list with records, and no source takes it"
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Extraction:
     """To which the paths are relative."""
     trajectory: Trajectory
     fates: tuple[Fate, ...]
-    """In the order of the records."""
+    """In the order of the records; then what no source takes."""
     uncovered: tuple[Uncovered, ...]
     """The agent's text that no step holds, in the order of the records (``coverage.MOST_UNCOVERED`` at most)."""
     coverage: float | None
@@ -82,11 +85,13 @@ class Extraction:
     """Bytes of the files that were read."""
     records: int
     unmatched: int
-    """Records that no rule fits."""
+    """Records that no rule fits, and what no source takes though it stands beside records."""
     orphans: int
     """Answers to no step."""
     further: int
     """Answers to steps that had one."""
+    others_words: int
+    """Steps whose record is the prompt, or a user's: see ``_is_others``."""
     silent: int
     """Records that a rule fits, and that do not hold what it takes."""
     declared: int | None
@@ -113,12 +118,16 @@ def extract(spec: ExtractorSpec, artifacts: Artifacts, claim: Claim, *, limits: 
 
     Raises UnreadableFile, MalformedRun, or SpecError for what needs more than ``limits``."""
     read = _read(spec, artifacts, claim, limits)
-    covered: Coverage = coverage_of(spec, read.records, read.drafts, read.events, read.trajectory, read.reading.budget)
+    covered: Coverage = coverage_of(spec, read.records, read.events, read.trajectory, read.reading)
+    left_out = read.reading.left_out
     return Extraction(
         spec=spec,
         folder=artifacts.root,
         trajectory=read.trajectory,
-        fates=tuple(_fate(event) for event in read.events),
+        fates=(
+            *(_fate(event) for event in read.events),
+            *(_fate(Event(record, record.node, "skipped", None, LEFT_OUT)) for record in left_out),
+        ),
         uncovered=covered.uncovered,
         coverage=covered.share,
         text_characters=covered.total,
@@ -126,10 +135,11 @@ def extract(spec: ExtractorSpec, artifacts: Artifacts, claim: Claim, *, limits: 
         skipped_among=covered.among,
         passed_by=_passed_by(artifacts, claim, read.reading.budget),
         read_characters=read.reading.characters,
-        records=len(read.records),
-        unmatched=read.unmatched,
+        records=len(read.records) + len(left_out),
+        unmatched=read.unmatched + len(left_out),
         orphans=read.orphans,
         further=read.drafting.further,
+        others_words=sum(_is_others(draft, read.trajectory.task_ref) for draft in read.drafts),
         silent=read.drafting.silent,
         declared=read.step_count,
         own_numbers=any(draft.number is not None for draft in read.drafts),
@@ -164,6 +174,29 @@ def _read(spec: ExtractorSpec, artifacts: Artifacts, claim: Claim, limits: SpecL
         **facts.fields,
     )
     return _Read(trajectory, records, drafts, drafting, events, reading, unmatched, orphans, facts.step_count)
+
+
+_SPEAKERS = ("role", "source", "author", "sender", "speaker", "type", "kind")
+_OTHERS = frozenset({"system", "user", "human", "developer"})
+
+
+def _is_others(draft: Draft, task: SourceRef | None) -> bool:
+    """Is a step not the agent's? So say the common words of its record for who speaks, a demonstration (is_demo), or
+    its place: within the text of the task."""
+    value = draft.record.node.value
+    if isinstance(value, dict):
+        message = value.get("message")
+        for said in (value, message if isinstance(message, dict) else {}):
+            if said.get("is_demo") is True:
+                return True
+            if any(isinstance(who := said.get(name), str) and who.lower() in _OTHERS for name in _SPEAKERS):
+                return True
+    ref = draft.action_ref
+    if ref is None or task is None or (ref.path, ref.kind) != (task.path, task.kind):
+        return False
+    if ref.kind == "text":
+        return task.line_start <= ref.line_start and ref.line_end <= task.line_end
+    return (ref.line_start, ref.pointer) == (task.line_start, task.pointer)
 
 
 def view_of(spec: ExtractorSpec) -> str:
@@ -217,6 +250,8 @@ def _notes(
         notes.append("The steps are numbered from 0 in the files: step k here is step k - 1 there.")
     if unmatched:
         notes.append(f"{counted(unmatched, 'record fits', 'records fit')} no rule and were passed over.")
+    if reading.left_out:
+        notes.append(f"{counted(len(reading.left_out), 'item')} beside the records that no source takes.")
     if drafting.silent:
         notes.append(f"{counted(drafting.silent, 'record')} without what the rule for it takes: passed over.")
     if orphans:

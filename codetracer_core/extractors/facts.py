@@ -9,7 +9,7 @@ from codetracer_core.extractors.nodes import Node, ref_of, text_of
 from codetracer_core.extractors.paths import holds
 from codetracer_core.extractors.records import Record
 from codetracer_core.extractors.schema import ExtractorSpec, Fact
-from codetracer_core.extractors.taking import take, when
+from codetracer_core.extractors.taking import count_of, number_of, take, when
 from codetracer_core.models import Outcome, SourceRef, Usage
 from codetracer_core.parsers._fields import number_field
 
@@ -67,16 +67,13 @@ def _word(node: Node, record: Record) -> str | None:
     return text if text is not None and text.strip() else None
 
 
-def _count(node: Node, record: Record) -> int | None:
-    number = number_field(node.value)
-    return int(number) if number is not None and number == int(number) else None
-
-
 _KINDS: dict[str, Callable[[Node, Record], Any]] = {
     **dict.fromkeys(("agent", "agent_version", "model", "task", "trial", "task_text", "exit_status"), _word),
-    **dict.fromkeys(("prompt_tokens", "completion_tokens", "cached_tokens", "step_count"), _count),
+    **dict.fromkeys(
+        ("prompt_tokens", "completion_tokens", "cached_tokens", "step_count"), lambda node, record: count_of(node.value)
+    ),
     **dict.fromkeys(("started_at", "ended_at"), lambda node, record: when(node.value)),
-    "cost_usd": lambda node, record: number_field(node.value),
+    "cost_usd": lambda node, record: number_of(node.value),
     "solved": lambda node, record: node.value if isinstance(node.value, bool) else None,
 }
 
@@ -100,9 +97,10 @@ def _tell(fact: Fact, read: Callable[[Node, Record], Any], records: Sequence[Rec
     return _picked(fact.pick, told)
 
 
-def _picked(pick: str, told: list[Told]) -> Told:
+def _picked(pick: str, told: list[Told]) -> Told | None:
     if pick == "sum" and number_field(told[0][0]) is not None:
-        return sum(value for value, _, _ in told), told[0][1], told[0][2]
+        total = number_of(sum(value for value, _, _ in told))
+        return (total, told[0][1], told[0][2]) if total is not None else None
     if pick in ("max", "min"):
         choose = max if pick == "max" else min
         return choose(told, key=lambda one: one[0])

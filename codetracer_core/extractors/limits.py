@@ -21,7 +21,8 @@ class SpecLimits:
     read_bytes: int = 1 << 27
     values: int = 5_000_000
     """Values in JSON, estimated before it is decoded: brackets and commas."""
-    records: int = 500_000
+    records: int = 300_000
+    """Records, and matches that a pattern of 'every' finds in them."""
     steps: int = 20_000
     operations: int = 30_000_000
     """Values that paths look at, and characters (in hundreds) that patterns search and texts are made of."""

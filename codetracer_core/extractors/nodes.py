@@ -58,7 +58,7 @@ class Stretch:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Within:
     """JSON or a piece of text that stands inside a string of another document: the reference is to that string."""
 
@@ -69,7 +69,7 @@ class Within:
         return self.document.ref(*self.pointer)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Node:
     """A value, and the place where it stands: none for what was computed or is a constant.
 

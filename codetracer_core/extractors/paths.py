@@ -5,6 +5,7 @@ at a value is counted. Beyond the standard: ``record()``, ``root()``, ``place(â€
 ``count(â€¦)``. Functions that could make much out of little are left out.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +17,7 @@ from jmespath.exceptions import JMESPathError
 from codetracer_core.extractors.limits import DEEPEST_EXPRESSION, LONGEST_EXPRESSION, Budget
 from codetracer_core.extractors.nodes import NOTHING, Node, is_true, list_of, mapping_of, text_of, weigh
 from codetracer_core.extractors.patterns import compiled, found_in
+from codetracer_core.parsers._artifacts import without_lone_surrogates
 from codetracer_core.parsers._fields import number_field
 
 Tree = dict[str, Any]
@@ -42,7 +44,9 @@ def parsed(path: str) -> Tree:
     if max(map(path.count, "([{!")) > 4 * DEEPEST_EXPRESSION:
         raise ValueError("the path is nested too deeply")
     try:
-        tree = cast(Tree, jmespath.compile(path).parsed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PendingDeprecationWarning)  # `word`, for `"word"`
+            tree = cast(Tree, jmespath.compile(path).parsed)
     except JMESPathError as error:
         raise ValueError(f"no JMESPath ({_one_line(error)})") from error
     except (RecursionError, ValueError, TypeError, AttributeError) as error:  # its parser on strange input
@@ -60,14 +64,20 @@ def _as_meant(tree: Tree) -> Tree:
     """Two readings of jmespath's parser that are never anything, as everybody means them: ``!a.b``, read as
     ``(!a).b``, is ``!(a.b)``; and ``a.*.b.c``, read as ``(a.*.b).c``, goes on within the projection."""
     children: list[Any] = [_as_meant(child) if isinstance(child, dict) else child for child in tree["children"]]
-    first: Any = children[0] if children else None
+    if tree["type"] == "literal":
+        return {**tree, "value": without_lone_surrogates(tree["value"])}
+    return _regrouped({**tree, "children": children})
+
+
+def _regrouped(tree: Tree) -> Tree:
+    first: Any = tree["children"][0] if tree["children"] else None
     if tree["type"] in _STEPS and first["type"] == "not_expression":
-        inner = _as_meant({**tree, "children": [first["children"][0], *children[1:]]})
+        inner = _regrouped({**tree, "children": [first["children"][0], *tree["children"][1:]]})
         return {"type": "not_expression", "children": [inner]}
     if tree["type"] == "subexpression" and first["type"] == "value_projection":
         left, right = first["children"]
-        return {**first, "children": [left, {**tree, "children": [right, *children[1:]]}]}
-    return {**tree, "children": children}
+        return {**first, "children": [left, {**tree, "children": [right, *tree["children"][1:]]}]}
+    return tree
 
 
 def _one_line(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """The records of a run: where a spec says that they stand, in their order."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -8,12 +9,19 @@ from typing import Any
 
 from codetracer_core.errors import UnreadableFile
 from codetracer_core.extractors.limits import Budget
-from codetracer_core.extractors.nodes import Node, Stretch, TextFile, mapping_of
+from codetracer_core.extractors.nodes import Node, Stretch, TextFile, mapping_of, weigh
 from codetracer_core.extractors.paths import Context, find
 from codetracer_core.extractors.patterns import below, found_in, names_of, spans_of
 from codetracer_core.extractors.schema import ExtractorSpec, Part, Source
 from codetracer_core.models import SourceRef
-from codetracer_core.parsers._artifacts import Artifacts, JsonFile, JsonLine, strip_ansi, without_lone_surrogates
+from codetracer_core.parsers._artifacts import (
+    Artifacts,
+    JsonFile,
+    JsonLine,
+    Pointer,
+    strip_ansi,
+    without_lone_surrogates,
+)
 from codetracer_core.parsers._fields import number_field
 from codetracer_core.parsers._format import Claim
 
@@ -31,11 +39,27 @@ class Record:
     @property
     def ref(self) -> SourceRef:
         """Where it stands as a whole."""
-        node = self.node
+        node, place = self.node, self.context.place or {}
         if node.document is not None:
             return node.document.ref(*node.pointer)
-        assert isinstance(node.parts, dict)
-        return next(part.document.ref() for part in node.parts.values() if part.document is not None)
+        parts = node.parts.values() if isinstance(node.parts, dict) else ()
+        written = next((part.document.ref() for part in parts if part.document is not None), None)
+        line = place.get("line") or 1
+        return written or SourceRef(path=place.get("file") or "", line_start=line, line_end=line)
+
+
+_Place = tuple[str, int | None, Pointer]
+
+
+@dataclass
+class _Taken:
+    """A list in a document, and which of its items are records."""
+
+    source: str
+    whole: Node
+    root: Node
+    place: dict[str, Any]
+    indices: set[str | int] = field(default_factory=set)
 
 
 @dataclass
@@ -49,10 +73,13 @@ class Reading:
     notes: list[str] = field(default_factory=list)
     characters: int = 0
     repeated: int = 0
+    left_out: list[Record] = field(default_factory=list)
+    """Items that stand in one list with records, and that no source takes."""
 
     def __post_init__(self) -> None:
         self._json: dict[str, JsonFile] = {}
         self._counted: set[str] = set()
+        self._lists: dict[_Place, _Taken] = {}
 
     def records(self) -> list[Record]:
         """Source by source, in the order in which the spec names them. Raises UnreadableFile and SpecError."""
@@ -69,15 +96,26 @@ class Reading:
                 context = Context(self.budget, node, root, place)
                 if source.once is not None:
                     key = find(source.once, node, context).value
-                    if key is not None and (mark := json.dumps(key, sort_keys=True)) in seen:
-                        self.repeated += 1
-                        continue
                     if key is not None:
+                        weigh(key, self.budget)
+                        if (mark := json.dumps(key, sort_keys=True)) in seen:
+                            self.repeated += 1
+                            continue
                         seen.add(mark)
                 number += 1
                 found.append(Record(len(found), source.name, node, context))
+        self.left_out = list(self._left_out(len(found)))
         self._json.clear()
         return found
+
+    def _left_out(self, index: int) -> Iterator[Record]:
+        """They follow the records, whose number is ``index``."""
+        for taken in self._lists.values():
+            for at, item in enumerate(taken.whole.items()):
+                if at not in taken.indices and isinstance(item.value, dict | list):
+                    self.budget.count("records")
+                    yield Record(index, taken.source, item, Context(self.budget, item, taken.root, taken.place))
+                    index += 1
 
     def _of(self, source: Source) -> Iterator[tuple[Node, Node, dict[str, Any]]]:
         """Each record with the document it stands in, and its place."""
@@ -90,9 +128,22 @@ class Reading:
         for path, node, root, line in self._documents(source):
             for one in self._below(source, node, root, path):
                 place = {"file": path, "line": line, **_names(path, self.artifacts.root.name)}
+                if source.at is not None and one.pointer and one.document is root.document:
+                    self._take(source, one, root, place)
                 if line is None and isinstance(one.document, Stretch):
                     place["line"] = one.document.ref().line_start
                 yield one, root, place
+
+    def _take(self, source: Source, one: Node, root: Node, place: dict[str, Any]) -> None:
+        """Keep in mind that a record was taken out of a list."""
+        *above, index = one.pointer
+        key = (place["file"], place["line"], tuple(above))
+        if key not in self._lists:
+            whole = root
+            for part in above:
+                whole = whole.child(part) if isinstance(part, str) else whole.item(part)
+            self._lists[key] = _Taken(source.name, whole, root, {**place, "number": None, "source": source.name})
+        self._lists[key].indices.add(index)
 
     def _below(self, source: Source, node: Node, root: Node, path: str) -> Iterator[Node]:
         context = Context(self.budget, node, root, {"file": path, "source": source.name})
@@ -271,6 +322,10 @@ def _begun(file: TextFile, match: Any, end: int, names: dict[str, int]) -> Node:
     return _segment(file, match.start(), end, {**fields, **_groups(file, match, names)})
 
 
+_OPENS = re.compile(r"\{\s*[\"}]")
+"""An object of JSON and no brace of a program: a failed try costs much more."""
+
+
 def _json_in_text(file: TextFile, source: Source, budget: Budget) -> Iterator[Node]:
     """The JSON objects of a text. One that fills its line is a line of JSON, with exact references."""
     decoder = json.JSONDecoder(strict=False)
@@ -279,11 +334,13 @@ def _json_in_text(file: TextFile, source: Source, budget: Budget) -> Iterator[No
         if start < done:
             continue
         budget.check_time()
+        if file.text[start : start + 1] == "{" and not _OPENS.match(file.text, start):
+            continue
         try:
             value, end = decoder.raw_decode(file.text, start)
-        except json.JSONDecodeError as error:
+        except json.JSONDecodeError as error:  # (which counts the lines before it)
             reached = len(file.text) if error.msg.startswith("Unterminated") else error.pos
-            budget.spend(1 + (reached - start) // 100)
+            budget.spend(1 + (reached - start) // 100 + error.pos // 10_000)
             continue
         except (RecursionError, ValueError):
             budget.spend(1 + (len(file.text) - start) // 100)

@@ -82,6 +82,8 @@ class Operation(_Short):
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> Self:
+        if _depth(self) > DEEPEST_TAKE:
+            raise ValueError(f"operations stand in each other more than {DEEPEST_TAKE} levels deep. Write a pipeline")
         given = [self.match, self.every, self.outside, self.first, self.join, self.text, self.table]
         number = sum(one is not None for one in given) + self.json_ + self.strip
         if number != 1:
@@ -93,6 +95,16 @@ class Operation(_Short):
         if self.group is not None and self.match is not None and self.group not in names_of(self.match):
             raise ValueError(f"the pattern has no group named {self.group!r}")
         return self
+
+
+DEEPEST_TAKE = 10
+
+
+def _depth(taken: Any) -> int:
+    """How deep operations stand in each other."""
+    if isinstance(taken, Operation):
+        return 1 + max(map(_depth, (*(taken.first or ()), *(taken.join or ()))), default=0)
+    return max(map(_depth, taken), default=0) if isinstance(taken, tuple) else 0
 
 
 def _kind_of_take(value: Any) -> str:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from codetracer_core.errors import SpecError
 from codetracer_core.extractors.limits import LARGEST_SPEC
 from codetracer_core.extractors.schema import ExtractorSpec
+from codetracer_core.parsers._artifacts import without_lone_surrogates
 
 __all__ = ["LANGUAGE", "ExtractorSpec", "read_spec", "spec_text"]
 
@@ -36,6 +37,10 @@ def read_spec(text: str, *, path: str = "") -> ExtractorSpec:
             f"the spec has {len(text):,} characters, more than {LARGEST_SPEC:,}", path=path, remedy="Write less rules."
         )
     node, content = _content(text, path)
+    if content != without_lone_surrogates(content):
+        raise SpecError(
+            "half a surrogate pair (\\ud800 … \\udfff) is no text", path=path, remedy="Write the character itself."
+        )
     if not isinstance(content, dict):
         raise SpecError("this is no spec: it has no fields", path=path, remedy=_NEEDED)
     if twice := next(_twice(node), None):
@@ -55,6 +60,7 @@ def read_spec(text: str, *, path: str = "") -> ExtractorSpec:
         raise SpecError("the spec is nested too deeply", path=path, remedy="Write it flatter.") from error
 
 
+DEEPEST_SPEC = 60
 _NEEDED = "A spec has name, title, find, sources and rules."
 
 
@@ -89,7 +95,16 @@ def _content(text: str, path: str) -> tuple[yaml.Node | None, Any]:
     loader = None
     try:
         loader = yaml.SafeLoader(text)
+        depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST_SPEC:  # its reader takes a square of time for it
+                raise SpecError(
+                    f"a spec is nested {DEEPEST_SPEC} levels deep at most",
+                    path=path,
+                    place=f"line {event.start_mark.line + 1}" if event.start_mark else "",
+                    remedy="Write it flatter.",
+                )
             if isinstance(event, yaml.AliasEvent):  # a few lines of them can stand for gigabytes, or for themselves
                 raise SpecError(
                     "a spec cannot refer to another part of itself (*)",

@@ -113,10 +113,11 @@ def _matched(rule: Operation, pattern: str, node: Node, context: Context) -> Nod
 
 def _every(pattern: str, node: Node, context: Context) -> Node:
     names = names_of(pattern)
-    return list_of(
-        mapping_of({name: node.cut(*span) for name, span in spans_of(match, names).items()})
-        for match in found_in(pattern, node.value, context.budget)
-    )
+    found = []
+    for match in found_in(pattern, node.value, context.budget):
+        context.budget.count("records")
+        found.append(mapping_of({name: node.cut(*span) for name, span in spans_of(match, names).items()}))
+    return list_of(found)
 
 
 def _around(pattern: str, between: str, node: Node, context: Context) -> Node:
@@ -156,7 +157,11 @@ def take_tool(rule: ToolRule, node: Node, context: Context) -> tuple[ToolCall | 
 
 def take_number(rule: Any, node: Node, context: Context) -> float | None:
     """A number, or the text of one."""
-    value = take(rule, node, context).value
+    return number_of(take(rule, node, context).value)
+
+
+def number_of(value: Any) -> float | None:
+    """A finite number, or the text of one; None for anything else, and for what no database can hold."""
     if isinstance(value, str) and len(value) < 40:
         try:
             value = int(value)
@@ -171,7 +176,12 @@ def take_number(rule: Any, node: Node, context: Context) -> float | None:
 
 def take_count(rule: Any, node: Node, context: Context) -> int | None:
     """A whole number."""
-    number = take_number(rule, node, context)
+    return count_of(take(rule, node, context).value)
+
+
+def count_of(value: Any) -> int | None:
+    """A whole number, or the text of one."""
+    number = number_of(value)
     return int(number) if number is not None and number == int(number) else None
 
 
