@@ -87,35 +87,31 @@ def test_what_a_source_leaves_out_is_told(tmp_path: Path) -> None:
     assert any("10 items beside the records" in note for note in found.trajectory.notes)
 
 
-def test_files_beside_those_that_are_read_count_too(tmp_path: Path) -> None:
-    steps = {f"step_{n}.json": {"do": _words(n), "out": f"found {_words(n)}"} for n in range(10)}
-    write(tmp_path, {**steps, "notes.md": "Nobody numbers me, and I am no step."})
-    rules = "rules: [{name: steps, step: {action: do, observation: out}}]"
-    text = "name: acme\ntitle: Acme\nfind: {{files: '{}'}}\nsources: [{{kind: json}}]\n" + rules
-    whole = judge([run(read_spec(text.format("step_*.json")), tmp_path)])
-    half = judge([run(read_spec(text.format("step_[02468].json")), tmp_path)])
-    assert whole.passed
-    assert _failed(half) == {"files"}
-    assert half.score < whole.score
-
-
 def test_the_examples_of_a_prompt_are_no_steps(tmp_path: Path) -> None:
     commands = "step: {each: [text, {every: '(?s)```bash\\n(?P<do>.*?)\\n```'}], action: do, observation: record().out}"
     judged = _judged(tmp_path, f"rules: [{{name: commands, {commands}}}]")
     assert "prompts" in _failed(judged)
 
 
+SHELL = r"""
+name: acme
+title: Acme
+find: {files: a.log}
+sources:
+  - {name: log, kind: text, begin: '^[$] (?P<do>.*)\n'}
+  - {name: whole, kind: text}
+rules:
+  - {name: steps, from: log, when: do, step: {action: do, observation: body}}
+  - {name: others, skip: the task}
+facts:
+  task_text: {from: whole, value: [text, {match: '(?s)TASK\n(.*?)END'}]}
+"""
+
+
 def test_nor_are_examples_within_a_text(tmp_path: Path) -> None:
-    log = "TASK\nrun this:\n$ example\nEND\n" + "".join(f"$ grep '{_words(n)}' f\n{_words(n)}\n" for n in range(12))
-    write(tmp_path, {"a.log": log})
-    head = "name: acme\ntitle: Acme\nfind: {files: a.log}\nsources: [{name: log, kind: text, begin: '^[$] (?P<do>.*)\\n'}, "
-    head += (
-        "{name: whole, kind: text}]\nfacts: {task_text: {from: whole, value: [text, {match: '(?s)TASK\\n(.*?)END'}]}}\n"
-    )
-    steps = "{name: steps, from: log, when: do, step: {action: do, observation: body}}"
-    others = "{name: others, skip: the task}"
-    judged = judge([run(read_spec(f"{head}rules: [{steps}, {others}]"), tmp_path)])
-    assert "prompts" in _failed(judged)
+    log = "".join(f"$ grep '{_words(n)}' f\n{_words(n)}\n" for n in range(12))
+    write(tmp_path, {"a.log": f"TASK\nrun this:\n$ example\nEND\n{log}"})
+    assert "prompts" in _failed(judge([run(read_spec(SHELL), tmp_path)]))
 
 
 def test_the_same_thing_twice_is_told(tmp_path: Path) -> None:
@@ -124,11 +120,10 @@ def test_the_same_thing_twice_is_told(tmp_path: Path) -> None:
 
 
 def test_observations_of_nobody_are_told(tmp_path: Path) -> None:
-    write(
-        tmp_path, {"run.json": [{"out": f"found {_words(n)} here"} if n % 3 else {"do": _words(n)} for n in range(30)]}
-    )
+    log = [{"out": f"found {_words(n)} here"} if n % 3 else {"do": _words(n)} for n in range(30)]
+    write(tmp_path, {"run.json": {"log": log}})
     rules = "rules: [{name: a, step: {action: do}}, {name: b, answer: {text: out, pair: next}}]"
-    text = "name: acme\ntitle: Acme\nfind: {files: run.json}\nsources: [{kind: json}]\n" + rules
+    text = "name: acme\ntitle: Acme\nfind: {files: run.json}\nsources: [{kind: json, at: log}]\n" + rules
     assert "orphans" in _failed(judge([run(read_spec(text), tmp_path)]))
 
 
