@@ -28,6 +28,8 @@ _PROCESSES_OF_A_USER = 32_768
 """On the whole machine, so it is no limit of the container (that is --pids-limit), only one that can be set."""
 _MAY_BE_GONE = (1, 125, 126, 127, 137, 255)
 """What the engines end with if there is no such container, and commands for reasons of their own."""
+_ENGINE_SAYS = re.compile(r"(?:Error: )?(?:OCI runtime|runc|crun)[^\n]*\n?")
+"""All that is printed if a command could not be started: its shell is there, so what it runs is not to blame."""
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY")
 _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
 
@@ -99,13 +101,13 @@ class ContainerEnvironment:
         except BaseException:
             leases.clear(lease)
             raise
-        self.folder = "/"
+        self.folder = ""  # as the image says
         self.facts = ()
 
     def begin(self, place: ContainerPlace, cancelled: Callable[[], bool]) -> None:
         """Make the container and find out what is in it."""
         if self._compose is None:
-            argv = [self._engine, "run", "--detach", *self._options(place), place.image, "-c", _IDLE]
+            argv = [self._engine, "run", "--detach", *self._options(), place.image, "-c", _IDLE]
             self._ours(argv, "the container could not be started", _START_SECONDS, cancelled)
         else:
             file = self._root / "compose.json"
@@ -152,8 +154,12 @@ class ContainerEnvironment:
             ender=self._end_all,
         )
         self._spent += ran.seconds
-        if ran.exit_code in _MAY_BE_GONE and not self._is_there():
-            raise EnvironmentBroken(f"the container is gone: {ran.output.strip()[-300:]}")
+        if ran.exit_code in _MAY_BE_GONE:
+            if not self._is_there():
+                raise EnvironmentBroken(f"the container is gone: {ran.output.strip()[-300:]}")
+            if problem := self._not_begun(ran.output):
+                # The code is the engine's: of the command, which never began, it says nothing.
+                return ran.model_copy(update={"output": f"[{problem}]\n", "exit_code": None})
         return ran
 
     def _exec(
@@ -166,7 +172,7 @@ class ContainerEnvironment:
         cancelled: Callable[[], bool] = lambda: False,
         ender: Callable[[bool], None] | None = None,
     ) -> Ran:
-        options = [*(["--interactive"] if stdin else []), "--workdir", self.folder]
+        options = [*(["--interactive"] if stdin else []), *(["--workdir", self.folder] if self.folder else [])]
         whole = [self._engine, "exec", *options, self._name, *argv]
         order = Command(
             whole,
@@ -200,12 +206,19 @@ class ContainerEnvironment:
     def _is_there(self) -> bool:
         return ask([self._engine, "inspect", "--format", "{{.State.Running}}", self._name])[0] == "true"
 
+    def _not_begun(self, output: str) -> str:
+        """Why the engine could not start a command, if it is that what it says; mostly there is no room."""
+        if not _ENGINE_SAYS.fullmatch(output):
+            return ""
+        room = f"at most {self._limits.processes:,} processes and {self._limits.memory_mb:,} MB"
+        return f"the command could not be started in the container, in which there is room for {room}: {output.strip()}"
+
     def _absolute(self, path: str) -> str:
         if "\0" in path:
             raise CodeTracerError("a path holds no null character", path=path.replace("\0", "?"))
         return str(PurePosixPath(self.folder, path))
 
-    def _options(self, place: ContainerPlace) -> list[str]:
+    def _options(self) -> list[str]:
         limits = self._limits
         return [
             *("--name", self._name, "--label", f"{LABEL}={self._id}", "--pull", "never", "--entrypoint", "sh"),
@@ -221,7 +234,6 @@ class ContainerEnvironment:
             *("--env", f"{leases.MARKER}={self._id}", "--env", "TERM=dumb"),
             # The engines would hand our proxies over, in which there may be a password.
             *(word for name in _PROXIES for word in ("--env", f"{name}=", "--env", f"{name.lower()}=")),
-            *(("--workdir", place.folder) if place.folder else ()),
         ]
 
     def _facts(self, place: ContainerPlace) -> tuple[str, ...]:
@@ -238,8 +250,8 @@ class ContainerEnvironment:
 
     def read_file(self, path: str) -> bytes:
         where = self._absolute(path)
-        script = f'[ -e "$1" ] || exit 44; [ -f "$1" ] || exit 45; [ "$(wc -c < "$1")" -le {MOST_BYTES} ] || exit 46; '
-        script += 'exec cat -- "$1"'
+        # Not one process more than this shell: there may be room for no other.
+        script = f'[ -e "$1" ] || exit 44; [ -f "$1" ] || exit 45; exec head -c {MOST_BYTES + 1} "$1"'
         # The engine's own words would stand between the bytes, so they are left away.
         quiet = ["sh", "-c", 'exec "$@" 2>/dev/null', "sh"]
         argv = [*quiet, self._engine, "exec", self._name, "sh", "-c", script, "sh", where]
@@ -250,17 +262,25 @@ class ContainerEnvironment:
             raise NotFound("there is no such file", path=path)
         if code == 45:
             raise CodeTracerError("this is no file", path=path)
-        if code == 46:
-            raise CodeTracerError(f"the file is larger than {MOST_BYTES >> 20} MB", path=path)
         if code != 0:
-            raise CodeTracerError("cannot be read", path=path)
+            why = self._exec(["sh", "-c", ': < "$1"', "sh", where]).output
+            raise CodeTracerError(f"cannot be read: {self._not_begun(why) or why.strip()[-300:]}", path=path)
+        if len(content) > MOST_BYTES:
+            raise CodeTracerError(f"the file is larger than {MOST_BYTES >> 20} MB", path=path)
         return content
 
     def write_file(self, path: str, content: bytes) -> None:
-        script = '[ ! -d "$1" ] && mkdir -p -- "$(dirname -- "$1")" && cat > "$1"'
-        ran = self._exec(["sh", "-c", script, "sh", self._absolute(path)], stdin=content, seconds=_FILE_SECONDS)
-        if ran.exit_code != 0:
-            raise CodeTracerError(f"cannot be written ({ran.output.strip()[-300:] or 'this is a folder'})", path=path)
+        where = self._absolute(path)
+        prepare = '[ ! -d "$1" ] || exit 45; above=${1%/*}/; [ -d "$above" ] || mkdir -p "$above" && '
+        argv = ["sh", "-c", prepare + 'exec cat > "$1"', "sh", where]
+        if self._exec(argv, stdin=content, seconds=_FILE_SECONDS).exit_code == 0:
+            return
+        # Asked again, since podman loses what is said by somebody who does not read all that is sent.
+        again = self._exec(["sh", "-c", prepare + ': >> "$1"', "sh", where])
+        if again.exit_code == 45:
+            raise CodeTracerError("cannot be written: this is a folder", path=path)
+        why = self._not_begun(again.output) or again.output.strip()[-300:] or "the container does not say why"
+        raise CodeTracerError(f"cannot be written: {why}", path=path)
 
     def stop(self) -> None:
         self._keeper.stop()
