@@ -42,7 +42,7 @@ def place(folder: Path | str, commit: str = "HEAD") -> GitPlace:
 )
 def test_addresses_that_are_refused(address: str, scratch: Path, tmp_path: Path) -> None:
     trap = tmp_path / "trap"
-    with pytest.raises(EnvironmentBroken, match="repository|neither a folder nor an address"):
+    with pytest.raises(EnvironmentBroken, match=r"repository|neither a folder nor an address"):
         start(place(address.format(trap=trap)), Limits(), shell="fresh", scratch=scratch, replay_id="x")
     assert not trap.exists()
     assert not scratch.exists()
