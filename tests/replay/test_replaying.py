@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from codetracer_core.alignment import align, deeds
 from codetracer_core.diagnosis_models import Citation, OnsetCandidate
 from codetracer_core.errors import NotFound
 from codetracer_core.importing import import_runs
+from codetracer_core.llm.scripted import ScriptedModel, calling
 from codetracer_core.models import EvidenceQuote, LabelEvent, RunRecord, Usage
 from codetracer_core.replay.advice import advice_of
 from codetracer_core.replay.models import ReplayOrder
@@ -156,6 +158,28 @@ def test_a_replay_is_stored_as_a_run_that_knows_its_original(store: Store, run_i
     rows = align([deeds(run, [classify(step) for step in run.steps]) for run in both])
     assert [row.steps for row in rows[:5]] == [(number, number) for number in range(1, 6)]
     assert all(row.strength(1, 0) == "same" for row in rows[:5])
+
+
+def test_replayed_commands_do_not_see_the_workspace(tmp_path: Path) -> None:
+    """What a model could find there is the ground truth. It lies in the home folder, since commands have a folder for
+    temporary files of their own, and so would not see one among ours anyway."""
+    with (
+        TemporaryDirectory(prefix=".codetracer-test-", dir=Path.home()) as folder,
+        Store.open(Path(folder) / "ws", purpose="test") as store,
+    ):
+        import_runs([SAMPLE], store=store)
+        (run,) = store.runs()
+        look = f"find {store.workspace.folder} -type f 2>/dev/null | wc -l"
+        model = ScriptedModel([calling(("run", {"command": look})), calling(("finish", {"summary": "Nothing there."}))])
+        wanted = order(project(tmp_path / "project"), test_command="")
+        result, new_run = replay_run(store, store, run.run_id, wanted, model)
+        if "other processes are not seen" not in result.facts:
+            assert any("READ AND WRITE" in fact for fact in result.facts)
+            return
+        (looked,) = (step for step in store.load_run(new_run).trajectory.steps if step.action == look)
+        assert looked.observation is not None
+        assert looked.observation.splitlines()[-1] == "0"
+        assert any(path.is_file() for path in store.workspace.folder.rglob("*"))
 
 
 def test_a_batch_goes_on_where_it_was_and_ends_with_pairs(store: Store, run_id: str, tmp_path: Path) -> None:
