@@ -367,13 +367,18 @@ def _values(given: list[Node], context: Context) -> Node:
     return list_of(base.child(name) for name in base.value) if isinstance(base.value, dict) else NOTHING
 
 
+def _searched(node: Node, context: Context) -> str | None:
+    """The text of a value, which only counts as made if it was not there."""
+    return node.value if isinstance(node.value, str) else text_of(node, context.budget)
+
+
 def _matches(given: list[Node], context: Context) -> bool:
-    text = text_of(given[0], context.budget)
+    text = _searched(given[0], context)
     return text is not None and next(found_in(given[1].value, text, context.budget), None) is not None
 
 
 def _count(given: list[Node], context: Context) -> int | None:
-    text = text_of(given[0], context.budget)
+    text = _searched(given[0], context)
     return None if text is None else sum(1 for _ in found_in(given[1].value, text, context.budget))
 
 

@@ -13,8 +13,9 @@ from codetracer_core.extractors.limits import LONGEST_EXPRESSION, Budget
 
 Span = tuple[int, int]
 LARGEST_PROGRAM = 2_000
-HEAVIEST_SEARCH = 2_000_000_000
-"""Characters of a text times size of the compiled pattern: about what a search may cost at worst."""
+HEAVIEST_SEARCH = 3_000_000_000
+"""Characters of a text times size of the compiled pattern: about what a search may cost. Nearly all take a nanosecond
+for a character; the worst, which keep RE2 from its fast way, twenty for each of these: a minute."""
 DEEPEST_WALK = 8
 """How many levels ``**`` goes down."""
 _MEMORY = 1 << 21
@@ -164,7 +165,7 @@ def _walk(
         yield from _walk(root, ceiling, at, rest, budget, folders)
         if len(at) < DEEPEST_WALK:
             for name, is_folder in _entries(root, ceiling, at, budget):
-                if is_folder:
+                if is_folder and not root.joinpath(*at, name).is_symlink():  # it may lead to a folder above
                     yield from _walk(root, ceiling, (*at, name), parts, budget, folders)
         return
     if rest and _is_plain(part):
