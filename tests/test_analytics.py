@@ -322,6 +322,23 @@ def test_replays_are_compared_in_pairs() -> None:
     assert replay(made(runs, []), "all").why.startswith("No run has been replayed yet")
 
 
+def test_replays_count_in_no_other_figure_unless_there_is_nothing_else() -> None:
+    def run(name: str, of: str | None, outcome: str) -> dict[str, Any]:
+        about = {"model": "m1", "step_count": 3, "labelled": "no"}
+        return {"run_id": name, "task": "t", "outcome": outcome, "replay_of": of, **about}
+
+    old = [run("old", None, "failed")]
+    new = [run("new-1", "old", "solved"), run("new-2", "old", "solved")]
+    both, alone, replays = (compute("solved_rate", made(runs, []), "model") for runs in (old + new, old, new))
+    pd.testing.assert_frame_equal(both.rows, alone.rows)
+    assert both.notes == (*alone.notes, "2 replays of these runs are left out.")
+    assert set(both.behind["run_id"]) == {"old"}
+    assert (replays.rows["runs"].sum(), replays.rows["value"].max()) == (2, 1.0)
+    assert not any("left out" in note for note in replays.notes)
+    pairs = dataclasses.replace(made(old + new, []), replays=(("old", "new-1", True),))
+    assert compute("replay", pairs, "all").notes[0] == "1 pair of a run and its replay."
+
+
 # ---------------------------------------------------------------- properties
 
 

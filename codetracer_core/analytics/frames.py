@@ -66,7 +66,8 @@ class Frames:
 
     ``runs``: one row per run, numbered from 0, with the columns run_id, task, agent, model, outcome (solved, failed,
     unknown), step_count, cost_usd, prompt_tokens, completion_tokens, difficulty, category, collection, labelled
-    (``LABELLED``) and onset (the failure onset as it was marked; missing: none was). What is not known is missing.
+    (``LABELLED``), onset (the failure onset as it was marked; missing: none was) and replay_of (the run that it is a replay
+    of; missing: it is none). What is not known is missing.
 
     ``steps``: one row per step, by run and step: run (number of its row in ``runs``), step_id (1-based), kind
     (``KINDS``), verdict (``VERDICTS``), exit_code (missing: not known).
@@ -150,7 +151,7 @@ def made(runs: Sequence[dict[str, object]], steps: Sequence[dict[str, object]], 
 
 RUN_COLUMNS = [
     *("run_id", "task", "agent", "model", "outcome", "step_count", "cost_usd", "prompt_tokens", "completion_tokens"),
-    *("difficulty", "category", "collection", "labelled", "onset"),
+    *("difficulty", "category", "collection", "labelled", "onset", "replay_of"),
 ]
 STEP_COLUMNS = ["run", "step_id", "kind", "verdict", "exit_code"]
 

@@ -1,9 +1,12 @@
 """Every figure over many runs, by name: what the page, the command line and the tests go by."""
 
+from dataclasses import replace
+
 from codetracer_core.analytics import effort, errors, outcomes
 from codetracer_core.analytics.figure import Figure, FigureData, Group
 from codetracer_core.analytics.frames import Frames
 from codetracer_core.errors import NotFound
+from codetracer_core.words import number_of
 
 _BY_KINDS_OF_RUNS: tuple[Group, ...] = ("model", "agent", "agent_model", "category", "difficulty", "collection")
 
@@ -159,10 +162,19 @@ def figure_named(name: str) -> Figure:
 
 
 def data_of(figure: Figure, frames: Frames, by: Group | None = None) -> FigureData:
-    """The data of a figure, told apart as asked for or as it is by itself. Raises NotFound for what it cannot."""
+    """The data of a figure, told apart as asked for or as it is by itself. Raises NotFound for what it cannot.
+
+    Replays repeat what their originals did, and end otherwise for reasons of their own: but for the figure of replays
+    they are left out, which a note says, unless the frames hold nothing else."""
     if by is not None and by not in (*figure.groups, figure.by):
         raise NotFound(
             f"{figure.name} cannot tell runs apart by {by!r}",
             remedy=f"It can by {', '.join(figure.groups)}." if figure.groups else "It is drawn in one way.",
         )
-    return figure.compute(frames, by or figure.by)
+    original = frames.runs["replay_of"].isna().to_numpy()
+    replays = int((~original).sum())
+    if figure.compute is outcomes.replay or not replays or not original.any():
+        return figure.compute(frames, by or figure.by)
+    data = figure.compute(frames.of_runs(original), by or figure.by)
+    note = f"{number_of(replays, 'replay')} of these runs {'is' if replays == 1 else 'are'} left out."
+    return replace(data, notes=(*data.notes, note))

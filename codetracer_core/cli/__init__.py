@@ -3,8 +3,12 @@
 Nothing heavy is imported before a command needs it, so that help and shell completion answer at once.
 """
 
+import atexit
+import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -81,10 +85,27 @@ def _run(command: typer.Typer, name: str, arguments: Sequence[str] | None) -> No
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # text of a run may hold what a terminal cannot show
     try:
-        command(args=arguments, prog_name=name)
-    except CodeTracerError as error:
-        terminal.print_line(str(error), err=True)
-        raise SystemExit(1) from None
+        try:
+            command(args=arguments, prog_name=name)
+        except CodeTracerError as error:
+            terminal.print_line(str(error), err=True)
+            raise SystemExit(1) from None
+    except SystemExit as ended:
+        if arguments is None and any(thread.name == "model call" for thread in threading.enumerate()):
+            _end_now(ended.code)
+        raise
+
+
+def _end_now(code: object) -> None:
+    """End without Python's own clearing up, for which a call of a model that was given up must not run any more.
+
+    Its thread would be stopped wherever it is, which may be inside an import; litellm imports, too, when its own things
+    are cleared away, and would wait for that lock for ever."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _version(wanted: bool) -> None:

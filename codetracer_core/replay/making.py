@@ -112,6 +112,7 @@ def make_replay(
                 scratch=scratch,
                 replay_id=base.replay_id,
                 hide=hide,
+                original=plan.folder,
                 cancelled=cancelled,
             )
             try:

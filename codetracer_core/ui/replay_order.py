@@ -7,13 +7,14 @@ import streamlit as st
 from codetracer_core.config import Config, ReplayConfig, load_config
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.models import Trajectory
-from codetracer_core.replay.models import Budget, Limits, ReplayOrder
+from codetracer_core.replay.models import Budget, Limits, Place, ReplayOrder
 from codetracer_core.replay.plan import checkpoint
-from codetracer_core.replaying import matched_budget
+from codetracer_core.replaying import matched_budget, offered_tests
 from codetracer_core.store import Store, default_workspace
 from codetracer_core.ui import components
 from codetracer_core.ui.diagnosis_order import address_field, model_facts, model_field
 from codetracer_core.ui.diagnosis_report import money
+from codetracer_core.ui.replay_access import is_closed_off, why_not_on_this_machine
 from codetracer_core.ui.replay_places import choose_place, said, typed
 from codetracer_core.ui.replay_plan import plan_data
 from codetracer_core.words import number_of
@@ -62,6 +63,8 @@ def order_form(store: Store, view: RunView, suggested: Suggestion) -> Wanted:
         )
         if not test_command:
             st.caption("Without tests the outcome stays unknown: what a model says of its own work proves nothing.")
+            for number, found in enumerate(_offered(place)):
+                st.button(f"Use {found}", key=f"replay_offered {number}", on_click=_take, args=(found,))
     with preview:  # before the model is looked up, which can take a while
         skip = _preview(view, step, wanted.missing)
     with who:
@@ -92,6 +95,16 @@ def order_form(store: Store, view: RunView, suggested: Suggestion) -> Wanted:
             advice=advice,
         )
     return wanted
+
+
+def _offered(place: Place | None) -> tuple[str, ...]:
+    """Test commands that lie in the folder of this place. Only whoever may have commands run there is told of them."""
+    may_look = place is not None and not is_closed_off(place) and not why_not_on_this_machine()
+    return offered_tests(place) if place is not None and may_look else ()
+
+
+def _take(test_command: str) -> None:
+    st.session_state["replay_test"] = test_command
 
 
 def _step(view: RunView, suggested: Suggestion, wanted: Wanted) -> int | None:

@@ -331,6 +331,22 @@ def test_commands_on_this_machine_take_a_lead_and_leave(
     assert "Commands of this run may run on this machine" in [box.label for box in app.checkbox]
 
 
+def test_the_tests_that_lie_in_a_tasks_folder_are_offered(place: Path, tmp_path: Path) -> None:
+    (place / "codetracer.yaml").write_text("replay:\n  allow_local: true\n")
+    (tmp_path / "task").mkdir()
+    (tmp_path / "task" / "run-tests.sh").write_text("exit 0\n")
+    for name, offered in (("eve", ["Use bash run-tests.sh"]), ("cora", [])):  # cora may run nothing there
+        app = order(name)
+        app.segmented_control[0].set_value("local").run()
+        next(field for field in app.text_input if field.label == "Folder").set_value(str(tmp_path / "task")).run()
+        found = [button for button in app.button if button.label.startswith("Use ")]
+        assert [button.label for button in found] == offered
+        for button in found:
+            button.click().run()
+            assert next(field for field in app.text_input if field.label == "Test command").value == "bash run-tests.sh"
+            assert not [button for button in app.button if button.label.startswith("Use ")]
+
+
 def test_an_adjudicator_has_no_commands_run_on_this_machine_whatever_the_browser_sends(place: Path) -> None:
     (place / "codetracer.yaml").write_text("replay:\n  allow_local: true\n")
 

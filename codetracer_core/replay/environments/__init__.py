@@ -30,13 +30,15 @@ def start(
     scratch: Path,
     replay_id: str,
     hide: tuple[Path, ...] = (),
+    original: str = "",
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Environment:
     """Make the environment; ``stop`` it, whatever happens (it is a context manager, too).
 
     ``scratch``: a folder of ours, in which everything of this replay lies under ``replay_id``. ``hide``: what commands
-    on this machine must not read, such as the workspace. Raises NotAllowed if nobody allowed commands on this machine,
-    EnvironmentBroken if it cannot be had, and Cancelled; then nothing of it is left."""
+    on this machine must not read, such as the workspace. ``original``: where the run worked, if that is known; commands
+    in a container begin there if its place names no folder and there is such a one. Raises NotAllowed if nobody allowed
+    commands on this machine, EnvironmentBroken if it cannot be had, and Cancelled; then nothing of it is left."""
     if problem := why_not(place.kind):
         raise EnvironmentBroken(problem)
     if isinstance(place, LocalPlace | GitPlace) and not place.allowed:
@@ -58,7 +60,13 @@ def start(
             from codetracer_core.replay.environments.container import start_container
 
             return start_container(
-                place, limits, shell=shell, scratch=scratch, replay_id=replay_id, cancelled=cancelled
+                place,
+                limits,
+                shell=shell,
+                scratch=scratch,
+                replay_id=replay_id,
+                original=original,
+                cancelled=cancelled,
             )
         case PluginPlace():
             return _of_plugin(place, limits, shell=shell, scratch=scratch, replay_id=replay_id)

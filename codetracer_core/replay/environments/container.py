@@ -41,10 +41,12 @@ def start_container(
     shell: ShellKind,
     scratch: Path,
     replay_id: str,
+    original: str = "",
     cancelled: Callable[[], bool] = lambda: False,
 ) -> "ContainerEnvironment":
-    """Start the container. Raises EnvironmentBroken if no engine answers, the image is not on this machine (nothing is
-    downloaded), the compose file asks for what is not given, or there is no shell in it."""
+    """Start the container. Its working folder is the one that the place names, else ``original``, if there is such a
+    folder in it, else the image's own. Raises EnvironmentBroken if no engine answers, the image is not on this machine
+    (nothing is downloaded), the compose file asks for what is not given, or there is no shell in it."""
     if bool(place.image) == bool(place.compose_file):
         raise EnvironmentBroken("a container is made from an image or from a compose file: name one of them")
     if place.folder and not PurePosixPath(place.folder).is_absolute():
@@ -66,7 +68,7 @@ def start_container(
         engine, limits, shell=shell, scratch=scratch, replay_id=replay_id, compose=compose
     )
     try:
-        environment.begin(place, cancelled)
+        environment.begin(place, cancelled, original)
     except BaseException:
         environment.stop()
         raise
@@ -104,7 +106,7 @@ class ContainerEnvironment:
         self.folder = ""  # as the image says
         self.facts = ()
 
-    def begin(self, place: ContainerPlace, cancelled: Callable[[], bool]) -> None:
+    def begin(self, place: ContainerPlace, cancelled: Callable[[], bool], original: str = "") -> None:
         """Make the container and find out what is in it."""
         if self._compose is None:
             argv = [self._engine, "run", "--detach", *self._options(), place.image, "-c", _IDLE]
@@ -124,9 +126,15 @@ class ContainerEnvironment:
         if made.exit_code != 0:
             raise EnvironmentBroken(f"there is no shell that works in the container: {made.output.strip()[-500:]}")
         self.folder = place.folder or made.output.strip().splitlines()[-1]
-        if self._exec(["sh", "-c", 'cd -- "$1"', "sh", self.folder]).exit_code != 0:
-            raise EnvironmentBroken("there is no such folder in the container", path=self.folder)
+        if place.folder and not self._has_folder(place.folder):
+            raise EnvironmentBroken("there is no such folder in the container", path=place.folder)
         self.facts = self._facts(place)
+        if not place.folder and original.startswith("/") and self._has_folder(original):
+            self.folder = original
+            self.facts += ("commands begin in the folder in which the run worked",)
+
+    def _has_folder(self, path: str) -> bool:
+        return self._exec(["sh", "-c", 'cd -- "$1"', "sh", path]).exit_code == 0
 
     def run(self, command: str, *, timeout: float | None = None, cancelled: Callable[[], bool] = lambda: False) -> Ran:
         left = self._limits.total_seconds - self._spent
