@@ -66,8 +66,8 @@ class Frames:
 
     ``runs``: one row per run, numbered from 0, with the columns run_id, task, agent, model, outcome (solved, failed,
     unknown), step_count, cost_usd, prompt_tokens, completion_tokens, difficulty, category, collection, labelled
-    (``LABELLED``), onset (the failure onset as it was marked; missing: none was) and replay_of (the run that it is a replay
-    of; missing: it is none). What is not known is missing.
+    (``LABELLED``), onset (the failure onset as it was marked; missing: none was) and replay_of (the run
+    that it is a replay of; missing: of none). What is not known is missing.
 
     ``steps``: one row per step, by run and step: run (number of its row in ``runs``), step_id (1-based), kind
     (``KINDS``), verdict (``VERDICTS``), exit_code (missing: not known).
