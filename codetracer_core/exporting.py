@@ -39,12 +39,12 @@ def export_steps(run: str | None, folder: Path, workspace: Path) -> Iterator[Pat
     Yields each folder when it is written.
     """
     if run is not None:
-        yield _write_normalised(open_run(run, workspace), folder)
+        yield write_normalised(open_run(run, workspace), folder)
         return
     with Store.open_for_reading(workspace) as reader:
         for summary in reader.runs():
             view = stored_run(reader, summary.run_id)
-            yield _write_normalised(view, folder / folder_name(summary.run_id))
+            yield write_normalised(view, folder / folder_name(summary.run_id))
 
 
 def export_page(run: str, workspace: Path, *, annotator: str | None = None, ground_truth: bool = False) -> str:
@@ -54,8 +54,6 @@ def export_page(run: str, workspace: Path, *, annotator: str | None = None, grou
     did not. Ground truth is in the page only if it is asked for.
     """
     view = open_run(run, workspace)
-    if not ground_truth:
-        view = without_ground_truth(view)
     events: list[StoredEvent] = []
     if view.run_id is not None:
         with Store.open_for_reading(workspace) as reader:
@@ -68,8 +66,14 @@ def export_page(run: str, workspace: Path, *, annotator: str | None = None, grou
     if annotator is None and len(people) > 1:
         raise NotFound("several people labelled this run", remedy=f"Name one with --annotator: {', '.join(people)}.")
     who = annotator or (people[0] if people else None)
-    own = said(event for event in events if event.source == "human" and event.annotator == who)
-    told = said(event for event in events if event.source == "ground_truth")
+    own = [event for event in events if event.source == "human" and event.annotator == who]
+    if not ground_truth:
+        return page_of(without_ground_truth(view), own)
+    return page_of(view, own, truth=[event for event in events if event.source == "ground_truth"])
+
+
+def page_of(view: RunView, own: Iterable[StoredEvent] = (), *, truth: Iterable[StoredEvent] | None = None) -> str:
+    """The run as a page, with one person's labels and, if it is given, the ground truth."""
     return standalone_page(
         view.trajectory,
         view.tree,
@@ -77,12 +81,13 @@ def export_page(run: str, workspace: Path, *, annotator: str | None = None, grou
         stages_from=view.stages_from,
         name=view.run_id or Path(view.path).name,
         declared_step_count=view.declared_step_count,
-        said=own,
-        truth=told.verdicts if ground_truth else None,
+        said=said(own),
+        truth=said(truth).verdicts if truth is not None else None,
     )
 
 
-def _write_normalised(view: RunView, folder: Path) -> Path:
+def write_normalised(view: RunView, folder: Path) -> Path:
+    """The run's steps, task, tree and stages as files in this folder, which is given back."""
     files = normalised_files(view.trajectory, view.tree_text, view.stages)
     for name, text in files.items():
         write_text(folder / name, text)

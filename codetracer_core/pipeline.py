@@ -16,7 +16,7 @@ from codetracer_core.diagnosis import Progress
 from codetracer_core.diagnosis_models import CallUsage, Citation, Diagnosis, DiagnosisSettings, Profile
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.export import folder_name
-from codetracer_core.exporting import export_page, export_steps, write_text
+from codetracer_core.exporting import page_of, write_normalised, write_text
 from codetracer_core.importing import ImportReport
 from codetracer_core.llm import Model
 from codetracer_core.memory import MOST_CHARACTERS
@@ -25,6 +25,7 @@ from codetracer_core.replay.recording import ReplayEvent
 from codetracer_core.replaying import BatchedReplay, replay_all
 from codetracer_core.replaying.batches import OrderFor
 from codetracer_core.store import OutcomeWord, Reader, RunSummary, Store, lock_holder
+from codetracer_core.workflow import stored_run, without_ground_truth
 
 SUMMARY, REPORT = "summary.json", "report.txt"
 """In the output folder: everything as JSON, and the same for people. The report is plain text: it quotes runs."""
@@ -224,12 +225,14 @@ def _onset(diagnosis: Diagnosis) -> Onset | None:
 
 
 def with_files(stories: Sequence[RunStory], place: Path, output: Path) -> tuple[RunStory, ...]:
-    """Write the files of each run into a folder of its own, beside those of its profiles; each is named. One that
-    cannot be written is told, and the others are."""
-    return tuple(_with_files(story, place, output) for story in stories)
+    """Write the files of each run into a folder of its own, beside those of its profiles; each is named. They hold what
+    the run shows and its diagnosis says: no labels of people, nothing of what a benchmark says. One that cannot be
+    written is told, and the others are."""
+    with Store.open_for_reading(place) as reader:  # once: opening takes longer than writing the files of a run
+        return tuple(_with_files(story, reader, output) for story in stories)
 
 
-def _with_files(story: RunStory, place: Path, output: Path) -> RunStory:
+def _with_files(story: RunStory, reader: Reader, output: Path) -> RunStory:
     row = story.diagnosis
     folder = output / (row.folder or folder_name(row.traj_id or story.run_id))
     problems = list(story.problems)
@@ -240,18 +243,17 @@ def _with_files(story: RunStory, place: Path, output: Path) -> RunStory:
         except CodeTracerError as error:
             problems.append(str(error))
 
-    written(lambda: list(export_steps(story.run_id, folder, place)))
-    written(lambda: write_text(folder / PAGE, export_page(story.run_id, place)))
+    view = without_ground_truth(stored_run(reader, story.run_id))
+    written(lambda: write_normalised(view, folder))
+    written(lambda: write_text(folder / PAGE, page_of(view)))
     if row.diagnosis_id:
-        written(lambda: write_text(folder / DIAGNOSIS, _diagnosis_text(place, str(row.diagnosis_id))))
+        written(lambda: write_text(folder / DIAGNOSIS, _diagnosis_text(reader, str(row.diagnosis_id))))
     files = sorted(str(path) for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
     return story.model_copy(update={"files": tuple(files), "problems": tuple(problems)})
 
 
-def _diagnosis_text(place: Path, diagnosis_id: str) -> str:
-    with Store.open_for_reading(place) as reader:
-        whole = reader.diagnosis(diagnosis_id)
-    return json.dumps(whole.model_dump(mode="json"), indent=1) + "\n"
+def _diagnosis_text(reader: Reader, diagnosis_id: str) -> str:
+    return json.dumps(reader.diagnosis(diagnosis_id).model_dump(mode="json"), indent=1) + "\n"
 
 
 def summed_up(

@@ -1,7 +1,7 @@
 """The few verbs that the command line and the dashboard share: open a run, label a step, import the samples."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -117,6 +117,18 @@ def without_origin(view: RunView) -> RunView:
     trajectory = view.trajectory.model_copy(update={"replay_of": None, "notes": ()})
     record = view.record and view.record.model_copy(update={"trajectory": trajectory})
     return replace(view, trajectory=trajectory, record=record)
+
+
+def seen_blind(view: RunView, who: str, *, blind: Collection[str]) -> RunView:
+    """The run as ``who`` may see it, who stands blind to the runs in ``blind``. Where a replay begins is where somebody
+    saw the failure onset: of one of these runs it is not told. Raises NotAllowed for a replay of one of them, unless
+    it is one of them itself."""
+    original = view.trajectory.replay_of
+    if original is None or original.run_id not in blind:
+        return view
+    if view.run_id not in blind:
+        raise NotAllowed(f"this is a replay of a run that {who} labels blind", remedy="Submit that one first.")
+    return without_origin(view)
 
 
 def stages_of(

@@ -1,6 +1,7 @@
 """The interactive session: piped, and once in a real terminal. The model is a server on loopback."""
 
 import io
+import json
 import os
 import pty
 import re
@@ -169,6 +170,40 @@ def test_a_submitted_run_is_refused_and_a_blind_one_shows_no_model(
     assert "conclusion   no error found" in late.out
     with Store.open_for_reading(tmp_path / "workspace") as reader:
         assert reader.standing(run_id, "ana").shown == {"model"}
+
+
+def test_to_whoever_is_blind_nothing_of_others_is_told(
+    session: Callable[..., Said], codetracer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    manifest = SAMPLE_DATA / "manifest.jsonl"
+    items = codetracer("import", SAMPLE_DATA / "replays", SAMPLE_DATA / "terminus2", "--manifest", manifest, "--json")
+    runs = {item["run_id"]: item["format"] for item in items.json["items"]}
+    replay = next(name for name in runs if runs[name] == "replay")
+    original = str(codetracer("import", MINI, "--json").json["items"][0]["run_id"])
+    run_id = next(name for name in runs if runs[name] == "terminus2")
+    codetracer("label", run_id, "--step", "1", "--verdict", "incorrect", "--annotator", "bob-who-was-here")
+    codetracer("project", "create", "pilot", "--annotators", "ana", "--runs", original, "--runs", run_id)
+    codetracer("project", "assign", "pilot")
+
+    assert replay not in session(None, "parcels__parcels-31", "quit").out
+    said = session(original, f"run {replay}", "run nosuch", f"run {run_id}", "info", "labels", "quit")
+    assert f"no run is called like {replay!r}" in said.out
+    assert "no run is called like 'nosuch'" in said.out
+    assert "ana has not labelled this run" in said.out
+    refused = codetracer("interactive", replay, "--annotator", "ana")
+    assert "this is a replay of a run that ana labels blind" in refused.err
+
+    forms = ("html page.html", "csv labels.csv", "jsonl acts.jsonl", "steps files", "html --annotator bob-who-was-here")
+    said = session(run_id, *(f"export {form}" for form in forms))
+    assert "For more there is 'codetracer export'" in said.out
+    assert (tmp_path / "page.html").is_file()
+    assert (tmp_path / "labels.csv").is_file()
+    assert not any("bob-who-was-here" in path.read_text() for path in tmp_path.glob("*.*") if path.is_file())
+    with Store.open_for_reading(tmp_path / "workspace") as reader:
+        drawn = [stage.name for stage in reader.stages(run_id) or ()]
+        assert drawn != [stage["name"] for stage in json.loads(next(tmp_path.rglob("stage_ranges.json")).read_text())]
+        assert reader.standing(run_id, "ana").shown == frozenset()
 
 
 def test_labels_wait_in_the_inbox_while_the_dashboard_is_open(run_id: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from codetracer_core.store import Store
+from codetracer_core.workflow import stored_run, without_ground_truth
 from tests.conftest import REPOSITORY, SAMPLE_DATA
 from tests.model_server import Asked, Behaviour, Hang, ModelServer, Say, calling
 from tests.small_runs import ACTIONS, write_run
@@ -68,7 +70,11 @@ def test_from_files_to_a_summary_in_which_every_file_is_named(codetracer: Any, t
     assert "steps       10 (4 explore, 6 change)" in said.out
     assert "no error found, by heuristic; no model was asked" in said.out
     written = {str(path) for path in out.rglob("*") if path.is_file()}
-    assert all(path in said.out for path in written - {str(out / "batch.jsonl")})
+    named = {str(out / name) for name in ("summary.json", "report.txt", "batch.jsonl")}
+    blocks = re.findall(r"^ +files +(/.+)\n((?: {14}.+\n)+)\n", said.out, re.M)
+    named |= {f"{folder}/{name}" for folder, names in blocks for name in " ".join(names.split()).split(", ")}
+    assert named == written
+    assert str(out / "summary.json") in said.out
     names = ("tree.md", "steps.json", "codetracer_labels.json", "codetracer_diagnosis.json", "run.html")
     assert all(sum(path.endswith(f"/{name}") for path in written) == 2 for name in names)
     assert (out / "report.txt").read_text() == said.out
@@ -86,9 +92,11 @@ def test_from_files_to_a_summary_in_which_every_file_is_named(codetracer: Any, t
 def test_what_fails_is_told_and_stops_nothing_else(codetracer: Any, tmp_path: Path) -> None:
     write_run(tmp_path / "runs" / "one.traj", ACTIONS)
     (tmp_path / "runs" / "bad.traj").write_text('{"trajectory": [')
+    write_run(tmp_path / "runs" / "empty.traj", ())
     said = codetracer("run", tmp_path / "runs")
     assert said.code == 0
-    assert "diagnosed   1 of 1 run" in said.out
+    assert re.search(r"diagnosed   1 of 2 runs; .*\n {14}empty-\w+: failed: the run has no steps", said.out)
+    assert re.search(r"diagnosis   failed, by heuristic: the run has no steps: .*; no model", said.out)
     assert f"failed: {tmp_path / 'runs' / 'bad.traj'}" in said.out
     (tmp_path / "only").mkdir()
     (tmp_path / "runs" / "bad.traj").rename(tmp_path / "only" / "bad.traj")
@@ -98,6 +106,28 @@ def test_what_fails_is_told_and_stops_nothing_else(codetracer: Any, tmp_path: Pa
     inside = codetracer("run", tmp_path / "runs", "--output", tmp_path / "runs" / "out")
     assert inside.code == 1
     assert "nothing is written among them" in inside.err
+
+
+def test_files_hold_the_run_and_its_diagnosis_and_nothing_of_others(codetracer: Any, tmp_path: Path) -> None:
+    runs, manifest = SAMPLE_DATA / "terminus2", SAMPLE_DATA / "manifest.jsonl"
+    codetracer("import", runs, "--manifest", manifest)
+    with Store.open_for_reading(tmp_path / "workspace") as reader:
+        of_benchmark = {run.run_id: reader.stages(run.run_id) for run in reader.runs() if run.format == "terminus2"}
+    run_id = next(iter(of_benchmark))
+    codetracer("label", run_id, "--step", "1", "--verdict", "incorrect", "--annotator", "ana-of-the-team")
+    told = codetracer("run", runs, "--output", tmp_path / "out", "--json").json["runs"]
+    files = {run["run_id"]: {Path(name).name: Path(name).read_text() for name in run["files"]} for run in told}
+    assert "ana-of-the-team" not in "".join(files[run_id].values())
+    split = {run_id: json.loads(names["stage_ranges.json"]) for run_id, names in files.items()}
+    assert all(of_benchmark.values())
+    assert split != {
+        run_id: [stage.model_dump(exclude_none=True) for stage in stages or ()]
+        for run_id, stages in of_benchmark.items()
+    }
+    with Store.open_for_reading(tmp_path / "workspace") as reader:
+        for run_id, stages in split.items():
+            view = without_ground_truth(stored_run(reader, run_id))
+            assert [stage["name"] for stage in stages] == [stage.name for stage in view.stages]
 
 
 def test_a_hostile_run_does_not_steer_the_terminal(codetracer: Any, tmp_path: Path) -> None:

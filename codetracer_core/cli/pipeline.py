@@ -103,8 +103,9 @@ def run(
     Without a model the offline rules diagnose. If no format fits and --model names a language model, it describes the
     format; that is shown, and taken if you say yes (or with --accept-extractor, if every check passes). With --output
     each run has a folder of its files: steps, tree, labels, the diagnosis and a page to send; summary.json and
-    report.txt tell of all. What fails for one run stops no other. Ctrl-C keeps what is there; called again, the command
-    goes on from there and pays for nothing twice.
+    report.txt tell of all. They hold what the run shows and its diagnosis says, no labels of people or a benchmark.
+    What fails for one run stops no other. Ctrl-C keeps what is there; called again, the command goes on from there and
+    pays for nothing twice.
 
     \b
     Examples:

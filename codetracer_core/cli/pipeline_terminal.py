@@ -1,8 +1,9 @@
 """What ``codetracer run`` tells: a block per run, then the whole, as text that is also the report file."""
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from codetracer_core.cli.diagnosis_terminal import CONCLUSIONS, WIDTH, steps_in_words, usage_in_words
 from codetracer_core.cli.terminal import harmless, one_line
@@ -19,8 +20,21 @@ _STYLES: Mapping[str, str] = {
     "solved": "green",
     "problem": "yellow",
 }
+NARROWEST = 60
+INDENT = 14
+"""Columns before what stands behind a head."""
 _OUTCOMES = {"solved": "solved", "failed": "not solved", "unknown": "outcome unknown"}
 _SOLVED = {True: "solved", False: "not solved", None: "outcome unknown"}
+
+
+class _Part(NamedTuple):
+    """What stands behind a head of ours; None: no head, but the beginning of a line."""
+
+    head: str | None
+    text: str
+    style: str = ""
+    is_whole: bool = False
+    """One line, however long."""
 
 
 def report(story: "Story", model: str | None) -> str:
@@ -36,21 +50,33 @@ def print_story(story: "Story", model: str | None) -> None:
     from rich.text import Text
 
     out = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
-    for line, style in told(story, model):
+    width = min(WIDTH, max(NARROWEST, out.width)) if sys.stdout.isatty() else WIDTH
+    for line, style in told(story, model, width):
         out.print(Text(line, style=style))
 
 
-def told(story: "Story", model: str | None) -> Iterator[tuple[str, str]]:
-    """Lines with their styles."""
+def told(story: "Story", model: str | None, width: int = WIDTH) -> Iterator[tuple[str, str]]:
+    """Lines with their styles, wrapped; paths and names of runs stay whole, for copying."""
     for run in story.runs:
-        yield from _run(run, model)
+        yield from _wrapped(_run(run, model), width)
         yield "", ""
-    yield from _whole(story)
+    yield from _wrapped(_whole(story), width)
 
 
-def _run(run: "RunStory", model: str | None) -> Iterator[tuple[str, str]]:
+def _wrapped(parts: Iterable[_Part], width: int) -> Iterator[tuple[str, str]]:
+    for head, text, style, is_whole in parts:
+        lines = [text]
+        if not is_whole:
+            words = " ".join(text.split())
+            lines = textwrap.wrap(words, width - INDENT, break_on_hyphens=False, break_long_words=False) or [""]
+        for number, line in enumerate(lines):
+            edge = f"  {head if not number else '':{INDENT - 3}} " if head is not None else ""
+            yield f"{edge}{line}", style
+
+
+def _run(run: "RunStory", model: str | None) -> Iterator[_Part]:
     facts = [run.agent, run.model, run.task, _OUTCOMES[run.outcome]]
-    yield one_line(f"{run.run_id}  {' · '.join(fact for fact in facts if fact)}", 200), "bold"
+    yield _Part(None, one_line(f"{run.run_id}  {' · '.join(fact for fact in facts if fact)}", 200), "bold", True)
     counted = f"{run.steps} ({run.explore} explore, {run.change} change)"
     yield from _headed("steps", f"{counted}{' (misaligned with the manifest)' if run.misaligned else ''}")
     yield from _headed("diagnosis", *_diagnosis(run, model))
@@ -65,7 +91,7 @@ def _run(run: "RunStory", model: str | None) -> Iterator[tuple[str, str]]:
         yield from _headed("summary", run.summary)
     if run.replay is not None:
         yield from _headed("replay", *_replay(run))
-    yield from _listed("files", run.files)
+    yield from _files(run.files)
     for problem in run.problems:
         yield from _headed("problem", problem, "yellow")
 
@@ -74,11 +100,11 @@ def _diagnosis(run: "RunStory", model: str | None) -> tuple[str, str]:
     row = run.diagnosis
     if row.conclusion is None:
         return f"{row.status}: {row.reason}" if row.reason else row.status, "bold red" if row.status == "failed" else ""
-    conclusion = CONCLUSIONS[row.conclusion]
-    by = f"by {model or HEURISTIC}"
-    status = "" if row.status == "complete" else f" ({row.status}{f': {row.reason}' if row.reason else ''})"
+    conclusion = "failed" if row.status == "failed" else CONCLUSIONS[row.conclusion]
+    status = "" if row.status in ("complete", "failed") else f" ({row.status}{f': {row.reason}' if row.reason else ''})"
+    why = f": {row.reason}" if row.status == "failed" and row.reason else ""
     paid = "done before, nothing was asked" if row.was_done else usage_in_words(row.usage)
-    return f"{conclusion}{status}, {by}; {paid}", _STYLES.get(conclusion, "")
+    return f"{conclusion}{status}, by {model or HEURISTIC}{why}; {paid}", _STYLES.get(conclusion, "")
 
 
 def _replay(run: "RunStory") -> tuple[str, str]:
@@ -94,7 +120,7 @@ def _replay(run: "RunStory") -> tuple[str, str]:
     return f"{since}{row.status}{outcome}{again}{new}{why}", "green" if row.solved else ""
 
 
-def _whole(story: "Story") -> Iterator[tuple[str, str]]:
+def _whole(story: "Story") -> Iterator[_Part]:
     counts = story.imported["counts"]
     came = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nothing"
     yield from _headed("import", came)
@@ -110,6 +136,10 @@ def _whole(story: "Story") -> Iterator[tuple[str, str]]:
     if replayed:
         solved = sum(one.solved is True for one in replayed)
         yield from _headed("replayed", f"{number_of(len(replayed), 'run')}, {solved} solved by it")
+    for run in story.runs:
+        if not run.worked:
+            why = f": {run.diagnosis.reason}" if run.diagnosis.reason else ""
+            yield from _headed("", f"{run.run_id}: {run.diagnosis.status}{why}", "yellow")
     if story.not_begun:
         yield from _headed("left", f"{number_of(story.not_begun, 'run')} beyond --limit")
     yield from _headed("used", usage_in_words(story.usage))
@@ -120,16 +150,20 @@ def _whole(story: "Story") -> Iterator[tuple[str, str]]:
         yield from _headed("files", "none; --output DIR writes trees, labels, diagnoses and a page per run")
 
 
-def _headed(head: str, text: str, style: str = "") -> Iterator[tuple[str, str]]:
-    """Wrapped, what follows the first line below it."""
-    words = " ".join(harmless(text).split())
-    first = True
-    for line in textwrap.wrap(words, WIDTH - 14, break_on_hyphens=False) or [""]:
-        yield f"  {head if first else '':11} {line}", style
-        first = False
+def _files(paths: Sequence[str]) -> Iterator[_Part]:
+    """The folder, for copying, and below it the names of what lies there."""
+    by_folder: dict[str, list[str]] = {}
+    for path in map(Path, paths):
+        by_folder.setdefault(str(path.parent), []).append(path.name)
+    for folder, names in by_folder.items():
+        yield from _listed("files", [folder])
+        yield from _headed("", ", ".join(names), "dim")
 
 
-def _listed(head: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """One on each line: names of files are for copying."""
+def _headed(head: str, text: str, style: str = "") -> Iterator[_Part]:
+    yield _Part(head, harmless(text), style)
+
+
+def _listed(head: str, lines: Iterable[str]) -> Iterator[_Part]:
     for number, line in enumerate(lines):
-        yield f"  {head if not number else '':11} {harmless(line)}", "dim"
+        yield _Part(head if not number else "", harmless(line), "dim", True)

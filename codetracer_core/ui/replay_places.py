@@ -35,7 +35,7 @@ def choose_place(config: ReplayConfig, missing: list[str]) -> Place | None:
     )
     kind = str(kind or offered[0])
     st.caption(_MEANING.get(kind, _OF_A_PLUGIN))
-    reason = why_not(kind)
+    reason = why_not(kind if kind in _NAMES else "plugin")
     if reason:
         missing.append(f"This environment cannot be used here: {reason}")
         said(missing[-1], "replay_why_not")

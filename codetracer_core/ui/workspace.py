@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from codetracer_core.errors import NotAllowed
 from codetracer_core.replaying import sweep
 from codetracer_core.store import Store, default_workspace, keep
 from codetracer_core.ui.identity import blind_runs, person, standing_of
 from codetracer_core.ui.jobs import end_jobs
 from codetracer_core.ui.viewer import truth_is_shown
-from codetracer_core.workflow import RunView, import_samples_if_empty, stored_run, without_ground_truth, without_origin
+from codetracer_core.workflow import RunView, import_samples_if_empty, seen_blind, stored_run, without_ground_truth
 
 _log = logging.getLogger(__name__)
 
@@ -76,12 +75,7 @@ def open_run(name: str) -> RunView:
     standing = standing_of(store, run_id, who)
     shows_truth = truth_is_shown(store, run_id, who, standing)
     view = _open_run(run_id, imports) if shows_truth else _open_without_truth(run_id, imports)
-    original = view.trajectory.replay_of
-    if original is None or original.run_id not in blind_runs(store):
-        return view
-    if not standing.is_blind:
-        raise NotAllowed(f"this is a replay of a run that {who} labels blind", remedy="Submit that one first.")
-    return without_origin(view)
+    return view if view.trajectory.replay_of is None else seen_blind(view, who, blind=blind_runs(store))
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)

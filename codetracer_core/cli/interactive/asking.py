@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -11,6 +12,8 @@ from codetracer_core.cli.diagnosis_terminal import print_diagnosis, usage_in_wor
 from codetracer_core.cli.terminal import one_line
 from codetracer_core.diagnosis.asking import Exchange, ask
 from codetracer_core.errors import CodeTracerError, NotFound
+from codetracer_core.export import folder_name
+from codetracer_core.exporting import page_of, write_normalised, write_text
 from codetracer_core.quotes import holds
 from codetracer_core.store import Store, lock_holder
 from codetracer_core.workflow import note_shown
@@ -18,6 +21,7 @@ from codetracer_core.workflow import note_shown
 if TYPE_CHECKING:
     from codetracer_core.cli.interactive.session import Session
     from codetracer_core.diagnosis_models import Citation, Diagnosis
+    from codetracer_core.store import StoredEvent
 
 _ADDRESS = re.compile(r"https?://[\w.:\[\]-]+")
 
@@ -175,11 +179,27 @@ def replay(session: "Session", words: str) -> None:
 
 
 def export(session: "Session", words: str) -> None:
-    """Write the run, or your labels, into files; the words are those of 'codetracer export --to'."""
+    """Write the run, or your labels, into files: never what others say of it."""
     form, *rest = _split(words) or ["html"]
-    own = ["--annotator", session.who] if form != "steps" and session.own else []
-    of = ["--source", "human"] if form not in ("steps", "html") else []
-    _run(session, ["export", _name(session), "--to", form, *own, *of, *(["--out", *rest] if len(rest) == 1 else rest)])
+    if len(rest) > 1 or any(word.startswith("-") for word in rest):
+        raise CodeTracerError("export FORM FILE", remedy="For more there is 'codetracer export'.")
+    if form == "html":
+        target = Path(rest[0] if rest else f"{folder_name(Path(_name(session)).name)}.html")
+        write_text(target, page_of(session.view, _own_labels(session)))
+    elif form == "steps":
+        target = write_normalised(session.view, Path(rest[0] if rest else "exported", folder_name(session.run_id)))
+    else:
+        whose = ["--source", "human", "--annotator", session.who]
+        _run(session, ["export", _name(session), "--to", form, *whose, *(["--out", *rest] if rest else [])])
+        return
+    session.say(str(target))
+
+
+def _own_labels(session: "Session") -> list["StoredEvent"]:
+    if session.view.run_id is None:
+        return []
+    with Store.open_for_reading(session.place) as reader:
+        return reader.labels(session.view.run_id, source="human", annotator=session.who)
 
 
 def _split(words: str) -> list[str]:

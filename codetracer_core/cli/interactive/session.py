@@ -19,7 +19,16 @@ from codetracer_core.errors import CodeTracerError, NotFound
 from codetracer_core.models import Stage, Step, Verdict
 from codetracer_core.store import Reader, RunSummary, Store, Workspace
 from codetracer_core.words import number_of
-from codetracer_core.workflow import RunView, Said, neither, open_run, path_of, stored_run, without_ground_truth
+from codetracer_core.workflow import (
+    RunView,
+    Said,
+    neither,
+    open_run,
+    path_of,
+    seen_blind,
+    stored_run,
+    without_ground_truth,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -132,14 +141,21 @@ def begin(
     lines = lines_of_this_process(
         folder / "history" if place.is_dir() else None, lambda line: complete(line) if current else ()
     )
-    name = run or chosen(out, lines, place)
+    name = run or chosen(out, lines, place, who)
     while name:
-        session = opened(name, who, place, settings, dict(given), out, lines, format)
+        try:
+            session = opened(name, who, place, settings, dict(given), out, lines, format)
+        except CodeTracerError as error:
+            if not current:
+                raise
+            rendering.say(out, str(error), "red")  # one stays where one was
+            session = current[0]
+            session.opens, session.is_over = "", False
         current[:] = [session]
         _lead(session)
         name = session.opens
         if name == CHOOSE:
-            name = chosen(out, lines, place)
+            name = chosen(out, lines, place, who)
 
 
 CHOOSE = "\0"
@@ -163,7 +179,7 @@ def opened(
         folder = folder_run(path, workspace=place, format=format)
         return Session(place, who, settings, given, out, lines, without_ground_truth(view), folder)
     with neither(name), Store.open_for_reading(place) as reader:
-        view = without_ground_truth(stored_run(reader, name))
+        view = seen_blind(without_ground_truth(stored_run(reader, name)), who, blind=reader.blind_runs(who))
         assert view.run_id is not None  # it is stored
         own = _own_labels(reader, view.run_id, who)
     return Session(place, who, settings, given, out, lines, view, own=own)
@@ -178,15 +194,19 @@ def _own_labels(reader: Reader, run_id: str, who: str) -> dict[tuple[str, int | 
 # --- choosing a run -------------------------------------------------------------------------------------------
 
 
-def chosen(out: "Console", lines: Lines, place: Path) -> str | None:
-    """A run of the workspace, by parts of its name; None: nobody chose one."""
+def runs_to_choose(place: Path, who: str) -> dict[str, str]:
+    """What this person can open, with what is known of it. Replays of runs that they label blind are not told of."""
     with Store.open_for_reading(place) as reader:
-        runs = reader.runs()
-    if not runs:
+        return {run.run_id: _about(run) for run in reader.runs(blind=reader.blind_runs(who))}
+
+
+def chosen(out: "Console", lines: Lines, place: Path, who: str) -> str | None:
+    """A run of the workspace, by parts of its name; None: nobody chose one."""
+    about = runs_to_choose(place, who)
+    if not about:
         raise NotFound(
             "no run is imported yet", path=place, remedy="Import some ('codetracer import'), or name a path."
         )
-    about = {run.run_id: _about(run) for run in runs}
     _list(out, list(about), about)
     while (typed := lines.choose("run> ", list(about), about)) is not None:
         fitting = [typed] if typed in about else matching(typed, about)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from codetracer_core.cli.interactive import asking, labelling, moving
+from codetracer_core.cli.terminal import one_line
 from codetracer_core.errors import NotFound
 from codetracer_core.models import RunVerdict
+from codetracer_core.workflow import path_of
 
 if TYPE_CHECKING:
     from codetracer_core.cli.interactive.session import Session
@@ -51,9 +53,18 @@ def help_(session: "Session", words: str) -> None:
 
 
 def choose(session: "Session", words: str) -> None:
-    from codetracer_core.cli.interactive.session import CHOOSE
+    from codetracer_core.cli.interactive.session import CHOOSE, matching, runs_to_choose
 
-    session.opens, session.is_over = words or CHOOSE, True
+    fitting = [CHOOSE]
+    if words:
+        about = runs_to_choose(session.place, session.who) if session.place.is_dir() else {}
+        fitting = [words] if words in about or path_of(words) is not None else matching(words, about)
+    if not fitting:
+        raise NotFound(f"no run is called like {one_line(words, 80)!r}", remedy="'run' alone lists them.")
+    if len(fitting) > 1:
+        named = ", ".join(fitting[:5])
+        raise NotFound(f"{len(fitting)} runs are called like {one_line(words, 80)!r}", remedy=f"Say more: {named} …")
+    session.opens, session.is_over = fitting[0], True
 
 
 def go_on(session: "Session", words: str) -> None:
