@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -34,19 +34,47 @@ def write_log(folder: Path) -> Path:
     return path
 
 
-def run(code_or_words: str | list[str], *packages: Path) -> subprocess.CompletedProcess[str]:
-    """Python code, or a command of codetracer, in a process that finds these packages."""
-    words = ["-c", code_or_words] if isinstance(code_or_words, str) else ["-m", "codetracer_core", *code_or_words]
+def run(code: str, *packages: Path) -> subprocess.CompletedProcess[str]:
+    """Python code in a process that finds these packages."""
     return subprocess.run(
-        [sys.executable, *words], capture_output=True, text=True, check=False, env=with_packages(*packages)
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=with_packages(*packages)
     )
 
 
-def doctor(*packages: Path, workspace: Path) -> dict[str, dict[str, str]]:
-    said = run(["doctor", "--json", "-w", str(workspace)], *packages)
+ONE_AFTER_THE_OTHER = """
+import contextlib, io, json, sys
+from codetracer_core.cli import main
+told, run_id = [], ""
+for words in json.loads(sys.argv[1]):
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try: main([word.replace("RUN", run_id) for word in words])
+        except SystemExit as left: code = left.code or 0
+    told.append((code, out.getvalue(), err.getvalue()))
+    if words[0] == "import": run_id = json.loads(out.getvalue())["items"][0]["run_id"]
+print(json.dumps(told))
+"""
+
+
+class Told(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def commands(*each: list[str], packages: Path, workspace: Path) -> list[Told]:
+    """Commands of codetracer in one process that finds these packages: models take long to import. RUN stands for the
+    first run that was imported."""
+    asked = json.dumps([[*words, "-w", str(workspace)] for words in each])
+    said = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_THE_OTHER, asked],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=with_packages(packages),
+    )
     assert said.returncode == 0, said.stderr
-    told: dict[str, dict[str, str]] = json.loads(said.stdout)
-    return told
+    return [Told(*one) for one in json.loads(said.stdout)]
 
 
 def test_without_a_package_nothing_changes(tmp_path: Path) -> None:
@@ -61,25 +89,47 @@ def test_the_documented_package_is_the_tested_one() -> None:
     assert documented == {file.relative_to(EXAMPLE).as_posix(): file.read_text() for file in files}
 
 
-def test_the_example_imports_diagnoses_and_is_told_of(tmp_path: Path) -> None:
+def test_the_example_imports_diagnoses_replays_and_is_told_of(tmp_path: Path) -> None:
     package = install(EXAMPLE, tmp_path / "packages")
     log = write_log(tmp_path / "logs")
-    workspace = tmp_path / "workspace"
-    told = doctor(package, workspace=workspace)
+    again = ["replay", "RUN", "--step", "3", "--no-agent", "--divergence", "1", "--json", "--env"]
+    about, came_in, diagnosed, planned, replayed, no_folder, *refused = commands(
+        ["doctor", "--json"],
+        ["import", str(log.parent), "--json"],
+        ["analyze", "RUN", "--model", "rules/first-failure", "--json"],
+        [*again, "copied", "--env-option", f"folder={PROJECT}", "--dry-run"],
+        [*again, "copied", "--env-option", f"folder={PROJECT}"],
+        [*again, "copied"],
+        [*again, "nowhere"],
+        [*again, "copied", "--env-option", "folder"],
+        [*again, "local", "--env-option", "folder=x"],
+        ["run", str(log), "--replay", "--env", "nowhere", "--no-agent"],
+        packages=package,
+        workspace=tmp_path / "workspace",
+    )
+    told = json.loads(about.out)
     assert told["plugins"] == dict.fromkeys(
         ("parsers: turns", "environments: copied", "models: rules"), "codetracer-turns 0.1.0"
     )
     assert told["formats"]["turns"] == "turner (NAME.turns.jsonl)"
-
-    imported = run(["import", str(log.parent), "-w", str(workspace), "--json"], package)
-    (item,) = json.loads(imported.stdout)["items"]
+    (item,) = json.loads(came_in.out)["items"]
     assert (item["status"], item["format"], item["step_count"]) == ("imported", "turns", 3)
-
-    said = run(["analyze", item["run_id"], "--model", "rules/first-failure", "-w", str(workspace), "--json"], package)
-    assert said.returncode == 0, said.stderr
-    diagnosis = json.loads(said.stdout)
+    diagnosis = json.loads(diagnosed.out)
     assert (diagnosis["model"], diagnosis["onset"][0]["step_id"]) == ("rules/first-failure", 2)
     assert diagnosis["findings"][0]["citations"][0]["quote"]["text"] == LOG[2]["output"].strip()
+
+    assert json.loads(planned.out)["environment"] == f"copied (of a plugin), with folder={PROJECT}"
+    result = json.loads(replayed.out)["result"]
+    assert result["order"]["place"] == {"kind": "plugin", "name": "copied", "options": {"folder": str(PROJECT)}}
+    assert [(step["step_id"], step["met"]) for step in result["replayed"]] == [(1, "same"), (2, "same")]
+    assert "a copy of a folder on this machine" in result["facts"]
+    assert no_folder.code == 1
+    assert "this environment needs an option: folder=PATH" in no_folder.err
+    assert [one.code for one in refused] == [1] * 4
+    assert "there is no environment 'nowhere'. Known: container, git, local, copied." in refused[0].err
+    assert "Write --env-option NAME=VALUE." in refused[1].err
+    assert "--env-option is for the environment of a plugin" in refused[2].err
+    assert refused[3].err == refused[0].err
 
 
 def test_references_of_the_example_lead_to_the_text(tmp_path: Path) -> None:
@@ -165,7 +215,14 @@ def broken(tmp_path: Path) -> Path:
 
 
 def test_what_is_wrong_is_told_and_the_rest_works(broken: Path, tmp_path: Path) -> None:
-    told = doctor(broken, workspace=tmp_path / "workspace")["plugins"]
+    about, in_words, imported = commands(
+        ["doctor", "--json"],
+        ["doctor"],
+        ["import", str(SAMPLE_DATA / "swe-agent"), "--json"],
+        packages=broken,
+        workspace=tmp_path / "workspace",
+    )
+    told = json.loads(about.out)["plugins"]
     assert "cannot be loaded (RuntimeError: no such luck). Update or" in told["parsers: raises"]
     assert "cannot be loaded (SystemExit: 3)" in told["parsers: leaves"]
     assert "brings no format but int" in told["parsers: something"]
@@ -176,14 +233,13 @@ def test_what_is_wrong_is_told_and_the_rest_works(broken: Path, tmp_path: Path) 
     assert "is no function but int" in told["environments: three"]
     assert "is the name of a provider" in told["models: openai"]
     assert "several packages" in told["models: odd2"]
-    assert "\x1b" not in run(["doctor", "-w", str(tmp_path / "workspace")], broken).stdout
-
-    imported = run(["import", str(SAMPLE_DATA / "swe-agent"), "-w", str(tmp_path / "workspace"), "--json"], broken)
-    items = json.loads(imported.stdout)["items"]
+    assert "all-wrong 1.0" in in_words.out
+    assert "\x1b" not in in_words.out
+    items = json.loads(imported.out)["items"]
     assert items
     assert {item["status"] for item in items} == {"imported"}
     assert {item["format"] for item in items} == {"swe-agent"}
-    assert imported.stderr.count("the plugin 'crashes' (all-wrong 1.0) failed while it looked at") == 1
+    assert imported.err.count("the plugin 'crashes' (all-wrong 1.0) failed while it looked at") == 1
 
 
 ODD_MODELS = {

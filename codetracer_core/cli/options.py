@@ -58,12 +58,26 @@ CostLimit = Annotated[float | None, typer.Option(help="US dollars for one run (e
 NoMemory = Annotated[bool, typer.Option("--no-memory", help="Neither use insights of other diagnoses nor keep new.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Estimate calls, tokens and cost; ask nobody.")]
 
-# As in ``config``, likewise.
-Environment = Literal["container", "git", "local"]
+OWN_ENVIRONMENTS = ("container", "git", "local")
+"""As in ``config``, likewise; other names are those of plugins."""
 
 ReplayWhere = Annotated[
-    Environment | None,
-    typer.Option("--env", help="Where replayed commands run (else replay.environment).", show_default=False),
+    str | None,
+    typer.Option(
+        "--env",
+        help=f"Where replayed commands run: {', '.join(OWN_ENVIRONMENTS)}, or as a plugin calls it "
+        "(else replay.environment).",
+        show_default=False,
+    ),
+]
+EnvOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--env-option",
+        metavar="NAME=VALUE",
+        help="For the environment of a plugin; repeat it for several.",
+        show_default=False,
+    ),
 ]
 ReplayFolder = Annotated[
     str | None,
@@ -163,7 +177,7 @@ def diagnosis_settings(
 
 def replay_settings(
     *,
-    env: Environment | None,
+    env: str | None,
     image: str | None,
     allow_local: bool,
     max_steps: int | None,
@@ -172,7 +186,7 @@ def replay_settings(
 ) -> dict[str, Any]:
     """The options of a replay that are settings, as ``given`` of ``setup_of``."""
     return {
-        "replay.environment": env,
+        "replay.environment": env if env in OWN_ENVIRONMENTS else None,
         "replay.image": image,
         "replay.allow_local": allow_local or None,
         "replay.max_steps": max_steps,

@@ -19,6 +19,7 @@ from codetracer_core.cli.options import (
     Commit,
     ComposeFile,
     CostLimit,
+    EnvOptions,
     Format,
     Image,
     MaxSteps,
@@ -41,7 +42,7 @@ from codetracer_core.cli.options import (
     replay_settings,
     setup_of,
 )
-from codetracer_core.cli.replay_order import Orders, agent_of
+from codetracer_core.cli.replay_order import Orders, agent_of, plugin_called
 from codetracer_core.errors import CodeTracerError, in_words
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def run(
         bool, typer.Option("--replay", help="Replay runs whose diagnosis names an onset; see 'codetracer replay'.")
     ] = False,
     env: ReplayWhere = None,
+    env_option: EnvOptions = None,
     folder: ReplayFolder = None,
     repo: Repository = None,
     commit: Commit = "HEAD",
@@ -145,7 +147,8 @@ def run(
         make_folder(target)
     orders = None
     if replay:
-        if config.replay.environment is None:
+        plugin = plugin_called(env, env_option or ())
+        if plugin is None and config.replay.environment is None:
             raise CodeTracerError(
                 "no environment is named for replays", remedy="Name one: --env container, git or local."
             )
@@ -158,6 +161,7 @@ def run(
             compose=compose,
             service=service,
             skip_not_replayable=skip_not_replayable,
+            plugin=plugin,
         )
         orders.warn()
     with _quiet(as_json):

@@ -14,6 +14,7 @@ from codetracer_core.cli.options import (
     Commit,
     ComposeFile,
     CostLimit,
+    EnvOptions,
     Image,
     MaxSteps,
     ModelName,
@@ -31,7 +32,7 @@ from codetracer_core.cli.options import (
     setup_of,
     whose,
 )
-from codetracer_core.cli.replay_order import Orders, agent_of, warn_of_this_machine
+from codetracer_core.cli.replay_order import Orders, agent_of, plugin_called, warn_of_this_machine
 from codetracer_core.errors import CodeTracerError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def replay(
         str | None, _option("--onset-of", words="Whose onset: adjudicated, model:NAME, human:NAME or ground_truth.")
     ] = None,
     env: ReplayWhere = None,
+    env_option: EnvOptions = None,
     folder: ReplayFolder = None,
     repo: Repository = None,
     commit: Commit = "HEAD",
@@ -102,13 +104,15 @@ def replay(
     without one it is unknown. Ctrl-C ends it, keeps what there is and removes the environment.
 
     With several runs, or --all, each is replayed from its own failure onset, one after the other; called again, what is
-    done is skipped. Then {task} in --folder, --repo, --image, --compose and --test stands for the task of the run.
+    done is skipped. Then {task} in --folder, --repo, --image, --compose, --env-option and --test stands for the task of
+    the run.
 
     \b
     Examples:
       codetracer replay some-run-0123456789 --auto --env container --image python:3.12 --test "pytest -q" --dry-run
       codetracer replay some-run-0123456789 --step 6 --env git --repo ~/src/tool --commit 1a2b3c4 --allow-local
       codetracer replay some-run-0123456789 --step 6 --env local --folder work --allow-local --no-agent
+      codetracer replay some-run-0123456789 --auto --env copied --env-option folder=work   (copied: of a plugin)
       codetracer replay --all --outcome failed --env container --image tasks/{task} --test ./run-tests.sh
     """
     if not runs and not everything:
@@ -148,6 +152,7 @@ def replay(
             service=service,
             advice=not no_advice,
             skip_not_replayable=skip_not_replayable,
+            plugin=plugin_called(env, env_option or ()),
         ),
         onset_of=onset_of,
         annotator=whose(None),

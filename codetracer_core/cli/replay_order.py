@@ -1,18 +1,20 @@
 """How the command line orders replays: which place, budget and test command each run gets. Thin, as ``cli`` is."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codetracer_core.cli.options import OWN_ENVIRONMENTS
 from codetracer_core.cli.terminal import print_line
-from codetracer_core.errors import CodeTracerError, NotAllowed
+from codetracer_core.errors import CodeTracerError, NotAllowed, NotFound
 
 if TYPE_CHECKING:
     from codetracer_core.config import Config
     from codetracer_core.llm import Model
     from codetracer_core.models import RunRecord
-    from codetracer_core.replay.models import Place, ReplayOrder
+    from codetracer_core.replay.models import Place, PluginPlace, ReplayOrder
     from codetracer_core.replaying import Choice
 
 _TASK = "{task}"
@@ -33,10 +35,12 @@ class Orders:
     service: str = ""
     advice: bool = True
     skip_not_replayable: bool = False
+    plugin: "PluginPlace | None" = None
+    """Instead of the environment of the settings."""
 
     def warn(self) -> None:
         """Before many replays begin. Raises NotAllowed as ``warn_of_this_machine`` does."""
-        if self.config.replay.environment in ("local", "git"):
+        if self.plugin is None and self.config.replay.environment in ("local", "git"):
             warn_of_this_machine(self.config.replay.allow_local)
 
     def order(self, record: "RunRecord", choice: "Choice") -> "ReplayOrder":
@@ -64,6 +68,9 @@ class Orders:
     def place(self, record: "RunRecord") -> "Place":
         from codetracer_core.replay.models import ContainerPlace, GitPlace, LocalPlace
 
+        if self.plugin is not None:
+            options = {name: _for_task(value, record) for name, value in self.plugin.options.items()}
+            return self.plugin.model_copy(update={"options": options})
         settings = self.config.replay
         where = (
             _for_task(text, record) if text else "" for text in (self.folder, self.repo, settings.image, self.compose)
@@ -90,6 +97,30 @@ class Orders:
                     folder=folder,
                     engine=settings.engine,
                 )
+
+
+def plugin_called(env: str | None, options: Sequence[str]) -> "PluginPlace | None":
+    """The environment that a plugin brings; None: one of our own is meant, or that of the settings.
+
+    Raises NotFound for a name that nobody has, CodeTracerError for options that are none, or that nobody reads."""
+    if env is None or env in OWN_ENVIRONMENTS:
+        if options:
+            raise CodeTracerError("--env-option is for the environment of a plugin", remedy="Name it with --env.")
+        return None
+    from codetracer_core import plugins
+    from codetracer_core.replay.models import PluginPlace
+
+    known = plugins.environments()
+    if env not in known:
+        names = ", ".join((*OWN_ENVIRONMENTS, *sorted(known)))
+        raise NotFound(f"there is no environment {env!r}", remedy=f"Known: {names}.")
+    told: dict[str, str] = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not name or not equals:
+            raise CodeTracerError(f"{option!r} is no option", remedy="Write --env-option NAME=VALUE.")
+        told[name] = value
+    return PluginPlace(name=env, options=told)
 
 
 def agent_of(model: "Model | None") -> "Model":
