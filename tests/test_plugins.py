@@ -118,7 +118,7 @@ def test_the_example_imports_diagnoses_replays_and_is_told_of(tmp_path: Path) ->
     assert (diagnosis["model"], diagnosis["onset"][0]["step_id"]) == ("rules/first-failure", 2)
     assert diagnosis["findings"][0]["citations"][0]["quote"]["text"] == LOG[2]["output"].strip()
 
-    assert json.loads(planned.out)["environment"] == f"copied (of a plugin), with folder={PROJECT}"
+    assert json.loads(planned.out)["environment"] == f"environment copied (of a plugin), with folder={PROJECT}"
     result = json.loads(replayed.out)["result"]
     assert result["order"]["place"] == {"kind": "plugin", "name": "copied", "options": {"folder": str(PROJECT)}}
     assert [(step["step_id"], step["met"]) for step in result["replayed"]] == [(1, "same"), (2, "same")]

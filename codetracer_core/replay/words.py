@@ -34,4 +34,5 @@ def place_words(place: Place) -> str:
         return f"git clone of {place.repository} at {place.commit}"
     if isinstance(place, ContainerPlace):
         return f"container {place.image or place.service or place.compose_file}"
-    return f"environment {place.name}"
+    options = ", ".join(f"{name}={value}" for name, value in place.options.items())
+    return f"environment {place.name} (of a plugin){f', with {options}' if options else ''}"
