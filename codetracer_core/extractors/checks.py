@@ -13,9 +13,9 @@ prompts        share of steps that are not the words of a prompt or a user      
 references     share of the references, out of a sample, that read back as the text    1
 rules          share of records that some rule fits                                    0.7
 kept           share of the text that is the agent's, not skipped by a rule            0.2
-among          share of the text from the first step on that no rule skips             0.6
+missed         share of the text from the first step on that no rule skips             0.6
 files          share of the files of one kind that were read                           1
-own            share of steps that are not the same in every run (two runs or more)    1
+examples       share of steps that are not the same in every run (two runs or more)    1
 numbers        1 if the files number the steps (a gap is an error when reading)        1
 declared       share of runs with as many steps as their files say                     1
 ============== ======================================================================= ==========
@@ -24,6 +24,7 @@ A check with nothing to look at is not known (``passed`` is None) and does not c
 values by weight; without a step it is 0.
 """
 
+import html
 import json
 import re
 from collections import Counter
@@ -78,9 +79,9 @@ _LEAST = {
     "references": 1.0,
     "rules": 0.7,
     "kept": 0.2,
-    "among": 0.6,
+    "missed": 0.6,
     "files": 1.0,
-    "own": 1.0,
+    "examples": 1.0,
     "numbers": 1.0,
     "declared": 1.0,
 }
@@ -95,9 +96,9 @@ _WEIGHTS = {
     "references": 2.0,
     "rules": 1.0,
     "kept": 1.0,
-    "among": 2.0,
+    "missed": 2.0,
     "files": 2.0,
-    "own": 2.0,
+    "examples": 2.0,
     "numbers": 1.0,
     "declared": 3.0,
 }
@@ -120,9 +121,9 @@ def judge(extractions: Sequence[Extraction], *, declared: int | Sequence[int | N
         _references(extractions),
         _rules(extractions),
         _kept(extractions),
-        _among(extractions),
+        _missed(extractions),
         _files(extractions),
-        _own(extractions),
+        _examples(extractions),
         _numbers(extractions),
         _declared(extractions, known),
     )
@@ -257,8 +258,9 @@ _ESCAPE = re.compile(r'(?:\\u[0-9a-fA-F]{4})+|\\["\\/bfnrt]')
 
 
 def stands_in(text: str, source: str) -> bool:
-    """Does every line of ``text`` stand in ``source``, or in what its JSON escapes say? Blank space aside."""
-    haystack = _squeezed(source) + "\0" + _squeezed(_ESCAPE.sub(_unescaped, source)) + "\0" + _squeezed(_plain(source))
+    """Does every line of ``text`` stand in ``source``, or in what its escapes (JSON, HTML) say? Blank space aside."""
+    said = (source, _ESCAPE.sub(_unescaped, source), _plain(source), html.unescape(source))
+    haystack = "\0".join(map(_squeezed, said))
     return _squeezed(text) in haystack or all(_squeezed(line) in haystack for line in text.splitlines())
 
 
@@ -292,12 +294,12 @@ def _kept(extractions: Sequence[Extraction]) -> Check:
     return _check("kept", kept, kept + skipped, words)
 
 
-def _among(extractions: Sequence[Extraction]) -> Check:
+def _missed(extractions: Sequence[Extraction]) -> Check:
     """Prompts stand before the steps; among them stands little else."""
     kept = sum(run.text_characters for run in extractions)
     skipped = sum(run.skipped_among for run in extractions)
     words = f"from the first step on, rules skip {_percent(skipped, kept + skipped)} of the text"
-    found = _check("among", kept, kept + skipped, words if skipped else "rules skip nothing among the steps")
+    found = _check("missed", kept, kept + skipped, words if skipped else "rules skip nothing among the steps")
     return found if found.passed is not False else replace(found, words=f"{words}: there may be steps in it")
 
 
@@ -310,14 +312,14 @@ def _files(extractions: Sequence[Extraction]) -> Check:
     return _check("files", read, read + len(passed_by), words)
 
 
-def _own(extractions: Sequence[Extraction]) -> Check:
+def _examples(extractions: Sequence[Extraction]) -> Check:
     """Steps that are the same in every run stand in the prompt, as examples. Runs of one task, and copies, may begin
     alike; and agents without a word of thought begin with the same look around."""
     told = [run.trajectory for run in extractions if run.trajectory.steps]
     tasks = {run.task_text for run in told}
     steps = sum(len(run.steps) for run in told)
     if len(told) < 2 or (len(tasks) == 1 and None not in tasks):
-        return _check("own", 0, 0, "one run, or runs of one task")
+        return _check("examples", 0, 0, "one run, or runs of one task")
     kinds = [{key for step in run.steps if (key := _beginning(step))} for run in told]
     shared = set.intersection(*kinds)
     same = [step for run in told for step in run.steps if _beginning(step) in shared]
@@ -325,7 +327,7 @@ def _own(extractions: Sequence[Extraction]) -> Check:
     if few or any(2 * len(shared) > len(run.steps) for run in told):
         same = []
     words = f"{len(same)} of {counted(steps, 'step')} are the same in every run: examples of a prompt?"
-    return _check("own", steps - len(same), steps, words if same else "no step is the same in every run")
+    return _check("examples", steps - len(same), steps, words if same else "no step is the same in every run")
 
 
 def _beginning(step: Step) -> tuple[str, str, str] | None:

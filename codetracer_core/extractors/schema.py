@@ -55,7 +55,8 @@ class _Short(Frozen):
 
 
 class Operation(_Short):
-    """One thing that is done to a value; one of json, match, every, outside, first, join, text, table, strip."""
+    """One thing that is done to a value; one of json, match, every, outside, first, join, text, table, strip, dedent,
+    html."""
 
     json_: bool = Field(default=False, alias="json")
     """The text is JSON: what it says. A text that is none finds nothing."""
@@ -79,15 +80,20 @@ class Operation(_Short):
     """Another word for this one. A word that is not named here finds nothing."""
     strip: bool = False
     """Without blank space at both ends."""
+    dedent: bool = False
+    """Without the indentation that all its lines share."""
+    html: bool = False
+    """The text is of HTML or XML: what its references (``&lt;``, ``&#39;``) say. Tags stay."""
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> Self:
         if _depth(self) > DEEPEST_TAKE:
             raise ValueError(f"operations stand in each other more than {DEEPEST_TAKE} levels deep. Write a pipeline")
         given = [self.match, self.every, self.outside, self.first, self.join, self.text, self.table]
-        number = sum(one is not None for one in given) + self.json_ + self.strip
+        number = sum(one is not None for one in given) + self.json_ + self.strip + self.dedent + self.html
         if number != 1:
-            raise ValueError("an operation is one of json, match, every, outside, first, join, text, table, strip")
+            known = "json, match, every, outside, first, join, text, table, strip, dedent, html"
+            raise ValueError(f"an operation is one of {known}")
         if self.every is not None and not names_of(self.every):
             raise ValueError("the pattern of 'every' needs named groups, (?P<name>…)")
         if self.group is not None and self.match is None:

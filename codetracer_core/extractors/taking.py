@@ -2,6 +2,8 @@
 
 import json
 from datetime import datetime
+from html import unescape
+from textwrap import dedent
 from typing import Any
 
 from codetracer_core.extractors.nodes import NOTHING, Node, is_blank, list_of, mapping_of, text_of, weigh
@@ -75,6 +77,8 @@ def _operate(rule: Operation, node: Node, context: Context) -> Node:
         if text not in rule.table:
             return NOTHING
         return Node(rule.table[text], written.document, written.pointer, written.parts)
+    if rule.dedent or rule.html:
+        return Node(dedent(text) if rule.dedent else unescape(text), written.document, written.pointer, written.parts)
     return _stripped(written)
 
 

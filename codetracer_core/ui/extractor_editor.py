@@ -42,6 +42,8 @@ class Draft:
     """What is saved; None: nothing is."""
     made_by: str = ""
     """The model that proposed it."""
+    repairs: str = ""
+    """The extractor of which it is a proposed repair."""
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ Names, titles and texts of specs are others' words: they go into plain text, tab
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 
-from codetracer_core.errors import CodeTracerError, NotFound
+from codetracer_core.errors import CodeTracerError, NotFound, SpecError
 from codetracer_core.extracting import Used, used
-from codetracer_core.extractors.registry import Extractor, FitEntry, Version, save, switched, version_of
+from codetracer_core.extractors.registry import Extractor, FitEntry, Version, registered, save, switched, version_of
 from codetracer_core.extractors.sharing import export_text, import_text
 from codetracer_core.extractors.spec import LANGUAGE, read_spec, spec_text
 from codetracer_core.extractors.trying import Tried, try_spec
@@ -32,6 +33,7 @@ MOST_FOLDERS = 20
 """On which a spec is tried at once."""
 _SAVED = "extractor_saved"
 _IMPORTED = "extractor_imported"
+_BETWEEN = "extractor_saved_after"
 
 
 # --- all of them ----------------------------------------------------------------------------------------------
@@ -144,7 +146,8 @@ def opened(store: Store) -> Draft | None:
         if not isinstance(job, TeachingJob) or job.proposed is None or job.proposed.spec is None:
             raise NotFound("no spec came of this order", remedy="Order another one.")
         text = spec_text(job.proposed.spec)
-        return Draft(f"proposal {job_id}", text, folder or job.folder, made_by=job.proposed.model)
+        key = f"proposal {job_id}"
+        return Draft(key, text, folder or job.folder, made_by=job.proposed.model, repairs=job.repairs)
     if name := asked.get("extractor"):
         number = asked.get("version", "")
         version = version_of(store.workspace.folder, name, int(number) if number.isdecimal() else None)
@@ -249,7 +252,7 @@ def _with_folder(draft: Draft) -> Draft:
     folder = Path(given).expanduser() if given else None
     if given and given != st.query_params.get("folder"):
         st.query_params["folder"] = given  # a reload opens it again
-    return Draft(draft.key, draft.text, folder, version=draft.version, made_by=draft.made_by)
+    return replace(draft, folder=folder)
 
 
 def _save(store: Store, draft: Draft, text: str) -> None:
@@ -258,16 +261,28 @@ def _save(store: Store, draft: Draft, text: str) -> None:
     who = identity.person() or "somebody"
     try:
         spec = read_spec(text)
+        refuse_taken(draft, spec.name, [one.name for one in registered(store.workspace.folder)])
         by = f"{draft.made_by}, accepted by {who}" if draft.made_by and text == draft.text else who
         version = save(store.workspace.folder, spec, made_by=by, folder=draft.folder)
     except CodeTracerError as error:
         st.session_state[_SAVED] = str(error)
         st.rerun(scope="app")
     st.session_state[_SAVED] = version
+    opened = draft.version.number if draft.version and draft.version.name == version.name else version.number - 1
+    st.session_state[_BETWEEN] = [f"v{number}" for number in range(opened + 1, version.number)]
     st.session_state.pop(_IMPORTED, None)
     asked = {"extractor": version.name} | ({"folder": str(draft.folder)} if draft.folder else {})
     st.query_params.from_dict(asked)
     st.rerun(scope="app")
+
+
+def refuse_taken(draft: Draft, name: str, known: Sequence[str]) -> None:
+    """Raise SpecError if a spec that is no version of an extractor would take its place by its name."""
+    if name in known and name != (draft.version.name if draft.version else draft.repairs):
+        raise SpecError(
+            f"there is an extractor {name!r} already, and this is not one of its versions",
+            remedy="Give this one another name, or open the other and change that.",
+        )
 
 
 def _saved(store: Store, draft: Draft) -> None:
@@ -281,6 +296,10 @@ def _saved(store: Store, draft: Draft) -> None:
     if not isinstance(kept, Version) or draft.version is None or kept.name != draft.version.name:
         return
     st.success(f"Saved as {kept.name} v{kept.number}: it reads runs from now on.")
+    if between := st.session_state.get(_BETWEEN):
+        st.info(
+            f"It was made from an older version: what {', '.join(between)} changed is not in it. All versions are kept."
+        )
     if not_passed := [f"{check.name}: {check.words}" for check in kept.facts.checks if check.passed is False]:
         st.warning("On the runs here, and on those beside them that look alike, checks say no.")
         components.notes()(key="not_passed", data=not_passed)

@@ -97,7 +97,10 @@ def show_report(report: ImportReport) -> None:
     items = [replace(item, path=item.path.removeprefix(root)) for item in report.items]
     urgent = [item for status in ("failed", "misaligned") for item in items if item.status == status]
     if urgent:
-        told = [(f"{item.status}: {item.path}", f"{item.reason} {item.remedy}".strip()) for item in urgent]
+        told = [
+            (f"{item.status}: {item.path}", ". ".join(filter(None, (item.reason.rstrip("."), item.remedy))))
+            for item in urgent
+        ]
         components.facts()(key="import_problems", data=told[:MOST_PROBLEMS])
         if len(told) > MOST_PROBLEMS:
             st.text(f"… and {len(told) - MOST_PROBLEMS} more in the table")

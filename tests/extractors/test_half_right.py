@@ -32,7 +32,7 @@ def test_steps_that_a_rule_skips_are_missed(tmp_path: Path) -> None:
     assert failed(judge([run(whole, tmp_path)])) == {}  # a prompt may be skipped, however long
     half = STEP | {"when": "n && (n == `1` || n == `3` || n == `5`)"}
     found = judge([run(spec(sources=[{"kind": "jsonl"}], rules=[half, {"name": "rest", "skip": "no step"}]), tmp_path)])
-    assert failed(found)["among"] == "from the first step on, rules skip 62 % of the text: there may be steps in it"
+    assert failed(found)["missed"] == "from the first step on, rules skip 62 % of the text: there may be steps in it"
 
 
 def test_of_a_document_other_items_beside_the_steps_are_missed_but_its_settings_are_not(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_of_a_document_other_items_beside_the_steps_are_missed_but_its_settings_
     settings = {"template": "\n".join(f"Line {number} of a long template" for number in range(9))}
     write(tmp_path, {"run.json": {"crew": crew, "zettings": settings}})
     rest = {"name": "rest", "from": "all", "skip": "tells of the run"}
-    for at, names in (("crew[].turns[]", set()), ("crew[0].turns", {"among"})):
+    for at, names in (("crew[].turns[]", set()), ("crew[0].turns", {"missed"})):
         sources = [{"name": "turns", "kind": "json", "at": at}, {"name": "all", "kind": "json"}]
         found = judge([run(spec(sources=sources, rules=[STEP | {"from": "turns"}, rest]), tmp_path)])
         assert set(failed(found)) == names
@@ -93,9 +93,9 @@ def test_examples_of_a_prompt_are_no_steps_of_the_agent(tmp_path: Path) -> None:
     rest = {"name": "rest", "skip": "the prompt"}
     naive = spec(sources=[{"kind": "text", "pattern": pattern}], rules=[rule, rest], files="run.log")
     both = [run(naive, tmp_path / task) for task in ("red", "green")]
-    assert failed(judge(both)) == {"own": "4 of 10 steps are the same in every run: examples of a prompt?"}
-    assert "own" not in failed(judge(both[:1]))  # of one run nobody can tell
-    assert "own" not in failed(judge([both[0], both[0]]))  # copies of one run
+    assert failed(judge(both)) == {"examples": "4 of 10 steps are the same in every run: examples of a prompt?"}
+    assert "examples" not in failed(judge(both[:1]))  # of one run nobody can tell
+    assert "examples" not in failed(judge([both[0], both[0]]))  # copies of one run
 
 
 def test_lines_that_frame_every_record_are_not_told_as_missed(tmp_path: Path) -> None:
@@ -112,3 +112,23 @@ def test_lines_that_frame_every_record_are_not_told_as_missed(tmp_path: Path) ->
         spec(sources=[{"kind": "text", "begin": r"^=== step \d+ ===\n"}], rules=[rule], files="run.log"), tmp_path
     )
     assert [part.text for part in found.uncovered] == ["A last word that the agent says."]
+
+
+def test_texts_of_pages_and_of_indented_blocks_are_read_as_they_were_written(tmp_path: Path) -> None:
+    page = "<p>I &amp; you</p>\n<pre>grep -n &quot;a &lt; b&quot; &#x27;x y&#x27;</pre>\n"
+    block = "out: |\n    def f():\n        return 1\n\n    # end\n"
+    write(tmp_path, {"run.log": f"== 1\n{page}{block}== 2\n{page}{block}"})
+    step = {
+        "thought": ["body", {"match": "<p>(.*)</p>"}, {"html": True}],
+        "action": ["body", {"match": "(?s)<pre>(.*?)</pre>"}, {"html": True}],
+        "observation": ["body", {"match": r"(?s)^out: \|\n(.*)"}, {"dedent": True}],
+    }
+    naming = spec([{"kind": "text", "begin": r"^== \d+\n"}], [{"name": "step", "step": step}])
+    found = run(naming, tmp_path)
+    first = found.trajectory.steps[0]
+    assert (first.thought, first.action) == ("I & you", "grep -n \"a < b\" 'x y'")
+    assert first.observation == "def f():\n    return 1\n\n# end\n"
+    assert first.action_ref is not None
+    assert first.observation_ref is not None
+    assert (first.action_ref.line_start, first.observation_ref.line_start) == (3, 5)
+    assert "references" not in failed(judge([found]))

@@ -28,7 +28,7 @@ from codetracer_core.ui.extractor_preview import (
     read_folder,
     share_words,
 )
-from codetracer_core.ui.extractors import tried_row
+from codetracer_core.ui.extractors import refuse_taken, tried_row
 from tests.conftest import REPOSITORY, SAMPLE_DATA
 from tests.store.factory import NOON, decide, make_run
 from tests.ui.test_pages import sent
@@ -125,6 +125,19 @@ def test_long_texts_of_steps_are_cut_and_how_much_is_hidden_is_told(relay: Path)
     data = editor_data(draft(relay / "expired-tokens"), Asked(SPEC))
     observation = data["preview"]["steps"][0]["observation"]
     assert (len(observation["text"]), observation["hidden"]) == (LONGEST_TEXT, 5_000 - LONGEST_TEXT)
+
+
+def test_a_spec_does_not_take_the_place_of_another_extractor_by_its_name(tmp_path: Path) -> None:
+    version = save(tmp_path, read_spec(SPEC), made_by="ana")
+    taken = ["relay", "tern"]
+    for new in (draft(), Draft("proposal", SPEC, RELAY, made_by="openai/x"), Draft("relay v1", SPEC, None, version)):
+        refuse_taken(new, "heron", taken)
+        with pytest.raises(SpecError, match="there is an extractor 'tern' already"):
+            refuse_taken(new, "tern", taken)
+    with pytest.raises(SpecError, match="another name"):
+        refuse_taken(draft(), "relay", taken)
+    refuse_taken(Draft("relay v1", SPEC, RELAY, version=version), "relay", taken)  # its next version
+    refuse_taken(Draft("proposal", SPEC, RELAY, made_by="openai/x", repairs="relay"), "relay", taken)
 
 
 def test_problems_name_the_line_of_the_spec() -> None:
