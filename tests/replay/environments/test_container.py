@@ -301,3 +301,17 @@ def test_ended_from_outside(engine: Engine, tmp_path: Path, number: signal.Signa
         child.wait(timeout=60)
     sweep(scratch)
     assert left_of(engine, scratch, f"ended-{ME}") == []
+
+
+def test_commands_begin_where_the_run_worked_if_there_is_such_a_folder(engine: Engine, scratch: Path) -> None:
+    def begins_in(name: str, place: ContainerPlace, original: str) -> str:
+        with start(
+            place, Limits(), shell="fresh", scratch=scratch, replay_id=f"original-{ME}-{name}", original=original
+        ) as environment:
+            assert environment.run("pwd").output == f"{environment.folder}\n"
+            return environment.folder
+
+    image = ContainerPlace(engine=engine.name, image=IMAGE)
+    assert begins_in("there", image, "/bin") == "/bin"
+    assert begins_in("not-there", image, "/nowhere") not in ("", "/nowhere")
+    assert begins_in("named", image.model_copy(update={"folder": "/etc"}), "/bin") == "/etc"
