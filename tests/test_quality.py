@@ -36,3 +36,20 @@ def test_no_script_of_ours_writes_html() -> None:
     assert {path.name: found for path in scripts if (found := WRITES_HTML.findall(path.read_text()))} == {}
     guard = (FRONTEND / "vendor" / "prism.min.js").read_text().index("(window.Prism ??= {}).manual = true;")
     assert guard < (FRONTEND / "vendor" / "prism.min.js").read_text().index("highlightAll")
+
+
+def test_every_variable_that_a_style_sheet_uses_is_set() -> None:
+    """In the sheet, by a script, or in the colours that most components share."""
+    components = (REPOSITORY / "codetracer_core" / "ui" / "components.py").read_text()
+    by_scripts = {name for path in FRONTEND.glob("*.js") for name in re.findall(r'"--([\w-]+)"', path.read_text())}
+    by_scripts |= {"fg", "bg"}  # the colours of a terminal, in text.js
+    shared = set(re.findall(r"--([\w-]+):", (FRONTEND / "colours.css").read_text()))
+    sheets = [path for path in FRONTEND.glob("*.css") if path.name != "colours.css"]
+    unset = {}
+    for path in sheets:
+        text = path.read_text()
+        known = set(re.findall(r"--([\w-]+):", text)) | by_scripts
+        known |= shared if f'_styles("{path.name}")' in components else set()
+        unset[path.name] = {name for name in re.findall(r"var\(--(?!st-)([\w-]+)\)", text) if name not in known}
+    assert {name: sorted(names) for name, names in unset.items() if names} == {}
+    assert "var(--good)" in (FRONTEND / "replay.css").read_text(), "what this test is about"

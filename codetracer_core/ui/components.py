@@ -19,6 +19,11 @@ def nothing() -> None:
     """The callback of whatever a page reads when it re-runs: Streamlit only wants to see one."""
 
 
+def _styles(name: str) -> str:
+    """A style sheet with the colours that it shares with the others."""
+    return frontend_text("colours.css", name)
+
+
 @cache
 def viewer() -> Component:
     """The step viewer: trace tree, step, keys, labels."""
@@ -70,7 +75,7 @@ def cases() -> Component:
     return st.components.v2.component(
         "codetracer_cases",
         html='<div class="cases"></div>',
-        css=frontend_text("cases.css"),
+        css=_styles("cases.css"),
         js=frontend_text("cases.js"),
     )
 
@@ -79,7 +84,7 @@ def cases() -> Component:
 def runs() -> Component:
     """The table of runs: filters, sorting, opening."""
     return st.components.v2.component(
-        "codetracer_runs", html=frontend_text("runs.html"), css=frontend_text("runs.css"), js=frontend_text("runs.js")
+        "codetracer_runs", html=frontend_text("runs.html"), css=_styles("runs.css"), js=frontend_text("runs.js")
     )
 
 
@@ -95,7 +100,7 @@ def notes() -> Component:
 def warning() -> Component:
     """One sentence or a few of warning, as text."""
     return st.components.v2.component(
-        "codetracer_warning", css=frontend_text("warning.css"), js=frontend_text("text.js", "warning.js")
+        "codetracer_warning", css=_styles("warning.css"), js=frontend_text("text.js", "warning.js")
     )
 
 
@@ -112,7 +117,7 @@ def diagnosis() -> Component:
     """The report of one diagnosis, from ``diagnosis_report.report_data``; labels in it are accepted or rejected."""
     return st.components.v2.component(
         "codetracer_diagnosis",
-        css=frontend_text("diagnosis.css"),
+        css=_styles("diagnosis.css"),
         js=frontend_text("text.js", "keys.js", "outbox.js", "chain.js", "judging.js", "diagnosis.js"),
     )
 
@@ -121,7 +126,7 @@ def diagnosis() -> Component:
 def diagnoses() -> Component:
     """A list of diagnoses: opening."""
     return st.components.v2.component(
-        "codetracer_diagnoses", css=frontend_text("diagnoses.css"), js=frontend_text("text.js", "diagnoses.js")
+        "codetracer_diagnoses", css=_styles("diagnoses.css"), js=frontend_text("text.js", "diagnoses.js")
     )
 
 
@@ -129,7 +134,7 @@ def diagnoses() -> Component:
 def jobs() -> Component:
     """Diagnoses under way: what they read and think, cost so far, cancelling."""
     return st.components.v2.component(
-        "codetracer_jobs", css=frontend_text("jobs.css"), js=frontend_text("text.js", "asking.js", "jobs.js")
+        "codetracer_jobs", css=_styles("jobs.css"), js=frontend_text("text.js", "asking.js", "jobs.js")
     )
 
 
@@ -137,7 +142,7 @@ def jobs() -> Component:
 def replay_plan() -> Component:
     """What a replay will run, from ``replay_plan.plan_data``."""
     return st.components.v2.component(
-        "codetracer_replay_plan", css=frontend_text("replay_plan.css"), js=frontend_text("text.js", "replay_plan.js")
+        "codetracer_replay_plan", css=_styles("replay_plan.css"), js=frontend_text("text.js", "replay_plan.js")
     )
 
 
@@ -146,7 +151,7 @@ def replay() -> Component:
     """One replay, under way or over, from ``replay_report.replay_data``: texts are opened on demand, cancelling."""
     return st.components.v2.component(
         "codetracer_replay",
-        css=frontend_text("replay.css"),
+        css=_styles("replay.css"),
         js=frontend_text("text.js", "difference.js", "asking.js", "replay.js"),
     )
 
@@ -163,7 +168,7 @@ def transcript() -> Component:
 def table() -> Component:
     """A table of numbers: whiskers, sorting, links and cells that can be picked (``tables.show_table``)."""
     return st.components.v2.component(
-        "codetracer_table", css=frontend_text("table.css"), js=frontend_text("text.js", "table.js")
+        "codetracer_table", css=_styles("table.css"), js=frontend_text("text.js", "table.js")
     )
 
 
@@ -174,7 +179,7 @@ def comparison() -> Component:
     return st.components.v2.component(
         "codetracer_comparison",
         html=frontend_text("compare.html"),
-        css=frontend_text("compare.css"),
+        css=_styles("compare.css"),
         js=frontend_text(*scripts, "compare_head.js", "compare_texts.js", "compare.js"),
     )
 
@@ -184,7 +189,7 @@ def compare_choice() -> Component:
     """What is to stand side by side: suggested pairs, or a choice from a list."""
     return st.components.v2.component(
         "codetracer_compare_choice",
-        css=frontend_text("compare_choice.css"),
+        css=_styles("compare_choice.css"),
         js=frontend_text("text.js", "compare_choice.js"),
     )
 
@@ -194,7 +199,7 @@ def diagnosis_comparison() -> Component:
     """Diagnoses of one run side by side, from ``compare_diagnoses.comparison_data``."""
     return st.components.v2.component(
         "codetracer_diagnosis_comparison",
-        css=frontend_text("compare_diagnoses.css"),
+        css=_styles("compare_diagnoses.css"),
         js=frontend_text("text.js", "compare_diagnoses.js"),
     )
 
@@ -206,6 +211,6 @@ def extractor() -> Component:
     return st.components.v2.component(
         "codetracer_extractor",
         html=frontend_text("extractor.html"),
-        css=frontend_text("extractor.css"),
+        css=_styles("extractor.css"),
         js=frontend_text(*scripts),
     )
