@@ -114,6 +114,21 @@ def test_hostile_text_never_steers_the_terminal(session: Callable[..., Said], co
 # --- labels
 
 
+def test_a_megabyte_in_one_line_floods_nothing_and_can_be_read_to_its_end(
+    session: Callable[..., Said], tmp_path: Path
+) -> None:
+    path = write_run(tmp_path / "run.traj", ("cat one-line.json", "ls"))
+    run = json.loads(path.read_text())
+    run["trajectory"][0]["observation"] = "".join(f"<{number:07}>" for number in range(110_000)) + "THE END"
+    path.write_text(json.dumps(run))
+    shown = session(path, "1", "observation").out
+    assert len(shown) < 100_000
+    assert "'more' goes on" in shown
+    assert "THE END" not in shown
+    whole = session(path, "observation", "more all").out.partition("990,007 characters")[2]
+    assert re.sub(r"\n|…[^\n]*\n", "", whole).startswith(run["trajectory"][0]["observation"])
+
+
 def test_labels_are_stored_at_once_and_taken_back(session: Callable[..., Said], run_id: str, tmp_path: Path) -> None:
     place = tmp_path / "workspace"
     said = session(

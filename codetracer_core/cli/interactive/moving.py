@@ -182,7 +182,7 @@ def _text(session: "Session", words: str, name: str) -> None:
     ref = getattr(session.step, f"{name}_ref")
     where = f" ({ref.path}, line {ref.line_start})" if ref else ""
     session.say(f"{name} of step {session.at}{where}, {len(text):,} characters", "bold")
-    session.more = text.splitlines()
+    session.more = rendering.lines_of(text)
     go_on(session, "")
 
 
@@ -202,7 +202,7 @@ def task(session: "Session", words: str) -> None:
     text = session.view.trajectory.task_text
     if not text:
         raise NotFound("the run's files do not hold the text of the task")
-    session.more = text.splitlines()
+    session.more = rendering.lines_of(text)
     go_on(session, "")
 
 

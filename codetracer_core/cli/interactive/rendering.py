@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PAGE = 40
 """Lines of a text that are shown at once."""
+LONGEST_LINE = 1_000
+"""Characters of a line; what is longer goes on in lines of its own, so that no step floods the screen."""
 MARKS: Mapping[Verdict, str] = {"incorrect": "I", "unuseful": "U", "correct": "C", "uncertain": "?"}
 LEGEND = "I incorrect  U unuseful  C correct  ? uncertain  * onset  > here"
 _STYLES: Mapping[str, str] = {"incorrect": "bold red", "unuseful": "yellow", "correct": "green", "uncertain": "magenta"}
@@ -32,6 +34,12 @@ def say(out: "Console", text: str, style: str = "") -> None:
     from rich.text import Text
 
     out.print(Text(harmless(text), style=style))
+
+
+def lines_of(text: str) -> list[str]:
+    """All of a text, in lines of at most ``LONGEST_LINE`` characters."""
+    starts = ((line, at) for line in text.splitlines() for at in range(0, max(len(line), 1), LONGEST_LINE))
+    return [line[at : at + LONGEST_LINE] for line, at in starts]
 
 
 def say_lines(out: "Console", lines: Iterable[str]) -> None:
@@ -70,7 +78,7 @@ def say_step(out: "Console", step: Step, heading: str, *, limit: int = 14) -> li
     if step.observation is None:
         say(out, "  (no observation in the run's files)", "dim")
         return []
-    lines = step.observation.splitlines() or ["(empty)"]
+    lines = lines_of(step.observation) or ["(empty)"]
     say_lines(out, lines[:limit])
     left = lines[limit:]
     if left:
@@ -79,7 +87,7 @@ def say_step(out: "Console", step: Step, heading: str, *, limit: int = 14) -> li
 
 
 def _beginning(out: "Console", text: str, name: str, limit: int, style: str) -> None:
-    lines = text.strip("\n").splitlines()
+    lines = lines_of(text.strip("\n"))
     for number, line in enumerate(lines[:limit]):
         say(out, f"{'$ ' if name == 'action' and not number else '  '}{line}", style)
     if len(lines) > limit:
