@@ -112,7 +112,7 @@ class Reading:
         """They follow the records, whose number is ``index``."""
         for taken in self._lists.values():
             for at, item in enumerate(taken.whole.items()):
-                if at not in taken.indices and isinstance(item.value, dict | list):
+                if at not in taken.indices and isinstance(item.value, dict | list | str):
                     self.budget.count("records")
                     yield Record(index, taken.source, item, Context(self.budget, item, taken.root, taken.place))
                     index += 1

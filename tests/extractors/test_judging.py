@@ -134,3 +134,11 @@ def test_a_number_of_steps_that_the_files_state_is_compared(tmp_path: Path) -> N
     found = run(read_spec(text), tmp_path)
     assert _failed(judge([found])) == {"declared"}
     assert judge([found], declared=4).passed
+
+
+def test_items_that_are_texts_are_left_out_as_well(tmp_path: Path) -> None:
+    write(tmp_path, {"run.json": {"log": [_words(n) for n in range(6)]}})
+    text = "name: acme\ntitle: Acme\nfind: {files: run.json}\nsources: [{kind: json, at: 'log[::2]'}]\n"
+    found = run(read_spec(text + "rules: [{name: a, step: {action: '@'}}]"), tmp_path)
+    assert found.unmatched == 3
+    assert "coverage" in _failed(judge([found]))
