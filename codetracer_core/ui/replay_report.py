@@ -15,7 +15,6 @@ from codetracer_core.replay.models import (
     PlannedStep,
     Ran,
     ReplayedStep,
-    ReplayOrder,
     ReplayResult,
     ReplayStatus,
 )
@@ -320,8 +319,9 @@ def _text(name: str, text: str, note: str = "") -> dict[str, Any]:
     return {"name": name, "text": shortened(text, LONGEST_OPENED), "note": note}
 
 
-def order_words(order: ReplayOrder, model: str | None) -> str:
-    """Who goes on, with what, in words for a list."""
-    if not order.agent:
+def who_goes_on(started: Started) -> str:
+    """Who goes on, with what, in words for a list. Advice is told where a diagnosis gave some, not where it was wanted
+    and there was none."""
+    if not started.order.agent:
         return "no model: only the earlier steps"
-    return f"{model or 'a model'}, {'with' if order.advice else 'without'} advice"
+    return f"{started.model or 'a model'}, {'with' if started.diagnosis_id else 'without'} advice"

@@ -25,7 +25,7 @@ from codetracer_core.ui.diagnosing import on_record
 from codetracer_core.ui.diagnosis_report import cost_words
 from codetracer_core.ui.jobs import cancel, jobs, may_cancel
 from codetracer_core.ui.replay_jobs import ReplayJob, job_of, replay_named
-from codetracer_core.ui.replay_report import Shown, order_words, replay_data
+from codetracer_core.ui.replay_report import Shown, replay_data, who_goes_on
 from codetracer_core.ui.workspace import open_run
 from codetracer_core.words import number_of
 
@@ -244,7 +244,7 @@ def _list(store: Store, found: Sequence[Started], current: str, *, tasks: Mappin
                     *([] if tasks is None else [tasks.get(one.run_id, one.run_id)]),
                     f"{one.order.step_id:,}",
                     place_words(one.order.place),
-                    order_words(one.order, one.model),
+                    who_goes_on(one),
                     one.status if one.status != "running" or goes_on(store, one) else "ended early",
                     OUTCOME_WORDS[result.outcome.solved] if result else "",
                     tests,

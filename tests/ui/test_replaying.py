@@ -298,6 +298,10 @@ def test_the_list_of_all_replays_opens_one(place: Path) -> None:
     (row,) = sent(page("cora"))["replays"]["rows"]
     assert row["cells"][1:3] == ["task of run-1", "4"]
     assert row["cells"][6:8] == ["solved", "failed"]
+    assert row["cells"][4] == "openai/planted-model, without advice"  # it was wanted, but no diagnosis gave any
+    recorded(place / "replays", "c" * 32, diagnosis_id="d" * 32)
+    told = {row["id"]: row["cells"][4] for row in sent(page("cora"))["replays"]["rows"]}
+    assert told["c" * 32] == "openai/planted-model, with advice"
 
 
 @pytest.mark.parametrize(
