@@ -54,6 +54,8 @@ _LISTED = re.compile(
 _PROGRESS = re.compile(
     r"\d{1,3}%\|.*\||[━█▏▎▍▌▋▊▉]{3}|\[[=#>-]{2,}[ .]*\]|\[[#=.-]{3,}>[ .]*\]|^\s*\d{1,3}(?:\.\d+)? ?%(?: .*)?$"
 )
+_FILLED = re.compile(r"^={3,} (.{0,200}⟨duration⟩.{0,20}) ={3,}$", re.MULTILINE)
+"""The last line of pytest: the longer the duration, the shorter what it is filled up with."""
 _HERE = "⟨folder⟩"
 
 
@@ -68,12 +70,14 @@ def normalised(text: str, folder: str = "") -> str:
     if len(folder) > 1:
         text = within(folder).sub(_HERE, text)
     text = _LISTED.sub(_listed, text)
-    return _VARYING.sub(lambda found: _SIGNS[int(str(found.lastgroup)[1:])][1], text).strip("\n")
+    text = _VARYING.sub(lambda found: _SIGNS[int(str(found.lastgroup)[1:])][1], text)
+    return _FILLED.sub(r"=== \1 ===", text).strip("\n")
 
 
 def _listed(found: re.Match[str]) -> str:
     """A line of ``ls -l`` without owners and links; folders have another size on every file system."""
-    return f"{found['mode']} ⟨owner⟩ {'⟨size⟩' if found['mode'].startswith('d') else found['size']}"
+    size = "⟨size⟩" if found["mode"].startswith("d") else found["size"]
+    return f"{found['mode']} ⟨owner⟩ {size} bytes"  # a bare number before a month would be taken for a day
 
 
 def within(folder: str) -> re.Pattern[str]:

@@ -13,6 +13,7 @@ SAME = [
     ("12 passed in 0.31s", "12 passed in 4.02s"),
     ("Ran 3 tests in 0.000s\n\nOK", "Ran 3 tests in 0.012s\n\nOK\n"),
     ("done, took 3 ms", "done, took 41 ms"),
+    ("===== 1 passed in 0.01s =====", "==== 1 passed in 12.34s ====="),
     ("real\t0m0.012s", "real\t1m2.500s"),
     ("2026-01-02T03:04:05.678Z start", "2026-11-20T16:20:00Z start"),
     ("[2026-01-02 03:04:05,678] INFO x", "[2026-11-20 16:20:00,001] INFO x"),
@@ -36,6 +37,9 @@ SAME = [
 OTHER = [
     ("12 passed in 0.31s", "11 passed in 0.31s"),
     ("-rw-r--r-- 1 root root 503 Jul 17 01:31 a", "-rw-r--r-- 1 root root 504 Jul 17 01:31 a"),
+    ("-rw-r--r-- 1 root root 12 Jul 17 01:31 a", "-rw-r--r-- 1 root root 13 Jul 17 01:31 a"),
+    ("===== 1 passed in 0.01s =====", "===== 2 passed in 0.01s ====="),
+    ("===== title =====", "==== title ===="),
     ("index 0b1bf89..5553b9e 100644", "index 0b1bf89..4c24853 100644"),
     ("line 12", "line 13"),
     ("/tmp/check.py", "/tmp/other.py"),
