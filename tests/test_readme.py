@@ -28,6 +28,7 @@ def run(command: str, workspace: Path) -> str:
         [sys.executable, "-m", "codetracer_core", *arguments],
         cwd=workspace.parent,
         env={**os.environ, "CODETRACER_WORKSPACE": str(workspace), "PYTHONPATH": str(REPOSITORY)},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
@@ -49,11 +50,20 @@ def test_the_commands_of_the_readme_run_as_they_stand(workspace: Path) -> None:
     run(f"codetracer import {SAMPLE_DATA}", workspace)
     listed = json.loads(run("codetracer list --json", workspace))
     run_id = next(run["run_id"] for run in listed if run["step_count"] >= 12)
-    stands_for = {"RUNS…": str(SAMPLE_DATA), "bench_manifest.verified.jsonl": str(manifest), "RUN": run_id} | {
-        "PREDICTIONS": str(SAMPLE_DATA / "predictions" / "careful.rep0.jsonl")
+    replayed = next(run["run_id"] for run in listed if run["task"] == "parcels__parcels-31" and run["step_count"] == 10)
+    stands_for = {
+        "RUNS…": str(SAMPLE_DATA),
+        "bench_manifest.verified.jsonl": str(manifest),
+        "RUN": run_id,
+        "PREDICTIONS": str(SAMPLE_DATA / "predictions" / "careful.rep0.jsonl"),
+        "UNKNOWN": str(SAMPLE_DATA / "unfamiliar" / "relay"),
+        "relay.yaml": str(SAMPLE_DATA / "extractors" / "relay.yaml"),
+        "PROJECT": str(SAMPLE_DATA / "replayable" / "project"),
     }
     assert len(COMMANDS) >= 7
     for command in COMMANDS:
+        if command.startswith("codetracer replay"):
+            command = command.replace(" RUN ", f" {replayed} ")
         for placeholder, value in stands_for.items():
             command = re.sub(rf"(?<!\S){re.escape(placeholder)}(?!\S)", value, command)
         if command.startswith("codetracer project export"):

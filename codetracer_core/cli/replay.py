@@ -144,7 +144,8 @@ def replay(
     chosen = Chosen(
         orders=Orders(
             config=config,
-            model=None if no_agent else agent_of(model_of(config)),
+            # What would run can be seen before a model is chosen.
+            model=None if no_agent or (dry_run and config.llm.model is None) else agent_of(model_of(config)),
             folder=folder,
             repo=repo,
             commit=commit,
