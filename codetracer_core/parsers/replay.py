@@ -9,7 +9,7 @@ from typing import Any
 
 from codetracer_core.errors import MalformedRun
 from codetracer_core.models import Outcome, ReplayOf, SourceRef, Step, ToolCall, Trajectory, Usage
-from codetracer_core.parsers._artifacts import Artifacts, JsonFile, JsonLine
+from codetracer_core.parsers._artifacts import Artifacts, JsonFile, JsonLine, lost_content
 from codetracer_core.parsers._fields import (
     call_arguments,
     count_field,
@@ -33,7 +33,10 @@ _SKIPPED = "not_replayable"
 
 
 def recognise(artifacts: Artifacts) -> list[Claim]:
-    if {REPLAY_JSON, STEPS_JSONL} <= {*artifacts.files} and MARK.encode() in artifacts.head(REPLAY_JSON)[:200]:
+    if not {REPLAY_JSON, STEPS_JSONL} <= {*artifacts.files}:
+        return []
+    head = artifacts.head(REPLAY_JSON)
+    if MARK.encode() in head[:200] or lost_content(head):
         return [Claim(unit=".", files=(REPLAY_JSON, STEPS_JSONL), view="replay")]
     return []
 
