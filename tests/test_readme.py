@@ -50,7 +50,9 @@ def test_the_commands_of_the_readme_run_as_they_stand(workspace: Path) -> None:
     run(f"codetracer import {SAMPLE_DATA}", workspace)
     listed = json.loads(run("codetracer list --json", workspace))
     run_id = next(run["run_id"] for run in listed if run["step_count"] >= 12)
-    replayed = next(run["run_id"] for run in listed if run["task"] == "parcels__parcels-31" and run["step_count"] == 10)
+    replayed = next(
+        run["run_id"] for run in listed if run["task"] == "parcels__parcels-31" and run["agent"] == "mini-SWE-agent"
+    )
     stands_for = {
         "RUNS…": str(SAMPLE_DATA),
         "bench_manifest.verified.jsonl": str(manifest),
