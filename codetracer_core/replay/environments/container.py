@@ -30,6 +30,7 @@ _MAY_BE_GONE = (1, 125, 126, 127, 137, 255)
 """What the engines end with if there is no such container, and commands for reasons of their own."""
 _ENGINE_SAYS = re.compile(r"(?:Error: )?(?:OCI runtime|runc|crun)[^\n]*\n?")
 """All that is printed if a command could not be started: its shell is there, so what it runs is not to blame."""
+_SILENT = "the container does not say why"
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY")
 _CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID")
 
@@ -260,8 +261,9 @@ class ContainerEnvironment:
         where = self._absolute(path)
         # Not one process more than this shell: there may be room for no other.
         script = f'[ -e "$1" ] || exit 44; [ -f "$1" ] || exit 45; exec head -c {MOST_BYTES + 1} "$1"'
-        # The engine's own words would stand between the bytes, so they are left away.
-        quiet = ["sh", "-c", 'exec "$@" 2>/dev/null', "sh"]
+        # The engine's own words would stand between the bytes, so they go elsewhere.
+        said = self._root / "said"
+        quiet = ["sh", "-c", 'exec "$@" 2>"$0"', str(said)]
         argv = [*quiet, self._engine, "exec", self._name, "sh", "-c", script, "sh", where]
         most = 2 * MOST_BYTES + 2
         order = Command(argv, "/", engine_variables(), stay=True, seconds=_FILE_SECONDS, output_bytes=most)
@@ -271,8 +273,8 @@ class ContainerEnvironment:
         if code == 45:
             raise CodeTracerError("this is no file", path=path)
         if code != 0:
-            why = self._exec(["sh", "-c", ': < "$1"', "sh", where]).output
-            raise CodeTracerError(f"cannot be read: {self._not_begun(why) or why.strip()[-300:]}", path=path)
+            why = said.read_text("utf-8", "replace") if said.exists() else ""
+            raise CodeTracerError(f"cannot be read: {self._not_begun(why) or why.strip()[-300:] or _SILENT}", path=path)
         if len(content) > MOST_BYTES:
             raise CodeTracerError(f"the file is larger than {MOST_BYTES >> 20} MB", path=path)
         return content
@@ -281,14 +283,15 @@ class ContainerEnvironment:
         where = self._absolute(path)
         prepare = '[ ! -d "$1" ] || exit 45; above=${1%/*}/; [ -d "$above" ] || mkdir -p "$above" && '
         argv = ["sh", "-c", prepare + 'exec cat > "$1"', "sh", where]
-        if self._exec(argv, stdin=content, seconds=_FILE_SECONDS).exit_code == 0:
+        ran = self._exec(argv, stdin=content, seconds=_FILE_SECONDS)
+        if ran.exit_code == 0:
             return
         # Asked again, since podman loses what is said by somebody who does not read all that is sent.
         again = self._exec(["sh", "-c", prepare + ': >> "$1"', "sh", where])
         if again.exit_code == 45:
             raise CodeTracerError("cannot be written: this is a folder", path=path)
-        why = self._not_begun(again.output) or again.output.strip()[-300:] or "the container does not say why"
-        raise CodeTracerError(f"cannot be written: {why}", path=path)
+        why = ran.output or again.output
+        raise CodeTracerError(f"cannot be written: {self._not_begun(why) or why.strip()[-300:] or _SILENT}", path=path)
 
     def stop(self) -> None:
         self._keeper.stop()
