@@ -10,9 +10,16 @@ from typing import Self
 from codetracer_core.errors import CodeTracerError, EnvironmentBroken, NotFound
 from codetracer_core.replay.environments import leases
 from codetracer_core.replay.environments.compose import CutDown, cut_down
-from codetracer_core.replay.environments.engines import LABEL, ask, container_name, farewells, find_engine
+from codetracer_core.replay.environments.engines import (
+    LABEL,
+    ask,
+    container_name,
+    engine_variables,
+    farewells,
+    find_engine,
+)
 from codetracer_core.replay.environments.files import MOST_BYTES
-from codetracer_core.replay.environments.keeper import Command, Keeper, Wanted, engine_variables
+from codetracer_core.replay.environments.keeper import Command, Keeper, Wanted
 from codetracer_core.replay.environments.shells import LONGEST_ARGUMENT, ShellKind, wrapped
 from codetracer_core.replay.models import ContainerPlace, Limits, Ran
 from codetracer_core.words import number_of

@@ -1,14 +1,22 @@
 """docker and podman: which one answers, and command lines for it."""
 
+import os
 import shutil
 import subprocess
 
 from codetracer_core.errors import EnvironmentBroken
-from codetracer_core.replay.environments.keeper import engine_variables
 
 ENGINES = ("docker", "podman")
 LABEL = "codetracer-replay"
 _ANSWER_SECONDS = 20.0
+
+
+def engine_variables() -> dict[str, str]:
+    """The variables that git and the container engines are given: where they find their settings, and no key."""
+    wanted = ("PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "TMPDIR")
+    engines = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
+    podman = ("CONTAINER_HOST", "CONTAINER_CONNECTION", "CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF")
+    return {name: os.environ[name] for name in (*wanted, *engines, *podman) if name in os.environ} | {"LANG": "C.UTF-8"}
 
 
 def find_engine(wanted: str) -> str:

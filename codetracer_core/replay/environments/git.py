@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from codetracer_core.errors import EnvironmentBroken
-from codetracer_core.replay.environments.keeper import engine_variables
+from codetracer_core.replay.environments.engines import engine_variables
 from codetracer_core.replay.environments.machine import MachineEnvironment
 from codetracer_core.replay.environments.shells import ShellKind
 from codetracer_core.replay.keeping.processes import remove_tree

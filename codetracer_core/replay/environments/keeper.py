@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from codetracer_core.errors import Cancelled, CodeTracerError, EnvironmentBroken
 from codetracer_core.replay.environments import leases
+from codetracer_core.replay.environments.engines import engine_variables
 from codetracer_core.replay.keeping.processes import started
 from codetracer_core.replay.keeping.serving import receive, send
 from codetracer_core.replay.models import Limits, Ran
@@ -362,14 +363,6 @@ def _told(wanted: Wanted, limits: Limits) -> dict[str, Any]:
         "memory_bytes": limits.memory_mb << 20,
         "file_bytes": limits.file_mb << 20,
     }
-
-
-def engine_variables() -> dict[str, str]:
-    """The variables that git and the container engines are given: where they find their settings, and no key."""
-    wanted = ("PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "TMPDIR")
-    engines = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY")
-    podman = ("CONTAINER_HOST", "CONTAINER_CONNECTION", "CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF")
-    return {name: os.environ[name] for name in (*wanted, *engines, *podman) if name in os.environ} | {"LANG": "C.UTF-8"}
 
 
 def _as_shells_say(code: int) -> int:

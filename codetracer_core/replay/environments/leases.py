@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from codetracer_core.errors import CodeTracerError, EnvironmentBroken
+from codetracer_core.replay.environments.engines import remove_container
 from codetracer_core.replay.keeping import cgroups, processes
 
 MARKER = "CODETRACER_REPLAY"
@@ -66,9 +67,6 @@ def clear(lease: Path) -> list[str]:
         f"process {pid}" for pid in processes.end_all(lambda: processes.marked(f"{MARKER}={replay_id}"), seconds=5.0)
     ]
     if held.get("engine") in ("docker", "podman"):
-        # Only here: what removes containers imports this module.
-        from codetracer_core.replay.environments.engines import remove_container
-
         left += remove_container(held["engine"], replay_id, compose=bool(held.get("compose")))
     left += [f"control group {folder}" for folder in cgroups.remove(cgroups.of(replay_id))]
     try:

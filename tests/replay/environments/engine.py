@@ -91,7 +91,7 @@ def _problem(engine: Engine, image: Path) -> str:
     options = ["--name", _PROBE, "--pull", "never", "--network", "none", "--stop-signal", "SIGKILL", *limits]
     steps = (
         ["info"],
-        ["import", "--change", "WORKDIR /work", str(image), IMAGE],
+        ["import", "--change", "WORKDIR /job", str(image), IMAGE],
         # The limit on processes, too: an engine without it is none that replays are given to.
         ["run", "--detach", *options, "--pids-limit", "16", IMAGE, "sleep", "1234"],
         ["exec", _PROBE, "sh", "-c", ":"],

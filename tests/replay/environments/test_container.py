@@ -85,10 +85,10 @@ def test_commands_run_in_it_and_nothing_of_this_machine_is_there(
     assert why_not("container") == ""
     environment = contain(replay_id=f"one-{ME}", processes=16, memory_mb=64)
     assert isinstance(environment, Environment)
-    assert environment.folder == "/work"
+    assert environment.folder == "/job"
     assert {"network off", "at most 16 processes, memory limited to 64 MB"} < set(environment.facts)
     ran = environment.run("pwd; echo to stderr >&2; printf 'a\\377\\n'; exit 3")
-    assert (ran.output, ran.exit_code, ran.timed_out) == ("/work\nto stderr\na\ufffd\n", 3, False)
+    assert (ran.output, ran.exit_code, ran.timed_out) == ("/job\nto stderr\na\ufffd\n", 3, False)
     assert environment.run("nosuchprogram").exit_code == 127
     assert "not-to-be-seen" not in environment.run("env; cat /proc/[0-9]*/environ").output
     assert environment.run("ls /sys/class/net").output == "lo\n"
@@ -108,10 +108,10 @@ def test_commands_run_in_it_and_nothing_of_this_machine_is_there(
 def test_fresh_shells_begin_anew_and_a_session_goes_on(contain: Begin) -> None:
     fresh = contain(replay_id=f"fresh-{ME}")
     fresh.run("cd /; A=1; export B=2; sleep 1234 & nohup sleep 1234 & setsid sleep 1234 &")
-    assert fresh.run('pwd; echo "[$A$B]"; ps | grep -c "[s]leep 1234"').output == "/work\n[]\n0\n"
+    assert fresh.run('pwd; echo "[$A$B]"; ps | grep -c "[s]leep 1234"').output == "/job\n[]\n0\n"
     session = contain(replay_id=f"session-{ME}", shell="session")
     assert session.run("mkdir 'a $b'; cd 'a $b'; export shown=\"1  '2'\"; sleep 1234 & exit 7").exit_code == 7
-    assert session.run('pwd; echo "$shown"; ps | grep -c "[s]leep 1234"').output == "/work/a $b\n1  '2'\n1\n"
+    assert session.run('pwd; echo "$shown"; ps | grep -c "[s]leep 1234"').output == "/job/a $b\n1  '2'\n1\n"
 
 
 def test_limits_bind(contain: Begin) -> None:
@@ -161,7 +161,7 @@ def test_a_container_full_of_processes_says_so(contain: Begin) -> None:
 def test_files_go_in_and_out_as_they_are(contain: Begin) -> None:
     environment = contain()
     content = bytes(range(256)) * 4_000
-    for path in ("plain", "a b/'c\"$d\n", "-n", "../work/é"):
+    for path in ("plain", "a b/'c\"$d\n", "-n", "../job/é"):
         environment.write_file(path, content)
         assert environment.read_file(path) == content
     environment.write_file("empty", b"")
@@ -239,7 +239,7 @@ def test_a_run_is_replayed_in_a_container(engine: Engine, tmp_path: Path) -> Non
         ),
     )
     order = ReplayOrder(
-        place=ContainerPlace(engine=engine.name, image=IMAGE, folder="/work"),
+        place=ContainerPlace(engine=engine.name, image=IMAGE, folder="/job"),
         step_id=3,
         budget=Budget(max_steps=3),
         test_command="grep -qx right a",
