@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import pytest
 
 from codetracer_core.cli import batch
 from codetracer_core.cli import diagnosis_terminal as terminal
-from codetracer_core.cli.options import Environment, Strategy
+from codetracer_core.cli.options import OWN_ENVIRONMENTS, Strategy
 from codetracer_core.config import ReplayConfig
 from codetracer_core.diagnosis_models import (
     HEURISTIC,
@@ -273,7 +273,7 @@ def run_id(codetracer: Any, tmp_path: Path) -> str:
 
 def test_the_options_offer_what_there_is() -> None:
     assert get_args(Strategy) == STRATEGIES
-    assert ReplayConfig.model_fields["environment"].annotation == Environment | None
+    assert ReplayConfig.model_fields["environment"].annotation == Literal[OWN_ENVIRONMENTS] | None
 
 
 def test_a_run_in_its_files_is_diagnosed_without_a_key_and_nothing_is_stored(codetracer: Any, tmp_path: Path) -> None:
