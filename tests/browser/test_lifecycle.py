@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, WebSocketRoute, expect
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from codetracer_core.store import Store
 from tests.browser.conftest import LONG, Dashboard, cli, write_run
@@ -29,6 +30,37 @@ def context(browser: Browser, dashboard: Dashboard, request: pytest.FixtureReque
 @pytest.fixture
 def who(request: pytest.FixtureRequest) -> str:
     return str(request.node.name)
+
+
+# --- back and forth -------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_sent_as_a_reference_that_the_browser_may_have_forgotten(
+    context: BrowserContext, dashboard: Dashboard
+) -> None:
+    """Else, going back on a busy machine, a page may show Streamlit's "Cached ForwardMsg MISS" and nothing else."""
+    page = context.new_page()
+    kinds: list[tuple[str | None, int]] = []
+
+    def hear(frame: bytes | str) -> None:
+        assert isinstance(frame, bytes)
+        kinds.append((ForwardMsg.FromString(frame).WhichOneof("type"), len(frame)))
+
+    page.on("websocket", lambda socket: socket.on("framereceived", hear))
+    page.goto(dashboard.url)
+    library = page.locator(".row").first
+    expect(library).to_be_visible()
+    page.get_by_role("link", name="Agreement").first.click()
+    agreement = page.get_by_role("radiogroup", name="Reading")
+    expect(agreement).to_be_visible()
+    for _ in range(2):
+        page.go_back()
+        expect(library).to_be_visible()
+        page.go_forward()
+        expect(agreement).to_be_visible()
+    assert max(size for _, size in kinds) > 10_000  # what Streamlit would keep of its own accord
+    assert "delta" in {kind for kind, _ in kinds}
+    assert "ref_hash" not in {kind for kind, _ in kinds}
 
 
 # --- two tabs -------------------------------------------------------------------------------------------------
