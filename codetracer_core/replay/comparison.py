@@ -1,7 +1,8 @@
 """Does a step do again what it did? Its output is compared with the recorded one, without what differs in every run.
 
 ``normalised`` puts signs in the place of times, durations, addresses, temporary paths and the like. Hashes of git,
-sizes of files and all other numbers are content. The order of lines counts, but for programs that list files in the
+sizes of files and all other numbers are content; seconds since 1970 are a time only where the words beside them say so,
+or where the command asks for it, which is then told. The order of lines counts, but for programs that list files in the
 order in which the file system has them (``find``, ``grep -r`` …). If parts of a record are left out, the others are
 compared.
 """
@@ -22,6 +23,8 @@ _DAY = r"(?<!\w)(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(?:\d{1,2} )?"
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d{1,9})?)?"
 _UNIT = r"(?:seconds?|secs?|s|ms|µs|us|ns|milliseconds?|minutes?|min)(?!\w)"
 _FOLDERS = r"(?<![\w/])/(?:[\w.@+-]{1,100}/){0,12}"
+_SECONDS = r"1[5-9]\d{8}(?:\.\d{1,9}|\d{3}(?:\d{3})?)?"
+"""Since 1970, from 2017 to 2033, or thousandths or millionths of them. Sizes and sums look just so."""
 _SIGNS = (
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?", "⟨time⟩"),
     (
@@ -30,7 +33,8 @@ _SIGNS = (
         "⟨time⟩",
     ),
     (r"(?<![\w:.])\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?![\w:])", "⟨time⟩"),
-    (r"(?<![\w.-])1[5-9]\d{8}(?:\.\d{1,9}|\d{3}(?:\d{3})?)?(?![\w.-])", "⟨time⟩"),
+    # Seconds since 1970 without a word beside them: only as the beginning of a line of a log.
+    (r"^\[" + _SECONDS + r"\]|^" + _SECONDS + r"(?=:? (?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL|CRITICAL))", "⟨time⟩"),
     (r"(?<![\w.-])(?:\d{1,6}m ?)?\d{1,9}\.\d{1,9} ?" + _UNIT, "⟨duration⟩"),
     (r"(?i:(?<=\bin )|(?<=\btook )|(?<=\bafter )|(?<=\btime: )|(?<=\belapsed: ))\d{1,9} ?" + _UNIT, "⟨duration⟩"),
     (r"(?<=[(\s])\d:\d\d:\d\d(?=[)\s]|$)", "⟨duration⟩"),
@@ -56,6 +60,14 @@ _PROGRESS = re.compile(
 )
 _FILLED = re.compile(r"^={3,} (.{0,200}⟨duration⟩.{0,20}) ={3,}$", re.MULTILINE)
 """The last line of pytest: the longer the duration, the shorter what it is filled up with."""
+_NAMED = re.compile(
+    r"(?<![A-Za-z_])(?P<word>[A-Za-z_]{2,40})(?P<between>(?!\w)[\"')\]]{0,2} ?[:=]{0,2} ?[\"'(\[]{0,2})"
+    rf"{_SECONDS}(?![\w.-])"
+)
+_OF_TIME = re.compile(
+    r"(?i:time|stamp|epoch|since|until|created|modif(?:y|ied)|updated|accessed|changed|started|finished|_at)$"
+    r"|(?i:(?:^|_)(?:date|at|ts|now|exp|iat|nbf|expires|expiry))$|Date$"
+)
 _HERE = "⟨folder⟩"
 
 
@@ -70,6 +82,7 @@ def normalised(text: str, folder: str = "") -> str:
     if len(folder) > 1:
         text = within(folder).sub(_HERE, text)
     text = _LISTED.sub(_listed, text)
+    text = _NAMED.sub(_named, text)
     text = _VARYING.sub(lambda found: _SIGNS[int(str(found.lastgroup)[1:])][1], text)
     return _FILLED.sub(r"=== \1 ===", text).strip("\n")
 
@@ -78,6 +91,12 @@ def _listed(found: re.Match[str]) -> str:
     """A line of ``ls -l`` without owners and links; folders have another size on every file system."""
     size = "⟨size⟩" if found["mode"].startswith("d") else found["size"]
     return f"{found['mode']} ⟨owner⟩ {size} bytes"  # a bare number before a month would be taken for a day
+
+
+def _named(found: re.Match[str]) -> str:
+    """Seconds since 1970, if the word before them says that they are a time."""
+    is_time = _OF_TIME.search(found["word"]) is not None
+    return f"{found['word']}{found['between']}⟨time⟩" if is_time else found[0]
 
 
 def within(folder: str) -> re.Pattern[str]:
@@ -90,6 +109,10 @@ def within(folder: str) -> re.Pattern[str]:
 
 _LEFT_OUT_NOW = re.compile(r"\n?\[[\d,]{1,20} bytes left out\]\n?")
 _ANY_ORDER = re.compile(r"(?:^|[|;&(\s])(?:find|rg|ag|du|fd|tree|ls -\w*[fU]\w*|e?grep\s(?:[^|;&\n]*\s)?-\w*[rR]\w*)\b")
+_ASKS_TIME = re.compile(
+    r"\bdate\b|\bstat\b|\bEPOCH(?:SECONDS|REALTIME)\b|\btime(?:\.time(?:_ns)?)?\(|\bDate\.now\b|[acm]time|(?i:timestamp)"
+)
+_PLAIN_TIME = re.compile(rf"(?<![\w.-]){_SECONDS}(?![\w.-])")
 _LISTS = re.compile(r"(?:^|[|;&(\s])ls\b")
 
 
@@ -144,6 +167,8 @@ def _same_otherwise(planned: PlannedStep, here: str, there: str) -> str:
     """Why two texts are as good as the same; empty: they are not."""
     if _ANY_ORDER.search(planned.command) and sorted(here.split("\n")) == sorted(there.split("\n")):
         return "the same lines in another order, which this command does not promise"
+    if _ASKS_TIME.search(planned.command) and _PLAIN_TIME.sub("", here) == _PLAIN_TIME.sub("", there):
+        return f"the same but for times, for which the command asks: {_difference([here], there)}"
     if planned.on_screen:
         if "".join(here.split()) == "".join(there.split()):
             return "the same text, wrapped otherwise by the terminal"

@@ -20,6 +20,10 @@ SAME = [
     ("Jan  2 03:04:05 box sshd[1]: x", "Nov 20 16:20:00 box sshd[1]: x"),
     ("Thu Sep  4 15:43:01 UTC 2025", "Fri Nov 20 16:20:00 UTC 2026"),
     ("at 1784103602", "at 1795191600.25"),
+    ('{"created_at": 1784103602, "n": 2}', '{"created_at": 1795191600, "n": 2}'),
+    ("st_mtime=1784103602.5, st_size=12", "st_mtime=1795191600.25, st_size=12"),
+    ("1784103602.123 INFO started", "1795191600.5 INFO started"),
+    ("[1784103602] started", "[1795191600] started"),
     ("<A object at 0x7f3a2b1c9d40>", "<A object at 0x7ffe00112240>"),
     ("wrote /tmp/tmpab12cd_9/x", "wrote /var/scratch/r1/tmp/tmpzz98yy_1/x"),
     ("/tmp/pytest-of-root/pytest-3/test_a0", "/tmp/pytest-of-me/pytest-12/test_a0"),
@@ -44,6 +48,12 @@ OTHER = [
     ("line 12", "line 13"),
     ("/tmp/check.py", "/tmp/other.py"),
     ("version 1.2.3", "version 1.2.4"),
+    ("1500000000", "1900000000"),
+    ("total 1784103602 bytes", "total 1795191600 bytes"),
+    ("population: 1784103602", "population: 1795191600"),
+    ("1784103602 data.bin", "1795191600 data.bin"),
+    ("candidate 1784103602", "candidate 1795191600"),
+    ("created_at: 1784103602, size: 1784103602", "created_at: 1795191600, size: 1795191600"),
     ("  indented", "indented"),
     ("b\na", "a\nb"),
     ("", "a"),
@@ -102,6 +112,15 @@ def test_of_a_record_with_parts_left_out_the_parts_are_compared() -> None:
     assert met("abc\nb\ncba", "ab\n[5 bytes left out]\nbx", left_out_bytes=5)[0] == "differs"
     assert met(f"abc\n{CUT}\na", "ab\n[5 bytes left out]\nba", left_out_bytes=5)[0] == "same"
     assert met("abc", "ab\n[5 bytes left out]\nbc", left_out_bytes=0)[0] == "differs"
+
+
+def test_seconds_without_a_word_are_times_only_where_the_command_asks_for_them_and_that_is_told() -> None:
+    told = "the same but for times, for which the command asks: line 2: recorded “1784103602”, now “1795191600”"
+    for command in ("date +%s", "stat -c %Y a", "python -c 'import time; print(time.time())'", "echo $EPOCHSECONDS"):
+        assert met("a\n1784103602", "a\n1795191600", command) == ("same", told)
+    for command in ("wc -c a", "cat update.log", "printf %s 1", "runtime"):
+        assert met("a\n1784103602", "a\n1795191600", command)[0] == "differs"
+    assert met("a\n1784103602", "b\n1795191600", "date +%s")[0] == "differs"
 
 
 def test_the_order_counts_but_where_a_command_promises_none() -> None:
@@ -169,6 +188,9 @@ LONG = {
     "escapes": "\x1b[" * 100_000,
     "shells": "bash: " * 40_000,
     "months": "Jan 1 " * 40_000,
+    "named": "created_at" * 20_000,
+    "quoted": "at \"'" * 40_000,
+    "seconds": "at 1784103602" * 15_000,
 }
 
 
