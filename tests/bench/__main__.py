@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 
-PARTS = ("reading", "store", "heuristic", "diagnosis", "agreement", "agreement_page", "browser", "team")
+PARTS = ("reading", "store", "heuristic", "diagnosis", "agreement", "agreement_page", "evaluation", "browser", "team")
 
 
 def main() -> None:

@@ -22,11 +22,11 @@ def main() -> None:
     for runs, raters in ((1_000, 3), (1_000, 10), (4_000, 3)):
         ratings = made_up(runs, raters)
         print(f"  {runs:,} runs, {len(ratings.codes):,} steps, {raters} raters, stages drawn in each run")
-        _print("agreement()", partial(agreement, ratings), repeats=5)
-        _print("of that, sums of all steps", partial(_sums, ratings))
-        _print("of that, one draw of them", partial(resampled, _sums(ratings)))
-        _print("disagreements()", partial(disagreements, ratings))
-        _print("steps behind a cell", partial(steps_behind, ratings, Said(((0, (INCORRECT,)), (1, (INCORRECT,))))))
+        print_times("agreement()", partial(agreement, ratings), repeats=5)
+        print_times("of that, sums of all steps", partial(_sums, ratings))
+        print_times("of that, one draw of them", partial(resampled, _sums(ratings)))
+        print_times("disagreements()", partial(disagreements, ratings))
+        print_times("steps behind a cell", partial(steps_behind, ratings, Said(((0, (INCORRECT,)), (1, (INCORRECT,))))))
 
 
 def _sums(ratings: Ratings) -> Array:
@@ -72,7 +72,7 @@ def _stages(length: int, draw: np.random.Generator) -> tuple[Stage, ...]:
     )
 
 
-def _print(what: str, work: Callable[[], object], repeats: int = 10) -> None:
+def print_times(what: str, work: Callable[[], object], repeats: int = 10) -> None:
     work()
     taken, worked = [], []
     for _ in range(repeats):
