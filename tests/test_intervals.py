@@ -51,6 +51,15 @@ def test_draws_can_be_shared_and_another_seed_draws_others() -> None:
     assert alone.is_rough
 
 
+@pytest.mark.parametrize("width", [1, 2, 32, 33, 100])
+@pytest.mark.parametrize("told", [0, 1, 12, 40])
+def test_draws_are_the_same_of_narrow_and_wide_sums_and_where_few_clusters_have_any(width: int, told: int) -> None:
+    sums = np.random.default_rng(4).integers(0, 9, (40, width))
+    sums[told:] = 0
+    drawn = np.random.default_rng(SEED).integers(0, 40, size=(REPLICATES, 40))
+    assert np.array_equal(resampled(sums), np.stack([sums[row].sum(axis=0) for row in drawn]).astype(float))
+
+
 @pytest.mark.parametrize(("clusters", "there_is_one"), [(9, False), (10, True)])
 def test_few_clusters_have_no_interval(clusters: int, there_is_one: bool) -> None:
     found = estimate(share, made_up(clusters), why="")

@@ -63,6 +63,11 @@ class Workspace:
         return self.folder / "evaluations"
 
     @property
+    def lists(self) -> Path:
+        """Lists of steps that people walk in the viewer (``step_list_files``); made with the first one."""
+        return self.folder / "lists"
+
+    @property
     def extractors(self) -> Path:
         """Extractor specs, a folder per name with a file per version; made with the first one."""
         return self.folder / "extractors"

@@ -1,47 +1,37 @@
 """Walking a list of steps in the viewer: "Disagreements of Ada and Ben · 3 of 41", next, previous, and back.
 
-A list is kept by the server under a name made of what it holds, so that a link to a step of it works in any tab for as
-long as the server runs and newer lists leave it room. Everybody walks it without the runs that they label blind.
+A list is kept in the workspace under a name made of what it holds, so that a link to a step of it works in any tab and
+after a restart of the server, while newer lists leave it room; where the workspace cannot be written to, as long
+as the server runs. Everybody walks it without the runs that they label blind.
 """
 
-import hashlib
-import json
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import streamlit as st
 
-from codetracer_core.errors import NotFound
+from codetracer_core.errors import CodeTracerError, NotFound
+from codetracer_core.step_list_files import Entry, StepList, name_of, read_list, write_list
 from codetracer_core.store import Reader
 from codetracer_core.ui import shell
 from codetracer_core.ui.identity import EXPORTERS, blind_runs, may
 from codetracer_core.ui.viewer import shown_by_address, viewer_state
+from codetracer_core.ui.workspace import open_store
+
+_log = logging.getLogger(__name__)
 
 MOST_STEPS = 1_000_000
-"""Steps in all lists together; the lists that nobody used for longest make room."""
-
-Entry = tuple[str, int | None]
-"""Run and 1-based step; None: the run as a whole."""
-
-
-class StepList(NamedTuple):
-    """Steps that somebody wants to read one after the other."""
-
-    title: str
-    steps: tuple[Entry, ...]
-    back: str
-    """Address of the page that made it, relative."""
-    names_people: bool = False
-    """Made for somebody who may know who labelled what: title and address may tell it."""
+"""Steps in all lists at hand together; the lists that nobody used for longest make room."""
 
 
 @dataclass
 class KeptLists:
-    """The lists of this server, the latest used last."""
+    """The lists that this server has at hand, the latest used last."""
 
     lists: OrderedDict[str, StepList] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -71,9 +61,21 @@ def keep_list(title: str, steps: Sequence[Entry]) -> str:
     ``title`` is shown beside the place in the list, as text. The address of the page that asks is where "back" leads.
     """
     made = StepList(title, tuple(steps), _this_page(), may(*EXPORTERS))
-    list_id = hashlib.sha256(json.dumps(made).encode()).hexdigest()[:16]
-    _kept().add(list_id, made)
+    list_id = name_of(made)
+    if _kept().get(list_id) is None:
+        _kept().add(list_id, made)
+        try:
+            write_list(open_store().workspace, made)
+        except CodeTracerError as error:
+            _log.warning("A link to a step of a list will not outlive this server: %s", error)
     return list_id
+
+
+def _found(list_id: str) -> StepList | None:
+    kept = _kept().get(list_id)
+    if kept is None and (kept := read_list(open_store().workspace, list_id)) is not None:
+        _kept().add(list_id, kept)
+    return kept
 
 
 def _this_page() -> str:
@@ -88,7 +90,7 @@ def answer_request(store: Reader) -> None:
     if not isinstance(asked, Mapping) or st.session_state.get("walk_answered") == asked.get("name"):
         return
     st.session_state["walk_answered"] = asked.get("name")
-    kept = _kept().get(str(asked.get("list")))
+    kept = _found(str(asked.get("list")))
     if kept is None or st.query_params.get("list") != asked.get("list"):
         return
     if asked.get("do") == "back":
@@ -120,7 +122,7 @@ def place_in_list(store: Reader, run_id: str) -> dict[str, Any] | None:
     list_id = st.query_params.get("list")
     if not list_id:
         return None
-    kept = _kept().get(list_id)
+    kept = _found(list_id)
     if kept is None:
         return {"id": list_id, "isGone": True}
     blind = blind_runs(store)

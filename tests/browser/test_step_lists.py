@@ -172,3 +172,17 @@ def test_a_list_that_is_no_longer_kept_is_said(browser: Browser, office: Dashboa
     page.goto(f"{office.url}/trajectory?traj=run-a&step=1&list=0123456789abcdef")
     see_step(page, 1)
     expect(page.locator(".listbar")).to_contain_text("no longer kept")
+
+
+def test_a_link_into_a_list_outlives_the_server(browser: Browser, office: Dashboard) -> None:
+    page = opened(browser, office, "Lea")
+    address = str(page.get_by_role("link", name="run-a 2").get_attribute("href"))
+    page.close()
+    office.kill()
+    office.start()
+    page = person(browser, office, "Lea").new_page()
+    page.goto(address if "://" in address else f"{office.url}/{address}")
+    see_step(page, 2)
+    expect(page.locator(".listbar .place")).to_have_text("1 of 12")
+    press(page, ">")
+    see_step(page, 3)

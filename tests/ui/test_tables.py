@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from codetracer_core.intervals import Array, Estimate, estimate, ratio
+from codetracer_core.step_list_files import StepList
 from codetracer_core.ui.links import step_address
-from codetracer_core.ui.step_lists import MOST_STEPS, KeptLists, StepList
+from codetracer_core.ui.step_lists import MOST_STEPS, KeptLists
 from codetracer_core.ui.tables import Cell, Column, Row, estimate_cell, number, sent_column, sent_rows
 
 
