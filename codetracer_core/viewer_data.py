@@ -16,6 +16,7 @@ from codetracer_core.tree import TraceTree
 
 VIEWER_SCRIPTS = (
     *("vendor/prism.min.js", "text.js", "keys.js", "outbox.js", "place.js"),
+    *("texts.js", "find.js", "marks.js", "naming.js", "head.js", "splitter.js"),
     *("tree.js", "detail.js", "quotes.js", "drafts.js", "why.js", "omission.js", "run_panel.js", "stages.js"),
     *("worked.js", "positions.js", "adjudicate.js", "guidelines.js", "queue.js", "walk.js", "viewer.js"),
 )
