@@ -16,7 +16,7 @@ import pytest
 
 from codetracer_core.cli import batch
 from codetracer_core.cli import diagnosis_terminal as terminal
-from codetracer_core.cli.options import OWN_ENVIRONMENTS, Strategy
+from codetracer_core.cli.option_groups import OWN_ENVIRONMENTS, Strategy
 from codetracer_core.config import ReplayConfig
 from codetracer_core.diagnosis_models import (
     HEURISTIC,

@@ -10,22 +10,8 @@ import typer
 
 from codetracer_core.cli import terminal
 from codetracer_core.cli.diagnosis_terminal import batch_progress, print_batch, print_batch_plan
-from codetracer_core.cli.options import (
-    ApiBase,
-    AsJson,
-    CostLimit,
-    DryRun,
-    ModelName,
-    NoMemory,
-    ProfileNames,
-    Samples,
-    Settings,
-    StrategyName,
-    Workspace,
-    diagnosis_settings,
-    place_of,
-    setup_of,
-)
+from codetracer_core.cli.option_groups import DiagnosisOptions, spelled_out
+from codetracer_core.cli.options import AsJson, DryRun, Settings, Workspace, place_of, setup_of
 from codetracer_core.errors import CodeTracerError, in_words
 from codetracer_core.words import number_of
 
@@ -62,7 +48,9 @@ def exit_if_nothing_came_in(report: "ImportReport") -> None:
         raise CodeTracerError(f"nothing was imported: {words}{more}")
 
 
+@spelled_out
 def diagnose_all(
+    *,
     runs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -75,17 +63,11 @@ def diagnose_all(
         Path | None, typer.Option(help="The runs of a CodeTraceBench manifest (.jsonl, .parquet).", show_default=False)
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every imported run.")] = False,
-    model: ModelName = None,
-    api_base: ApiBase = None,
-    strategy: StrategyName = None,
-    samples: Samples = None,
+    options: DiagnosisOptions,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Runs at the same time.")] = 4,
-    cost_limit: CostLimit = None,
     total_cost_limit: Annotated[
         float | None, typer.Option(min=0.0, help="US dollars for all runs together.", show_default=False)
     ] = None,
-    no_memory: NoMemory = False,
-    profile: ProfileNames = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Write the profiles' files here, a folder per run.", show_default=False),
@@ -116,7 +98,7 @@ def diagnose_all(
         raise typer.BadParameter("name at least one RUN, a --manifest, or --all.")
     if everything and (runs or manifest is not None):
         raise typer.BadParameter("--all goes without RUN and --manifest.")
-    if manifest is not None and model is None and output is None and not dry_run:
+    if manifest is not None and options.model is None and output is None and not dry_run:
         came_in = imported([Path(run) for run in runs or ()], manifest, workspace, None, settings)
         terminal.print_json(came_in.as_json())
         exit_if_nothing_came_in(came_in)
@@ -125,20 +107,7 @@ def diagnose_all(
     from codetracer_core.config import model_of
     from codetracer_core.store import Store
 
-    config = setup_of(
-        settings,
-        workspace,
-        diagnosis_settings(
-            model=model,
-            api_base=api_base,
-            strategy=strategy,
-            samples=samples,
-            cost_limit=cost_limit,
-            no_memory=no_memory,
-            profile=profile,
-            output=output,
-        ),
-    ).config
+    config = setup_of(settings, workspace, options.settings(output)).config
     asked = model_of(config)
     place = place_of(workspace)
     run_ids = chosen_runs(runs or [], manifest, everything, workspace, settings)

@@ -10,24 +10,8 @@ import typer
 
 from codetracer_core.cli import terminal
 from codetracer_core.cli.diagnosis_terminal import estimate_in_words, print_diagnosis, print_plan, watching
-from codetracer_core.cli.options import (
-    ApiBase,
-    AsJson,
-    CostLimit,
-    DryRun,
-    Format,
-    ModelName,
-    NoMemory,
-    ProfileNames,
-    Run,
-    Samples,
-    Settings,
-    StrategyName,
-    Workspace,
-    diagnosis_settings,
-    place_of,
-    setup_of,
-)
+from codetracer_core.cli.option_groups import DiagnosisOptions, spelled_out
+from codetracer_core.cli.options import AsJson, DryRun, Format, Run, Settings, Workspace, place_of, setup_of
 from codetracer_core.errors import CodeTracerError
 
 if TYPE_CHECKING:
@@ -42,15 +26,10 @@ DIAGNOSIS_FILE, TRANSCRIPT_FILE = "codetracer_diagnosis.json", "codetracer_trans
 """The whole diagnosis of a run that is not imported, and what was said while it was made."""
 
 
+@spelled_out
 def analyze(
     run: Run,
-    model: ModelName = None,
-    api_base: ApiBase = None,
-    strategy: StrategyName = None,
-    samples: Samples = None,
-    cost_limit: CostLimit = None,
-    no_memory: NoMemory = False,
-    profile: ProfileNames = None,
+    options: DiagnosisOptions,
     output_dir: Annotated[
         Path | None, typer.Option(help="Write files into this folder: see --profile.", show_default=False)
     ] = None,
@@ -82,20 +61,7 @@ def analyze(
     from codetracer_core.diagnosing.outputs import make_folder, refuse_evidence
     from codetracer_core.store import Store
 
-    settings = setup_of(
-        file,
-        workspace,
-        diagnosis_settings(
-            model=model,
-            api_base=api_base,
-            strategy=strategy,
-            samples=samples,
-            cost_limit=cost_limit,
-            no_memory=no_memory,
-            profile=profile,
-            output=output_dir,
-        ),
-    ).config
+    settings = setup_of(file, workspace, options.settings(output_dir)).config
     place = place_of(workspace)
     asked = model_of(settings)
     chosen = _chosen(run, place, format, settings)

@@ -12,36 +12,8 @@ import typer
 from codetracer_core.cli import terminal
 from codetracer_core.cli.batches import imported, taken_in
 from codetracer_core.cli.diagnosis_terminal import batch_progress
-from codetracer_core.cli.options import (
-    AllowLocal,
-    ApiBase,
-    AsJson,
-    Commit,
-    ComposeFile,
-    CostLimit,
-    EnvOptions,
-    Format,
-    Image,
-    MaxSteps,
-    ModelName,
-    NoAgent,
-    NoMemory,
-    ProfileNames,
-    ReplayFolder,
-    ReplayWhere,
-    Repository,
-    Samples,
-    Service,
-    Settings,
-    SkipNotReplayable,
-    StrategyName,
-    TestCommand,
-    Workspace,
-    diagnosis_settings,
-    place_of,
-    replay_settings,
-    setup_of,
-)
+from codetracer_core.cli.option_groups import DiagnosisOptions, ReplayOptions, spelled_out
+from codetracer_core.cli.options import AsJson, Format, Settings, Workspace, place_of, setup_of
 from codetracer_core.cli.replay_order import Orders, agent_of, plugin_called
 from codetracer_core.errors import CodeTracerError, in_words
 
@@ -51,10 +23,11 @@ if TYPE_CHECKING:
     from codetracer_core.llm import Model
 
 
+@spelled_out
 def run(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Runs: a folder, a file or an archive.")],
-    model: ModelName = None,
-    api_base: ApiBase = None,
+    *,
+    options: DiagnosisOptions,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Write files here: a folder per run, and the summary.", show_default=False),
@@ -68,33 +41,16 @@ def run(
             "--accept-extractor", help="Take a format that the model describes without asking, if all checks pass."
         ),
     ] = False,
-    strategy: StrategyName = None,
-    samples: Samples = None,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Runs diagnosed at the same time.")] = 4,
-    cost_limit: CostLimit = None,
     total_cost_limit: Annotated[
         float | None,
         typer.Option(min=0.0, help="US dollars for all diagnoses, and as much for all replays.", show_default=False),
     ] = None,
-    no_memory: NoMemory = False,
-    profile: ProfileNames = None,
     again: Annotated[bool, typer.Option("--again", help="Also what was diagnosed and replayed so before.")] = False,
     replay: Annotated[
         bool, typer.Option("--replay", help="Replay runs whose diagnosis names an onset; see 'codetracer replay'.")
     ] = False,
-    env: ReplayWhere = None,
-    env_option: EnvOptions = None,
-    folder: ReplayFolder = None,
-    repo: Repository = None,
-    commit: Commit = "HEAD",
-    image: Image = None,
-    compose: ComposeFile = None,
-    service: Service = "",
-    allow_local: AllowLocal = False,
-    no_agent: NoAgent = False,
-    max_steps: MaxSteps = None,
-    test: TestCommand = None,
-    skip_not_replayable: SkipNotReplayable = False,
+    replays: ReplayOptions,
     settings: Settings = None,
     workspace: Workspace = None,
     format: Format = None,
@@ -122,45 +78,22 @@ def run(
     from codetracer_core.config import model_of
     from codetracer_core.diagnosing.outputs import make_folder, refuse_evidence
 
-    config = _config(
-        settings,
-        workspace,
-        {
-            **diagnosis_settings(
-                model=model,
-                api_base=api_base,
-                strategy=strategy,
-                samples=samples,
-                cost_limit=cost_limit,
-                no_memory=no_memory,
-                profile=profile,
-                output=output,
-            ),
-            **replay_settings(
-                env=env, image=image, allow_local=allow_local, max_steps=max_steps, cost_limit=cost_limit, test=test
-            ),
-        },
-    )
+    config = _config(settings, workspace, options.settings(output) | replays.settings(options.cost_limit))
     place, asked, target = place_of(workspace), model_of(config), config.output.folder
     if target is not None:  # told before anything is paid for
         refuse_evidence(target, path)
         make_folder(target)
     orders = None
     if replay:
-        plugin = plugin_called(env, env_option or ())
+        plugin = plugin_called(replays)
         if plugin is None and config.replay.environment is None:
             raise CodeTracerError(
                 "no environment is named for replays", remedy="Name one: --env container, git or local."
             )
         orders = Orders(
             config=config,
-            model=None if no_agent else agent_of(asked),
-            folder=folder,
-            repo=repo,
-            commit=commit,
-            compose=compose,
-            service=service,
-            skip_not_replayable=skip_not_replayable,
+            model=None if replays.no_agent else agent_of(asked),
+            options=replays,
             plugin=plugin,
         )
         orders.warn()

@@ -7,28 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codetracer_core.cli import terminal
+from codetracer_core.cli.option_groups import ReplayOptions, spelled_out
 from codetracer_core.cli.options import (
-    AllowLocal,
     ApiBase,
     AsJson,
-    Commit,
-    ComposeFile,
     CostLimit,
-    EnvOptions,
-    Image,
-    MaxSteps,
     ModelName,
-    NoAgent,
-    ReplayFolder,
-    ReplayWhere,
-    Repository,
-    Service,
     Settings,
-    SkipNotReplayable,
-    TestCommand,
     Workspace,
     place_of,
-    replay_settings,
     setup_of,
     whose,
 )
@@ -47,7 +34,9 @@ def _option(*names: str, words: str, **more: Any) -> typer.models.OptionInfo:
     return option
 
 
+@spelled_out
 def replay(
+    *,
     runs: Annotated[
         list[str] | None,
         typer.Argument(metavar="RUN", help="An imported run, or a folder or file.", show_default=False),
@@ -59,27 +48,15 @@ def replay(
     onset_of: Annotated[
         str | None, _option("--onset-of", words="Whose onset: adjudicated, model:NAME, human:NAME or ground_truth.")
     ] = None,
-    env: ReplayWhere = None,
-    env_option: EnvOptions = None,
-    folder: ReplayFolder = None,
-    repo: Repository = None,
-    commit: Commit = "HEAD",
-    image: Image = None,
-    compose: ComposeFile = None,
-    service: Service = "",
-    allow_local: AllowLocal = False,
+    options: ReplayOptions,
     network: Annotated[bool | None, _option("--network/--no-network", words="Else off where that can be done.")] = None,
-    no_agent: NoAgent = False,
     no_advice: Annotated[bool, typer.Option("--no-advice", help="Tell the model nothing of the diagnosis.")] = False,
     model: ModelName = None,
     api_base: ApiBase = None,
-    max_steps: MaxSteps = None,
     cost_limit: CostLimit = None,
-    test: TestCommand = None,
     divergence: Annotated[
         float | None, _option("--divergence", words="Share of steps that may differ (else 0.25).", min=0.0, max=1.0)
     ] = None,
-    skip_not_replayable: SkipNotReplayable = False,
     everything: Annotated[bool, typer.Option("--all", help="Every imported run that passes the filters.")] = False,
     agent: Annotated[list[str] | None, _option("--agent", words="With --all: only this agent's runs.")] = None,
     task: Annotated[list[str] | None, _option("--task", words="With --all: only runs of this task.")] = None,
@@ -136,24 +113,17 @@ def replay(
             "llm.api_base": api_base,
             "replay.network": network,
             "replay.divergence": divergence,
-            **replay_settings(
-                env=env, image=image, allow_local=allow_local, max_steps=max_steps, cost_limit=cost_limit, test=test
-            ),
+            **options.settings(cost_limit),
         },
     ).config
     chosen = Chosen(
         orders=Orders(
             config=config,
             # What would run can be seen before a model is chosen.
-            model=None if no_agent or (dry_run and config.llm.model is None) else agent_of(model_of(config)),
-            folder=folder,
-            repo=repo,
-            commit=commit,
-            compose=compose,
-            service=service,
+            model=None if options.no_agent or (dry_run and config.llm.model is None) else agent_of(model_of(config)),
+            options=options,
             advice=not no_advice,
-            skip_not_replayable=skip_not_replayable,
-            plugin=plugin_called(env, env_option or ()),
+            plugin=plugin_called(options),
         ),
         onset_of=onset_of,
         annotator=whose(None),

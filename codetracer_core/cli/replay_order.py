@@ -1,12 +1,11 @@
 """How the command line orders replays: which place, budget and test command each run gets. Thin, as ``cli`` is."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codetracer_core.cli.options import OWN_ENVIRONMENTS
+from codetracer_core.cli.option_groups import OWN_ENVIRONMENTS, ReplayOptions
 from codetracer_core.cli.terminal import print_line
 from codetracer_core.errors import CodeTracerError, NotAllowed, NotFound
 
@@ -28,13 +27,8 @@ class Orders:
     config: "Config"
     model: "Model | None"
     """None: only the earlier steps are run again."""
-    folder: str | None = None
-    repo: str | None = None
-    commit: str = "HEAD"
-    compose: str | None = None
-    service: str = ""
+    options: ReplayOptions
     advice: bool = True
-    skip_not_replayable: bool = False
     plugin: "PluginPlace | None" = None
     """Instead of the environment of the settings."""
 
@@ -58,7 +52,7 @@ class Orders:
             limits=settings.limits,
             budget=budget,
             divergence=settings.divergence,
-            skip_not_replayable=self.skip_not_replayable,
+            skip_not_replayable=self.options.skip_not_replayable,
             test_command=_for_task(settings.test_command, record),
             test_seconds=settings.test_seconds,
             agent=self.model is not None,
@@ -69,13 +63,11 @@ class Orders:
         from codetracer_core.replay.models import ContainerPlace, GitPlace, LocalPlace
 
         if self.plugin is not None:
-            options = {name: _for_task(value, record) for name, value in self.plugin.options.items()}
-            return self.plugin.model_copy(update={"options": options})
-        settings = self.config.replay
-        where = (
-            _for_task(text, record) if text else "" for text in (self.folder, self.repo, settings.image, self.compose)
-        )
-        folder, repo, image, compose = where
+            filled = {name: _for_task(value, record) for name, value in self.plugin.options.items()}
+            return self.plugin.model_copy(update={"options": filled})
+        settings, options = self.config.replay, self.options
+        where = (options.folder, options.repo, settings.image, options.compose)
+        folder, repo, image, compose = (_for_task(text, record) if text else "" for text in where)
         match settings.environment:
             case None:
                 raise CodeTracerError("no environment is named", remedy="Name one: --env container, git or local.")
@@ -86,25 +78,26 @@ class Orders:
             case "git":
                 if not repo:
                     raise CodeTracerError("there is no repository to clone", remedy="Name it with --repo.")
-                return GitPlace(repository=_repository(repo), commit=self.commit, allowed=settings.allow_local)
+                return GitPlace(repository=_repository(repo), commit=options.commit, allowed=settings.allow_local)
             case "container":
                 if not image and not compose:
                     raise CodeTracerError("no image is named", remedy="Name one with --image, or --compose.")
                 return ContainerPlace(
                     image="" if compose else image,
                     compose_file=str(Path(compose).expanduser().resolve()) if compose else "",
-                    service=self.service,
+                    service=options.service,
                     folder=folder,
                     engine=settings.engine,
                 )
 
 
-def plugin_called(env: str | None, options: Sequence[str]) -> "PluginPlace | None":
+def plugin_called(options: ReplayOptions) -> "PluginPlace | None":
     """The environment that a plugin brings; None: one of our own is meant, or that of the settings.
 
     Raises NotFound for a name that nobody has, CodeTracerError for options that are none, or that nobody reads."""
+    env, given = options.env, options.env_option or ()
     if env is None or env in OWN_ENVIRONMENTS:
-        if options:
+        if given:
             raise CodeTracerError("--env-option is for the environment of a plugin", remedy="Name it with --env.")
         return None
     from codetracer_core import plugins
@@ -115,7 +108,7 @@ def plugin_called(env: str | None, options: Sequence[str]) -> "PluginPlace | Non
         names = ", ".join((*OWN_ENVIRONMENTS, *sorted(known)))
         raise NotFound(f"there is no environment {env!r}", remedy=f"Known: {names}.")
     told: dict[str, str] = {}
-    for option in options:
+    for option in given:
         name, equals, value = option.partition("=")
         if not name or not equals:
             raise CodeTracerError(f"{option!r} is no option", remedy="Write --env-option NAME=VALUE.")
