@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from codetracer_core.cli.interactive.session import matching
+from codetracer_core.cli.interactive.choosing import matching
 from codetracer_core.cli.interactive.table import COMMANDS, complete, parsed
 from codetracer_core.store import Store
 from tests.conftest import REPOSITORY, SAMPLE_DATA, Said

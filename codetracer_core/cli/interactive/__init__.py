@@ -1,8 +1,9 @@
 """The interactive session: one run in the terminal, read, searched, labelled, diagnosed and asked about.
 
-``session`` holds what it knows and leads it, ``table`` lists the commands (their help and completion come from it),
-``moving``, ``labelling`` and ``asking`` carry them out, ``rendering`` prints, ``lines`` reads what is typed, ``kept``
-is what the next session goes on with.
+``session`` holds what it knows, ``leading`` reads line after line, ``table`` lists the commands (their help and
+completion come from it), ``moving``, ``labelling`` and ``asking`` carry them out, ``choosing`` finds a run by parts of
+its name, ``rendering`` prints, ``lines`` reads what is typed, ``kept`` is what the next session goes on with and
+``resuming`` goes on with it.
 """
 
 from typing import Annotated
@@ -40,7 +41,7 @@ def interactive(
       codetracer interactive some-run-0123456789 --annotator ana --model openai/gpt-5
       printf 'tree\\n12\\nincorrect 12 the wrong file\\n' | codetracer interactive some-run-0123456789
     """
-    from codetracer_core.cli.interactive.session import begin
+    from codetracer_core.cli.interactive.leading import begin
 
     given = {"llm.model": model, "llm.api_base": api_base, "trace.cost_limit_usd": cost_limit}
     begin(run, whose(annotator), place_of(workspace), settings, given, format)

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from codetracer_core.cli import terminal
 from codetracer_core.cli.diagnosis_terminal import print_diagnosis, usage_in_words, watching
+from codetracer_core.cli.interactive.session import Session
 from codetracer_core.cli.terminal import one_line
 from codetracer_core.diagnosis.asking import Exchange, ask
 from codetracer_core.errors import CodeTracerError, NotFound
@@ -19,14 +20,13 @@ from codetracer_core.store import Store, lock_holder
 from codetracer_core.workflow import note_shown
 
 if TYPE_CHECKING:
-    from codetracer_core.cli.interactive.session import Session
     from codetracer_core.diagnosis_models import Citation, Diagnosis
     from codetracer_core.store import StoredEvent
 
 _ADDRESS = re.compile(r"https?://[\w.:\[\]-]+")
 
 
-def diagnose(session: "Session", words: str) -> None:
+def diagnose(session: Session, words: str) -> None:
     """Have the run diagnosed, and watch; Ctrl-C ends it and keeps what was found."""
     from codetracer_core import diagnosing
 
@@ -58,7 +58,7 @@ def diagnose(session: "Session", words: str) -> None:
     _show(session, diagnosis)
 
 
-def diagnosis(session: "Session", words: str) -> None:
+def diagnosis(session: Session, words: str) -> None:
     """The latest diagnosis of this run."""
     if session.folder is not None:
         raise NotFound("of a run that is not imported no diagnosis is stored", remedy="'diagnose' makes one.")
@@ -71,14 +71,14 @@ def diagnosis(session: "Session", words: str) -> None:
     _show(session, latest)
 
 
-def _show(session: "Session", diagnosis: "Diagnosis") -> None:
+def _show(session: Session, diagnosis: "Diagnosis") -> None:
     print_diagnosis(diagnosis, session.run_id)
     session.found = {finding.step_id: finding.verdict for finding in diagnosis.accepted}
     if session.found:
         session.say("'next found' walks the steps that it labels", "dim")
 
 
-def _before_it_is_seen(session: "Session") -> None:
+def _before_it_is_seen(session: Session) -> None:
     """On record, for a run of the workspace: what models say of a run is not for those who label it blind."""
     if session.view.run_id is not None:
         note_shown(session.view.run_id, "model", annotator=session.who, workspace=session.place)
@@ -87,7 +87,7 @@ def _before_it_is_seen(session: "Session") -> None:
 # --- questions ------------------------------------------------------------------------------------------------
 
 
-def question(session: "Session", words: str) -> None:
+def question(session: Session, words: str) -> None:
     """Ask the model anything about this run; its quotes are looked up. Without a question: what was said so far."""
     _before_it_is_seen(session)
     if not words:
@@ -115,7 +115,7 @@ def question(session: "Session", words: str) -> None:
     _say_exchange(session, exchange)
 
 
-def _say_exchange(session: "Session", exchange: Exchange) -> None:
+def _say_exchange(session: Session, exchange: Exchange) -> None:
     """What a model said stands on indented lines, so that it passes for nothing else."""
     for line in exchange.answer.splitlines():
         session.say(f"  {line}")
@@ -131,25 +131,25 @@ def _say_exchange(session: "Session", exchange: Exchange) -> None:
     session.say(f"  {one_line(exchange.model, 60)}: {usage_in_words(exchange.usage)}", "dim")
 
 
-def _cited(session: "Session", citation: "Citation") -> str:
+def _cited(session: Session, citation: "Citation") -> str:
     words = f": “{one_line(citation.text, 300)}”" if citation.text else ""
     return f"step {citation.step_id}{words}{'' if _stands(session, citation) else ' [unsupported]'}"
 
 
-def _stands(session: "Session", citation: "Citation") -> bool:
+def _stands(session: Session, citation: "Citation") -> bool:
     """Whether the run says so, as it is now: a conversation can be older than a later import."""
     if not citation.text:
         return citation.step_id <= session.count
     return citation.quote is not None and holds(citation.quote, session.read().trajectory)
 
 
-def forget(session: "Session", words: str) -> None:
+def forget(session: Session, words: str) -> None:
     """Begin a new conversation."""
     session.conversation, session.reading = [], None
     session.say("the conversation is forgotten")
 
 
-def choose_model(session: "Session", words: str) -> None:
+def choose_model(session: Session, words: str) -> None:
     """Which model is asked from now on; without a name: which one is."""
     if words:
         session.given["llm.model"] = words
@@ -160,7 +160,7 @@ def choose_model(session: "Session", words: str) -> None:
 # --- other commands -------------------------------------------------------------------------------------------
 
 
-def replay(session: "Session", words: str) -> None:
+def replay(session: Session, words: str) -> None:
     """Replay the run up to a step and let a model go on; the words are those of 'codetracer replay'."""
     _before_it_is_seen(session)  # the diagnosis is its advice
     asked = _split(words)
@@ -178,7 +178,7 @@ def replay(session: "Session", words: str) -> None:
     _run(session, ["replay", _name(session), *asked])
 
 
-def export(session: "Session", words: str) -> None:
+def export(session: Session, words: str) -> None:
     """Write the run, or your labels, into files: never what others say of it."""
     form, *rest = _split(words) or ["html"]
     if len(rest) > 1 or any(word.startswith("-") for word in rest):
@@ -195,7 +195,7 @@ def export(session: "Session", words: str) -> None:
     session.say(str(target))
 
 
-def _own_labels(session: "Session") -> list["StoredEvent"]:
+def _own_labels(session: Session) -> list["StoredEvent"]:
     if session.view.run_id is None:
         return []
     with Store.open_for_reading(session.place) as reader:
@@ -209,11 +209,11 @@ def _split(words: str) -> list[str]:
         raise CodeTracerError(f"these words cannot be told apart ({error})", remedy="Close the quotes.") from error
 
 
-def _name(session: "Session") -> str:
+def _name(session: Session) -> str:
     return session.view.run_id or session.view.path
 
 
-def _run(session: "Session", words: Sequence[str]) -> None:
+def _run(session: Session, words: Sequence[str]) -> None:
     """Another command, on the same workspace."""
     import click
 
@@ -227,7 +227,7 @@ def _run(session: "Session", words: Sequence[str]) -> None:
         raise CodeTracerError("it was stopped") from error
 
 
-def open_(session: "Session", words: str) -> None:
+def open_(session: Session, words: str) -> None:
     """The address of this step on the dashboard."""
     if session.view.run_id is None:
         raise NotFound("this run is not imported, the dashboard does not know it", remedy="Import it first.")

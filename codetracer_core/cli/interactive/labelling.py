@@ -1,46 +1,44 @@
 """Commands that label: they store what the person says at once, under the person's name, and can be taken back."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from codetracer_core.cli.interactive.moving import steps_in
+from codetracer_core.cli.interactive.session import Session
 from codetracer_core.cli.terminal import one_line
 from codetracer_core.errors import CodeTracerError, NotFound
 from codetracer_core.models import Verdict
 from codetracer_core.workflow import Said, label_run
 
-if TYPE_CHECKING:
-    from codetracer_core.cli.interactive.session import Session
-
 NONE = ("none", "-")
 
 
-def incorrect(session: "Session", words: str) -> None:
+def incorrect(session: Session, words: str) -> None:
     """Label a step, or several, incorrect."""
     _verdict(session, words, "incorrect")
 
 
-def unuseful(session: "Session", words: str) -> None:
+def unuseful(session: Session, words: str) -> None:
     """… unuseful."""
     _verdict(session, words, "unuseful")
 
 
-def correct(session: "Session", words: str) -> None:
+def correct(session: Session, words: str) -> None:
     """… correct."""
     _verdict(session, words, "correct")
 
 
-def uncertain(session: "Session", words: str) -> None:
+def uncertain(session: Session, words: str) -> None:
     """… uncertain."""
     _verdict(session, words, "uncertain")
 
 
-def unlabel(session: "Session", words: str) -> None:
+def unlabel(session: Session, words: str) -> None:
     """Take your label of a step back."""
     _verdict(session, words, None)
 
 
-def _verdict(session: "Session", words: str, verdict: Verdict | None) -> None:
+def _verdict(session: Session, words: str, verdict: Verdict | None) -> None:
     steps, reason = _steps_and_words(session, words)
     said = [Said("verdict", step, verdict) for step in steps]
     if reason:
@@ -48,7 +46,7 @@ def _verdict(session: "Session", words: str, verdict: Verdict | None) -> None:
     _store(session, said, f"{_steps(steps)}: {verdict or 'unlabelled'}{f' ({reason})' if reason else ''}")
 
 
-def reason(session: "Session", words: str) -> None:
+def reason(session: Session, words: str) -> None:
     """Say why a step is labelled as it is."""
     steps, why = _steps_and_words(session, words)
     if not why:
@@ -58,7 +56,7 @@ def reason(session: "Session", words: str) -> None:
     )
 
 
-def onset(session: "Session", words: str) -> None:
+def onset(session: Session, words: str) -> None:
     """The step that took the run off track."""
     if words in NONE:
         _store(session, [Said("onset", None, None)], "no onset")
@@ -69,7 +67,7 @@ def onset(session: "Session", words: str) -> None:
     _store(session, [Said("onset", None, steps[0])], f"onset: step {steps[0]}")
 
 
-def omission(session: "Session", words: str) -> None:
+def omission(session: Session, words: str) -> None:
     """What should have been done after a step."""
     steps, what = _steps_and_words(session, words)
     if len(steps) != 1 or not what:
@@ -80,7 +78,7 @@ def omission(session: "Session", words: str) -> None:
     )
 
 
-def note(session: "Session", words: str) -> None:
+def note(session: Session, words: str) -> None:
     """A note on the whole run."""
     if not words:
         raise CodeTracerError("note what you want to say of the run ('note none' takes it back)")
@@ -88,13 +86,13 @@ def note(session: "Session", words: str) -> None:
     _store(session, [Said("note", None, value)], f"note: {value or 'none'}")
 
 
-def judge(session: "Session", words: str) -> None:
+def judge(session: Session, words: str) -> None:
     """What you say of the whole run: no_error, has_error or uncertain."""
     value = None if words in NONE else words
     _store(session, [Said("run_verdict", None, value)], f"the run: {value or 'no verdict'}")
 
 
-def undo(session: "Session", words: str) -> None:
+def undo(session: Session, words: str) -> None:
     """Take back the last act of labelling of this session."""
     if not session.undone:
         raise NotFound("there is nothing to take back in this session")
@@ -103,7 +101,7 @@ def undo(session: "Session", words: str) -> None:
     session.undone.pop()
 
 
-def labels(session: "Session", words: str) -> None:
+def labels(session: Session, words: str) -> None:
     """What you say of this run."""
     if not session.own:
         session.say(f"{session.who} has not labelled this run")
@@ -119,7 +117,7 @@ def labels(session: "Session", words: str) -> None:
             session.say(f"step {number}: {one_line(' · '.join(part for part in told if part), 300)}")
 
 
-def _store(session: "Session", said: Sequence[Said], told: str, *, can_be_undone: bool = True) -> None:
+def _store(session: Session, said: Sequence[Said], told: str, *, can_be_undone: bool = True) -> None:
     if session.view.run_id is None:
         raise CodeTracerError(
             "labels are kept in a workspace, and this run is not imported",
@@ -134,11 +132,11 @@ def _store(session: "Session", said: Sequence[Said], told: str, *, can_be_undone
     session.say(f"{told}, by {session.who} ({waits or 'saved'})", "green")
 
 
-def _with_reason(session: "Session", step: int, reason: str) -> dict[str, Any]:
+def _with_reason(session: Session, step: int, reason: str) -> dict[str, Any]:
     return {**(session.own.get(("details", step)) or {}), "reason": reason}
 
 
-def _steps_and_words(session: "Session", words: str) -> tuple[list[int], str]:
+def _steps_and_words(session: Session, words: str) -> tuple[list[int], str]:
     """The steps that are named first (else the one where one stands), and what follows them."""
     first, _, rest = words.partition(" ")
     steps = steps_in(session, first) if first else None

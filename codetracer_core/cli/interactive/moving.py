@@ -1,16 +1,13 @@
 """Commands that go through the run: tree, steps, texts, search."""
 
 import re
-from typing import TYPE_CHECKING
 
 from codetracer_core.cli.interactive import rendering
 from codetracer_core.cli.interactive.kept import Walk
+from codetracer_core.cli.interactive.session import Session
 from codetracer_core.cli.terminal import one_line
 from codetracer_core.errors import CodeTracerError, NotFound
 from codetracer_core.words import number_of
-
-if TYPE_CHECKING:
-    from codetracer_core.cli.interactive.session import Session
 
 WALKS: dict[str, Walk] = {
     "all": "all",
@@ -27,7 +24,7 @@ MOST_HITS = 20
 _RANGE = re.compile(r"(\d{1,9})(?:\s*(?:-|–|\.\.)\s*(\d{1,9}))?")
 
 
-def overview(session: "Session", words: str = "") -> None:
+def overview(session: Session, words: str = "") -> None:
     """What this run is."""
     run = session.view.trajectory
     outcome = {True: "solved", False: "not solved", None: "outcome unknown"}[run.outcome.solved]
@@ -43,7 +40,7 @@ def overview(session: "Session", words: str = "") -> None:
     session.say(f"{' · '.join(told)} · you are {session.who}; 'help' lists what can be typed", "dim")
 
 
-def show(session: "Session", words: str = "") -> None:
+def show(session: Session, words: str = "") -> None:
     """The step where one stands."""
     step, row = session.step, session.view.tree.rows[session.at - 1]
     details = session.own.get(("details", step.step_id)) or {}
@@ -64,7 +61,7 @@ def show(session: "Session", words: str = "") -> None:
     session.more = rendering.say_step(session.out, step, head)
 
 
-def go_to(session: "Session", words: str) -> None:
+def go_to(session: Session, words: str) -> None:
     """Show a step by its number."""
     numbers = steps_in(session, words)
     if numbers is None or len(numbers) != 1:
@@ -73,17 +70,17 @@ def go_to(session: "Session", words: str) -> None:
     show(session)
 
 
-def next_(session: "Session", words: str) -> None:
+def next_(session: Session, words: str) -> None:
     """The next step; of changes, labelled ones … if that is said."""
     _move(session, words, 1)
 
 
-def previous(session: "Session", words: str) -> None:
+def previous(session: Session, words: str) -> None:
     """The step before."""
     _move(session, words, -1)
 
 
-def _move(session: "Session", words: str, direction: int) -> None:
+def _move(session: Session, words: str, direction: int) -> None:
     walk = _walk(words) if words else session.walk
     steps = walked(session, walk)
     ahead = [step for step in steps if (step - session.at) * direction > 0]
@@ -94,7 +91,7 @@ def _move(session: "Session", words: str, direction: int) -> None:
     show(session)
 
 
-def walk(session: "Session", words: str) -> None:
+def walk(session: Session, words: str) -> None:
     """Which steps "next" and "previous" stop at."""
     session.walk = _walk(words or "all")
     steps = walked(session)
@@ -107,7 +104,7 @@ def _walk(words: str) -> Walk:
     return WALKS[words]
 
 
-def walked(session: "Session", walk: Walk | None = None) -> list[int]:
+def walked(session: Session, walk: Walk | None = None) -> list[int]:
     """The steps at which "next" stops, in order."""
     rows, steps = session.view.tree.rows, session.view.trajectory.steps
     match walk or session.walk:
@@ -127,7 +124,7 @@ def walked(session: "Session", walk: Walk | None = None) -> list[int]:
             return [step.step_id for step in steps]
 
 
-def tree(session: "Session", words: str) -> None:
+def tree(session: Session, words: str) -> None:
     """The trace tree: folded into stages, or all of it, or a stretch."""
     view = session.view
     if not session.count:
@@ -155,22 +152,22 @@ def tree(session: "Session", words: str) -> None:
 # --- texts ----------------------------------------------------------------------------------------------------
 
 
-def thought(session: "Session", words: str) -> None:
+def thought(session: Session, words: str) -> None:
     """The whole thought of the step."""
     _text(session, words, "thought")
 
 
-def action(session: "Session", words: str) -> None:
+def action(session: Session, words: str) -> None:
     """The whole action."""
     _text(session, words, "action")
 
 
-def observation(session: "Session", words: str) -> None:
+def observation(session: Session, words: str) -> None:
     """The whole observation."""
     _text(session, words, "observation")
 
 
-def _text(session: "Session", words: str, name: str) -> None:
+def _text(session: Session, words: str, name: str) -> None:
     if words:
         numbers = steps_in(session, words)
         if numbers is None or len(numbers) != 1:
@@ -186,7 +183,7 @@ def _text(session: "Session", words: str, name: str) -> None:
     go_on(session, "")
 
 
-def go_on(session: "Session", words: str) -> None:
+def go_on(session: Session, words: str) -> None:
     """The next page of a long text."""
     if not session.more:
         raise NotFound("there is no more of it")
@@ -197,7 +194,7 @@ def go_on(session: "Session", words: str) -> None:
         session.say(f"… {number_of(len(session.more), 'more line')}: 'more', or 'more all'", "dim")
 
 
-def task(session: "Session", words: str) -> None:
+def task(session: Session, words: str) -> None:
     """What the agent was asked to do."""
     text = session.view.trajectory.task_text
     if not text:
@@ -209,7 +206,7 @@ def task(session: "Session", words: str) -> None:
 # --- searching ------------------------------------------------------------------------------------------------
 
 
-def search(session: "Session", words: str) -> None:
+def search(session: Session, words: str) -> None:
     """Steps that hold a text; "next" and "previous" then walk them. Without a text the search is over."""
     if not words:
         session.searched, session.hits, session.walk = "", (), "all"
@@ -228,7 +225,7 @@ def search(session: "Session", words: str) -> None:
     show(session)
 
 
-def steps_with(session: "Session", text: str) -> tuple[int, ...]:
+def steps_with(session: Session, text: str) -> tuple[int, ...]:
     """Steps whose thought, action or observation holds a text, whatever the case."""
     wanted = text.lower()
     return tuple(
@@ -238,7 +235,7 @@ def steps_with(session: "Session", text: str) -> tuple[int, ...]:
     )
 
 
-def _excerpt(session: "Session", number: int, words: str) -> str:
+def _excerpt(session: Session, number: int, words: str) -> str:
     step = session.view.trajectory.steps[number - 1]
     for name in ("action", "observation", "thought"):
         text = getattr(step, name) or ""
@@ -252,7 +249,7 @@ def is_step(line: str) -> bool:
     return line.isascii() and line.isdigit()
 
 
-def steps_in(session: "Session", words: str) -> list[int] | None:
+def steps_in(session: Session, words: str) -> list[int] | None:
     """ "12", "3-5", "3,7-9", "." (this one) as numbers in order; None: these are no steps.
 
     Raises NotFound for steps that the run has not."""

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from codetracer_core.cli.interactive import asking, labelling, moving
+from codetracer_core.cli.interactive.choosing import CHOOSE, matching, runs_to_choose
+from codetracer_core.cli.interactive.resuming import resume
+from codetracer_core.cli.interactive.session import Session
 from codetracer_core.cli.terminal import one_line
 from codetracer_core.errors import NotFound
 from codetracer_core.models import RunVerdict
 from codetracer_core.workflow import path_of
-
-if TYPE_CHECKING:
-    from codetracer_core.cli.interactive.session import Session
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Command:
     name: str
     usage: str
     help: str
-    run: Callable[["Session", str], None]
+    run: Callable[[Session, str], None]
     aliases: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     group: str = ""
@@ -31,7 +31,7 @@ def _grouped(group: str, *commands: Command) -> tuple[Command, ...]:
     return tuple(Command(**{**vars(command), "group": group}) for command in commands)
 
 
-def help_(session: "Session", words: str) -> None:
+def help_(session: Session, words: str) -> None:
     if words:
         command = _named(words.split()[0])
         if isinstance(command, str):
@@ -52,9 +52,7 @@ def help_(session: "Session", words: str) -> None:
     )
 
 
-def choose(session: "Session", words: str) -> None:
-    from codetracer_core.cli.interactive.session import CHOOSE, matching, runs_to_choose
-
+def choose(session: Session, words: str) -> None:
     fitting = [CHOOSE]
     if words:
         about = runs_to_choose(session.place, session.who) if session.place.is_dir() else {}
@@ -67,13 +65,7 @@ def choose(session: "Session", words: str) -> None:
     session.opens, session.is_over = fitting[0], True
 
 
-def go_on(session: "Session", words: str) -> None:
-    from codetracer_core.cli.interactive.session import resume
-
-    resume(session, words)
-
-
-def quit_(session: "Session", words: str) -> None:
+def quit_(session: Session, words: str) -> None:
     session.is_over = True
 
 
@@ -139,7 +131,7 @@ COMMANDS: tuple[Command, ...] = (
             ("html", "steps", "labels", "csv", "jsonl"),
         ),
         Command("open", "open", "the address of this step on the dashboard", asking.open_),
-        Command("resume", "resume", "go on where the last session was left", go_on),
+        Command("resume", "resume", "go on where the last session was left", resume),
         Command("run", "run [NAME]", "another run", choose, ("runs",)),
         Command("help", "help [COMMAND]", "what can be typed", help_, ("h",)),
         Command("quit", "quit", "leave; Ctrl-D does it too", quit_, ("q", "exit")),
