@@ -12,13 +12,15 @@ from pathlib import Path
 
 from codetracer_core.errors import MalformedRun, SpecError
 from codetracer_core.extractors.coverage import Coverage, Uncovered, coverage_of
-from codetracer_core.extractors.drafts import NO_RULE, ORPHAN, Became, Draft, Drafting, Event, steps_of
+from codetracer_core.extractors.drafting import Drafting
+from codetracer_core.extractors.drafts import NO_RULE, ORPHAN, Became, Draft, Event, steps_of
 from codetracer_core.extractors.facts import facts_of
 from codetracer_core.extractors.limits import Budget, SpecLimits
 from codetracer_core.extractors.nodes import Node
 from codetracer_core.extractors.patterns import below, found_in
 from codetracer_core.extractors.records import Reading, Record
-from codetracer_core.extractors.schema import ExtractorSpec, Find, Marker
+from codetracer_core.extractors.schema import ExtractorSpec
+from codetracer_core.extractors.schema_sources import Find, Marker
 from codetracer_core.models import SourceRef, Trajectory
 from codetracer_core.parsers._artifacts import Artifacts, lost_content
 from codetracer_core.parsers._format import Claim, Format

@@ -12,7 +12,8 @@ from codetracer_core.extractors.limits import Budget
 from codetracer_core.extractors.nodes import Node, Stretch, TextFile, mapping_of, weigh
 from codetracer_core.extractors.paths import Context, find
 from codetracer_core.extractors.patterns import below, found_in, names_of, spans_of
-from codetracer_core.extractors.schema import ExtractorSpec, Part, Source
+from codetracer_core.extractors.schema import ExtractorSpec
+from codetracer_core.extractors.schema_sources import Part, Source
 from codetracer_core.models import SourceRef
 from codetracer_core.parsers._artifacts import (
     Artifacts,

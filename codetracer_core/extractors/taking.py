@@ -9,7 +9,8 @@ from typing import Any
 from codetracer_core.extractors.nodes import NOTHING, Node, is_blank, list_of, mapping_of, text_of, weigh
 from codetracer_core.extractors.paths import Context, find
 from codetracer_core.extractors.patterns import compiled, found_in, names_of, spans_of
-from codetracer_core.extractors.schema import Operation, ToolRule
+from codetracer_core.extractors.schema import ToolRule
+from codetracer_core.extractors.schema_takes import Operation
 from codetracer_core.models import ToolCall
 from codetracer_core.parsers._artifacts import without_lone_surrogates
 from codetracer_core.parsers._fields import call_arguments, number_field, spoken_argument

@@ -15,13 +15,12 @@ from codetracer_core.extractors.schema import (
     DetailRule,
     ExtractorSpec,
     FactName,
-    Find,
-    Operation,
     Rule,
-    Source,
     StepRule,
     ThoughtRule,
 )
+from codetracer_core.extractors.schema_sources import Find, Source
+from codetracer_core.extractors.schema_takes import Operation
 from codetracer_core.extractors.spec import LANGUAGE, read_spec
 from codetracer_core.parsers import resolve
 from tests.conftest import REPOSITORY
