@@ -1,6 +1,7 @@
 """How extractors, and what they make of folders, are told in a terminal and as JSON."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from codetracer_core.cli.terminal import one_line, print_line, print_table
@@ -78,6 +79,11 @@ def _print_reading(reading: "Reading", extraction: "Extraction", explain: bool) 
         print_line(f"in no step: {one_line(where, 200)}: {one_line(place.text, 100)}")
     if len(extraction.uncovered) > _SHOWN_TEXTS:
         print_line(f"… and {number_of(len(extraction.uncovered) - _SHOWN_TEXTS, 'more place')} that no step holds")
+    for skipped in extraction.skipped[:_SHOWN_TEXTS]:
+        print_line(f"skipped by {one_line(skipped.words, 300)}")
+        for sample in skipped.samples[:1] if skipped.samples[0].text else ():
+            where = f"{sample.path}, line {sample.line_start}"
+            print_line(f"  such as {one_line(where, 200)}: {one_line(sample.text, 100)}")
     if explain:
         for fate in extraction.fates[:_SHOWN_FATES]:
             became = fate.became if fate.step_id is None else f"{fate.became} (step {fate.step_id})"
@@ -100,6 +106,7 @@ def tried_as_json(tried: "Tried", *, explain: bool = False) -> dict[str, Any]:
                     {"path": place.path, "lines": [place.line_start, place.line_end], "text": place.text}
                     for place in extraction.uncovered
                 ],
+                "skipped": [asdict(one) for one in extraction.skipped],
             }
             if explain:
                 one["trajectory"] = extraction.trajectory.model_dump(mode="json")

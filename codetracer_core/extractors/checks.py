@@ -13,7 +13,8 @@ prompts        share of steps that are not the words of a prompt or a user      
 references     share of the references, out of a sample, that read back as the text    1
 rules          share of records that some rule fits                                    0.7
 kept           share of the text that is the agent's, not skipped by a rule            0.2
-missed         share of the text from the first step on that no rule skips             0.6
+missed         share of the text from the first step on that no rule skips             0.75
+alike          share of the records like those of steps that no rule skips             0.9
 files          share of the files of one kind that were read                           1
 examples       share of steps that are not the same in every run (two runs or more)    1
 numbers        1 if the files number the steps (a gap is an error when reading)        1
@@ -79,7 +80,8 @@ _LEAST = {
     "references": 1.0,
     "rules": 0.7,
     "kept": 0.2,
-    "missed": 0.6,
+    "missed": 0.75,
+    "alike": 0.9,
     "files": 1.0,
     "examples": 1.0,
     "numbers": 1.0,
@@ -97,6 +99,7 @@ _WEIGHTS = {
     "rules": 1.0,
     "kept": 1.0,
     "missed": 2.0,
+    "alike": 3.0,
     "files": 2.0,
     "examples": 2.0,
     "numbers": 1.0,
@@ -122,6 +125,7 @@ def judge(extractions: Sequence[Extraction], *, declared: int | Sequence[int | N
         _rules(extractions),
         _kept(extractions),
         _missed(extractions),
+        _alike(extractions),
         _files(extractions),
         _examples(extractions),
         _numbers(extractions),
@@ -258,10 +262,29 @@ _ESCAPE = re.compile(r'(?:\\u[0-9a-fA-F]{4})+|\\["\\/bfnrt]')
 
 
 def stands_in(text: str, source: str) -> bool:
-    """Does every line of ``text`` stand in ``source``, or in what its escapes (JSON, HTML) say? Blank space aside."""
-    said = (source, _ESCAPE.sub(_unescaped, source), _plain(source), html.unescape(source))
+    """Does every line of ``text`` stand in ``source``, or in what its escapes (JSON, HTML, doubled quotes) say?
+    Blank space aside."""
+    unquoted = source.replace('""', '"')
+    said = (
+        source,
+        unquoted,
+        *(_ESCAPE.sub(_unescaped, one) for one in (source, unquoted)),
+        _plain(source),
+        html.unescape(source),
+    )
     haystack = "\0".join(map(_squeezed, said))
-    return _squeezed(text) in haystack or all(_squeezed(line) in haystack for line in text.splitlines())
+    if _squeezed(text) in haystack or all(_squeezed(line) in haystack for line in text.splitlines()):
+        return True
+    return _in_pieces(_squeezed(text), source)
+
+
+def _in_pieces(text: str, source: str) -> bool:
+    """Do lines of the source, in their order and with others between them, make up the text? So do words that were
+    streamed in pieces."""
+    done = 0
+    for line in map(_squeezed, source.splitlines()):
+        done += len(line) if text.startswith(line, done) else 0
+    return done == len(text)
 
 
 def _squeezed(text: str) -> str:
@@ -301,6 +324,17 @@ def _missed(extractions: Sequence[Extraction]) -> Check:
     words = f"from the first step on, rules skip {_percent(skipped, kept + skipped)} of the text"
     found = _check("missed", kept, kept + skipped, words if skipped else "rules skip nothing among the steps")
     return found if found.passed is not False else replace(found, words=f"{words}: there may be steps in it")
+
+
+def _alike(extractions: Sequence[Extraction]) -> Check:
+    """A record among the steps, of their kind and with an action, is a step, whatever reason a rule has to skip it."""
+    made = sum(run.step_records for run in extractions)
+    lost = [one for run in extractions for one in run.skipped if one.alike]
+    if not lost:
+        return _check("alike", 0, 0, "no record is skipped that looks like those that became steps")
+    count, first = sum(one.alike for one in lost), lost[0].samples[0]
+    words = f"rules skip {counted(count, 'record')} that look like the {made:,} that became steps"
+    return _check("alike", made, made + count, f"{words}: {lost[0].why}: {first.path}, line {first.line_start}")
 
 
 def _files(extractions: Sequence[Extraction]) -> Check:

@@ -3,7 +3,7 @@
 Text is counted by distinct lines: agents' files repeat themselves (a history per call, an event per message), and what
 a step holds once is held. What counts as the agent's text is told by the spec (``agent_text``), else it is every text
 of at least two words in the records, without those that only tell a fact or that a rule skips for a reason, and
-without the frame: lines that are not the agent's because, but for numbers, they stand in most records. Items of a list
+without the frame: lines that are not the agent's because, but for numbers, they stand in many records. Items of a list
 of which a source takes others count with the records: else a spec that reads every other step would hold everything.
 
 What rules skip is nobody's promise: a rule may skip steps. So it is told apart how much of it stands among the steps,
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from codetracer_core.extractors.drafts import NO_RULE, Draft, Event
+from codetracer_core.extractors.drafts import NO_RULE, Draft, Event, together
 from codetracer_core.extractors.limits import Budget
 from codetracer_core.extractors.nodes import Node, Stretch, text_of
 from codetracer_core.extractors.paths import holds
@@ -30,8 +30,11 @@ MOST_UNCOVERED = 500
 MOST_PIECES = 200
 LONGEST_UNCOVERED = 4_000
 """Characters of one entry that are kept."""
-FRAME_RECORDS, FRAME_SHARE, LONGEST_FRAME = 3, 0.5, 200
-"""A line is frame if it stands in so many records of its source at least, in this share of them, and is no longer."""
+LONGEST_ASIDE = 300
+"""Characters of a record that is left out after which no line more of it is kept."""
+FRAME_RECORDS, FRAME_SHARE, LONGEST_FRAME = 3, 0.2, 200
+"""A line is frame if it stands in so many records of its source at least, in this share of them (a thought, a call and
+an observation may be a record each, with a heading of its own), and is no longer."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,16 @@ class Uncovered:
     line_start: int
     line_end: int
     text: str
+
+
+@dataclass
+class Aside:
+    """The text of one record that is left out with it: characters of distinct lines that no step holds, those of them
+    that stand among the steps, and the beginning of it."""
+
+    characters: int = 0
+    among: int = 0
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,8 @@ class Coverage:
     total: int
     skipped: int
     among: int
+    asides: dict[int, Aside]
+    """By the index of a record that a rule skips, or that only tells a fact."""
 
 
 def coverage_of(
@@ -74,8 +89,10 @@ def coverage_of(
     uncovered: list[Uncovered] = []
     seen: set[str] = set()
     skipped_seen: set[str] = set()
+    asides: dict[int, Aside] = {}
     pieces_of: dict[int, list[str]] = {}
-    held = total = skipped = among = 0
+    whole_of: dict[int, str] = {}
+    held = total = 0
     everything = (*records, *reading.left_out)
     frames = _frames(spec, everything)
     firsts = _first_steps(trajectory)
@@ -92,8 +109,10 @@ def coverage_of(
                 if aside:
                     if visible not in known and visible not in skipped_seen:
                         skipped_seen.add(visible)
-                        skipped += len(visible)
-                        among += len(visible) * is_among
+                        left = asides.setdefault(record.index, Aside())
+                        left.characters += len(visible)
+                        left.among += len(visible) * is_among
+                        left.text = f"{left.text}{visible}\n" if len(left.text) < LONGEST_ASIDE else left.text
                     continue
                 if visible in known:
                     share = len(visible)
@@ -101,6 +120,8 @@ def coverage_of(
                     pieces = _pieces(own[record.index], pieces_of) if pieces is None else pieces
                     budget.spend(len(pieces) // 4)
                     share = _shared(visible, pieces)
+                    if share < len(visible) and _is_piece(visible, own[record.index], whole_of, budget):
+                        share = len(visible)
                 if share * 2 < len(visible) and _framed(visible) in frames[record.source]:
                     continue
                 if visible not in seen:
@@ -116,11 +137,13 @@ def coverage_of(
                 uncovered.append(_uncovered(node, gap))
             if len(uncovered) > 10 * MOST_UNCOVERED:
                 uncovered = _largest(uncovered)
-    return Coverage(tuple(_largest(uncovered)), held / total if total else None, held, total, skipped, among)
+    skipped, among = sum(one.characters for one in asides.values()), sum(one.among for one in asides.values())
+    whole = held / total if total else None
+    return Coverage(tuple(_largest(uncovered)), whole, held, total, skipped, among, asides)
 
 
 def _frames(spec: ExtractorSpec, records: Sequence[Record]) -> dict[str, set[str]]:
-    """By source the lines, without their numbers, that most of its records hold."""
+    """By source the lines, without their numbers, that many of its records hold."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     sizes: Counter[str] = Counter()
     for record in records:
@@ -194,7 +217,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _texts_of(draft: Draft) -> list[str]:
-    quotes = [text for text, _, _ in (*draft.thoughts, *draft.observations)]
+    quotes = [quote.text for quote in (*draft.thoughts, *draft.observations)]
     arguments = list(_strings(draft.tool.arguments)) if draft.tool is not None else []
     return [draft.action, *quotes, *arguments]
 
@@ -218,6 +241,18 @@ def _shared(line: str, pieces: list[str]) -> int:
             found += len(piece)
             rest = rest.replace(piece, "\0", 1)
     return min(found, len(line))
+
+
+def _is_piece(line: str, drafts: dict[int, Draft], known: dict[int, str], budget: Budget) -> bool:
+    """Is it part of what a step of its record says, which came in pieces? ``known`` keeps what each step says."""
+    for name, draft in drafts.items():
+        if name not in known:
+            said = (draft.action, together(draft.thoughts)[0], together(draft.observations)[0])
+            known[name] = "\0".join(text or "" for text in said)
+        budget.spend(1 + len(known[name]) // 100)
+        if line in known[name]:
+            return True
+    return False
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from codetracer_core.extractors.drafts import Draft, add_text, key_text, quote
+from codetracer_core.extractors.drafts import BETWEEN_OBSERVATIONS, Draft, add_thought, key_text, quote
 from codetracer_core.extractors.nodes import Node
 from codetracer_core.extractors.records import Record
 from codetracer_core.extractors.schema import DetailRule
@@ -58,11 +58,10 @@ def _complete(draft: Draft, rule: DetailRule, detail: Detail) -> None:
     if rule.tool is not None and draft.tool is None:
         draft.tool = take_tool(rule.tool, node, context)[0]
     if rule.thought is not None and not draft.thoughts:
-        add_text(draft.thoughts, *quote(rule.thought, node, record))
+        add_thought(draft, rule.thought, node, record)
     if rule.observation is not None and not draft.observations:
-        text, ref, found = quote(rule.observation, node, record)
-        if text is not None:
-            draft.observations.append((text, ref, found))
+        found = quote(rule.observation, node, record, BETWEEN_OBSERVATIONS)
+        draft.observations += [found] if found is not None else []
     if rule.exit_code is not None and draft.exit_code is None:
         draft.exit_code = take_count(rule.exit_code, node, context)
     if rule.timestamp is not None and draft.timestamp is None:

@@ -6,16 +6,19 @@ from dataclasses import dataclass, field
 
 from codetracer_core.extractors.details import Detail, add_details, details_in
 from codetracer_core.extractors.drafts import (
+    BETWEEN_OBSERVATIONS,
     NO_RULE,
     ORPHAN,
     Became,
     Draft,
     Event,
     Group,
-    add_text,
+    Quote,
+    add_thought,
     keys_in,
     number_steps,
     quote,
+    together,
 )
 from codetracer_core.extractors.nodes import Node, is_true, ref_of
 from codetracer_core.extractors.paths import find, holds
@@ -31,7 +34,6 @@ from codetracer_core.extractors.taking import (
     take_words,
     where_it_stands,
 )
-from codetracer_core.models import SourceRef
 
 
 @dataclass
@@ -41,9 +43,7 @@ class _Said:
     record: Record
     rule: ThoughtRule
     name: str
-    node: Node
-    text: str
-    ref: SourceRef | None
+    quote: Quote
     group: Group | None
 
 
@@ -140,7 +140,7 @@ class Drafting:
         if not made:
             return False
         if rule.thought is not None:
-            add_text(made[0].thoughts, *quote(rule.thought, record.node, record))
+            add_thought(made[0], rule.thought, record.node, record)
         if self._waiting:
             self._close_turn()
         self._give_thoughts(self._said, made[0])
@@ -180,9 +180,9 @@ class Drafting:
         draft.timestamp = take_time(rule.timestamp, item, context) if rule.timestamp is not None else None
         self._tell(record, "step", draft, f"rule {name!r}", item)
         if rule.observation is not None:
-            observation, ref, node = quote(rule.observation, item, record)
+            observation = quote(rule.observation, item, record, BETWEEN_OBSERVATIONS)
             if observation is not None:
-                draft.observations.append((observation, ref, node))
+                draft.observations.append(observation)
                 draft.answered = True
         return draft
 
@@ -247,9 +247,8 @@ class Drafting:
             self._tell(record, "skipped", None, why, answer.item)
             return
         draft.answered = True
-        observation, ref, node = quote(rule.text, answer.item, record)
-        if observation is not None:
-            draft.observations.append((observation, ref, node))
+        if (observation := quote(rule.text, answer.item, record, rule.between)) is not None:
+            draft.observations.append(observation)
         if rule.exit_code is not None and (code := take_count(rule.exit_code, answer.item, context)) is not None:
             draft.exit_code = code
         if rule.executed is not None and (said := find(rule.executed, answer.item, context).value) is not None:
@@ -261,11 +260,11 @@ class Drafting:
     # Thoughts
 
     def _thought(self, record: Record, rule: ThoughtRule, name: str) -> bool:
-        text, ref, node = quote(rule.text, record.node, record)
-        if text is None or not text.strip():
-            return False
+        found = quote(rule.text, record.node, record, rule.between)
+        if found is None or not (found.text.strip() or (found.text and not rule.between)):
+            return False  # a blank piece between others belongs to what was said
         reply = take_word(rule.reply, record.node, record.context) if rule.reply is not None else None
-        said = _Said(record, rule, name, node, text, ref, ("reply", reply) if reply is not None else None)
+        said = _Said(record, rule, name, found, ("reply", reply) if reply is not None else None)
         if self._waiting:
             self._close_turn()
         if said.group is not None:
@@ -283,7 +282,7 @@ class Drafting:
         if not said:
             return
         spoken = [one for one in said if one.rule.alone == "message"]
-        if draft is None and spoken:
+        if draft is None and any(one.quote.text.strip() for one in spoken):
             draft = self._message(spoken)
             said = [one for one in said if one.rule.alone != "message"]
         for one in said:
@@ -293,15 +292,14 @@ class Drafting:
                 self._tell(one.record, "step", draft, f"rule {one.name!r}: the thought of a step")
         if draft is not None:
             earlier = draft.thoughts
-            draft.thoughts = [(one.text, one.ref, one.node) for one in said] + earlier
+            draft.thoughts = [one.quote for one in said] + earlier
 
     def _message(self, said: list[_Said]) -> Draft:
         first = said[0]
         context = first.record.context
         context.budget.count("steps")
-        draft = Draft(
-            first.record, 0, "\n\n".join(one.text for one in said), ref_of(*(one.node for one in said)), is_message=True
-        )
+        text, ref = together([one.quote for one in said])
+        draft = Draft(first.record, 0, text or "", ref, is_message=True)
         if first.rule.timestamp is not None:
             draft.timestamp = take_time(first.rule.timestamp, first.record.node, context)
         ids = [take_words(one.rule.native_ids, one.record.node, one.record.context) for one in said]

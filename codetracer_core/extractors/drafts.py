@@ -1,10 +1,10 @@
 """Steps while they are put together, what their records became, and their numbers."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from codetracer_core.errors import MalformedRun
 from codetracer_core.extractors.nodes import Node, ref_of, text_of
@@ -18,6 +18,17 @@ NO_RULE = "no rule fits"
 ORPHAN = "it answers no step that is here"
 Became = Literal["step", "observation", "fact", "skipped"]
 Group = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A text that was found, where it stands (None: in no file, or in several), and what keeps it from the one before
+    it in its step."""
+
+    text: str
+    ref: SourceRef | None
+    node: Node
+    between: str
 
 
 @dataclass
@@ -37,8 +48,8 @@ class Draft:
     executed: bool = True
     exit_code: int | None = None
     timestamp: datetime | None = None
-    thoughts: list[tuple[str, SourceRef | None, Node]] = field(default_factory=list)
-    observations: list[tuple[str, SourceRef | None, Node]] = field(default_factory=list)
+    thoughts: list[Quote] = field(default_factory=list)
+    observations: list[Quote] = field(default_factory=list)
     answered: bool = False
     step_id: int = 0
 
@@ -58,14 +69,20 @@ class Event:
     why: str
 
 
-def quote(rule: Take, node: Node, record: Record) -> tuple[str | None, SourceRef | None, Node]:
+BETWEEN_THOUGHTS, BETWEEN_OBSERVATIONS = "\n\n", "\n"
+
+
+def quote(rule: Take, node: Node, record: Record, between: str) -> Quote | None:
+    """The text that ``rule`` takes; None if there is none."""
     text, found = take_text(rule, node, record.context)
-    return text, ref_of(found) if text is not None else None, found
+    return Quote(text, ref_of(found), found, between) if text is not None else None
 
 
-def add_text(to: list[tuple[str, SourceRef | None, Node]], text: str | None, ref: SourceRef | None, node: Node) -> None:
-    if text is not None and text.strip():
-        to.append((text, ref, node))
+def add_thought(draft: Draft, rule: Take, node: Node, record: Record) -> None:
+    """Add a thought that has anything to read."""
+    found = quote(rule, node, record, BETWEEN_THOUGHTS)
+    if found is not None and found.text.strip():
+        draft.thoughts.append(found)
 
 
 def keys_in(rules: dict[str, Take], node: Node, record: Record) -> dict[str, str]:
@@ -108,8 +125,8 @@ def steps_of(drafts: Iterable[Draft]) -> tuple[Step, ...]:
     steps = []
     for draft in drafts:
         members = groups[draft.group] if draft.group is not None else []
-        thought, thought_ref = _together(draft.thoughts, "\n\n")
-        observation, observation_ref = _together(draft.observations, "\n")
+        thought, thought_ref = together(draft.thoughts)
+        observation, observation_ref = together(draft.observations)
         steps.append(
             Step(
                 step_id=draft.step_id,
@@ -131,9 +148,11 @@ def steps_of(drafts: Iterable[Draft]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _together(quotes: list[tuple[str, SourceRef | None, Any]], between: str) -> tuple[str | None, SourceRef | None]:
+def together(quotes: Sequence[Quote]) -> tuple[str | None, SourceRef | None]:
+    """The quotes as one text, and the smallest reference that holds them; None for none."""
     if not quotes:
         return None, None
     if len(quotes) == 1:
-        return quotes[0][0], quotes[0][1]
-    return between.join(text for text, _, _ in quotes), ref_of(*(node for _, _, node in quotes))
+        return quotes[0].text, quotes[0].ref
+    text = quotes[0].text + "".join(one.between + one.text for one in quotes[1:])
+    return text, ref_of(*(one.node for one in quotes))

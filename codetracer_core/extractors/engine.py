@@ -21,6 +21,7 @@ from codetracer_core.extractors.patterns import below, found_in
 from codetracer_core.extractors.records import Reading, Record
 from codetracer_core.extractors.schema import ExtractorSpec
 from codetracer_core.extractors.schema_sources import Find, Marker
+from codetracer_core.extractors.skipping import Skipped, is_others, skipped_by_rules
 from codetracer_core.models import SourceRef, Trajectory
 from codetracer_core.parsers._artifacts import Artifacts, lost_content
 from codetracer_core.parsers._format import Claim, Format
@@ -80,6 +81,10 @@ class Extraction:
     """… and of text that rules skip and no step holds …"""
     skipped_among: int
     """… of which this stands among the steps, after the first one in its file."""
+    skipped: tuple[Skipped, ...]
+    """The same by rule and reason, with samples; those with records that look like steps first."""
+    step_records: int
+    """Records that became steps."""
     passed_by: tuple[str, ...]
     """Files of the run that were not read although, but for numbers, they are called like one that was; none
     that is empty."""
@@ -135,6 +140,8 @@ def extract(spec: ExtractorSpec, artifacts: Artifacts, claim: Claim, *, limits: 
         text_characters=covered.total,
         skipped_characters=covered.skipped,
         skipped_among=covered.among,
+        skipped=skipped_by_rules(spec, read.events, covered.asides),
+        step_records=len({draft.record.index for draft in read.drafts}),
         passed_by=_passed_by(artifacts, claim, read.reading.budget),
         read_characters=read.reading.characters,
         records=len(read.records) + len(left_out),
@@ -178,21 +185,11 @@ def _read(spec: ExtractorSpec, artifacts: Artifacts, claim: Claim, limits: SpecL
     return _Read(trajectory, records, drafts, drafting, events, reading, unmatched, orphans, facts.step_count)
 
 
-_SPEAKERS = ("role", "source", "author", "sender", "speaker", "type", "kind")
-_OTHERS = frozenset({"system", "user", "human", "developer"})
-
-
 def _is_others(draft: Draft, task: SourceRef | None) -> bool:
     """Is a step not the agent's? So say the common words of its record for who speaks, a demonstration (is_demo), or
     its place: within the text of the task."""
-    value = draft.record.node.value
-    if isinstance(value, dict):
-        message = value.get("message")
-        for said in (value, message if isinstance(message, dict) else {}):
-            if said.get("is_demo") is True:
-                return True
-            if any(isinstance(who := said.get(name), str) and who.lower() in _OTHERS for name in _SPEAKERS):
-                return True
+    if is_others(draft.record.node.value):
+        return True
     ref = draft.action_ref
     if ref is None or task is None or (ref.path, ref.kind) != (task.path, task.kind):
         return False

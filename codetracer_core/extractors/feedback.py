@@ -1,9 +1,9 @@
 """What a spec made of some folders, in words for the model that wrote it: checks, steps, what was skipped or left."""
 
-from collections import Counter
 from collections.abc import Iterator
 
-from codetracer_core.extractors.engine import Extraction
+from codetracer_core.extractors.drafts import NO_RULE
+from codetracer_core.extractors.engine import LEFT_OUT, Extraction
 from codetracer_core.extractors.layout import cut, named
 from codetracer_core.extractors.trying import Tried
 from codetracer_core.models import Step
@@ -43,11 +43,14 @@ def _extraction(extraction: Extraction, name: str) -> Iterator[str]:
     steps = run.steps if len(run.steps) <= 5 else (*run.steps[:3], *run.steps[-2:])
     for step in steps:
         yield _step(step)
-    skipped = Counter(fate.why for fate in extraction.fates if fate.became == "skipped")
-    for why, count in skipped.most_common(6):
-        example = next(fate for fate in extraction.fates if fate.became == "skipped" and fate.why == why)
-        first = f"first: {named(example.path)}, line {example.line}"
-        yield f"{number_of(count, 'record')} skipped: {cut(why, 200)} ({first})"
+    unknown = [fate for fate in extraction.fates if fate.became == "skipped" and fate.why in (NO_RULE, LEFT_OUT)]
+    if unknown:
+        first = f"first: {named(unknown[0].path)}, line {unknown[0].line}"
+        yield f"{number_of(len(unknown), 'record')} skipped: {unknown[0].why} ({first})"
+    for skipped in extraction.skipped[:6]:
+        yield f"{cut(skipped.words, 300)}; for example:"
+        for sample in skipped.samples[:2]:
+            yield f"  {named(sample.path)}, line {sample.line_start}: {cut(_flat(sample.text), 160)}"
     if extraction.uncovered:
         yield f"Text of the agent that no step holds ({number_of(len(extraction.uncovered), 'place')}):"
         for place in extraction.uncovered[:4]:

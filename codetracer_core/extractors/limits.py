@@ -20,7 +20,7 @@ class SpecLimits:
     files: int = 20_000
     read_bytes: int = 1 << 27
     values: int = 5_000_000
-    """Values in JSON, estimated before it is decoded: brackets and commas."""
+    """Values in JSON, estimated before it is decoded: brackets and commas; and cells of tables."""
     records: int = 300_000
     """Records, and matches that a pattern of 'every' finds in them."""
     steps: int = 20_000
@@ -75,7 +75,7 @@ class Budget:
 _WORDS = {
     "files": "files",
     "read_bytes": "bytes of files",
-    "values": "values in JSON",
+    "values": "values in JSON or tables",
     "records": "records",
     "steps": "steps",
     "text": "characters of text in its steps",

@@ -1,17 +1,18 @@
 """The records of a run: where a spec says that they stand, in their order."""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 from codetracer_core.errors import UnreadableFile
+from codetracer_core.extractors.cutting import objects_in, segments_in
 from codetracer_core.extractors.limits import Budget
-from codetracer_core.extractors.nodes import Node, Stretch, TextFile, mapping_of, weigh
+from codetracer_core.extractors.nodes import Node, Stretch, TextFile, mapping_of, ref_of, weigh
 from codetracer_core.extractors.paths import Context, find
-from codetracer_core.extractors.patterns import below, found_in, names_of, spans_of
+from codetracer_core.extractors.patterns import below
+from codetracer_core.extractors.rows import rows_in
 from codetracer_core.extractors.schema import ExtractorSpec
 from codetracer_core.extractors.schema_sources import Part, Source
 from codetracer_core.models import SourceRef
@@ -21,7 +22,6 @@ from codetracer_core.parsers._artifacts import (
     JsonLine,
     Pointer,
     strip_ansi,
-    without_lone_surrogates,
 )
 from codetracer_core.parsers._fields import number_field
 from codetracer_core.parsers._format import Claim
@@ -43,7 +43,9 @@ class Record:
         node, place = self.node, self.context.place or {}
         if node.document is not None:
             return node.document.ref(*node.pointer)
-        parts = node.parts.values() if isinstance(node.parts, dict) else ()
+        if (whole := ref_of(node)) is not None:
+            return whole
+        parts = node.parts.values() if isinstance(node.parts, dict) else ()  # that stand in several files
         written = next((part.document.ref() for part in parts if part.document is not None), None)
         line = place.get("line") or 1
         return written or SourceRef(path=place.get("file") or "", line_start=line, line_end=line)
@@ -169,9 +171,12 @@ class Reading:
                 for line in self._lines(path, source):
                     node = Node(line.value, line)
                     yield path, node, node, line.line
+            elif source.kind == "table":
+                for node, line_of_row in rows_in(self._read_text(path), source, self.budget, self.notes):
+                    yield path, node, node, line_of_row
             else:
                 file = self._read_text(path)
-                cut = _cut_text if source.kind == "text" else _json_in_text
+                cut = segments_in if source.kind == "text" else objects_in
                 for node in cut(file, source, self.budget):
                     line_number = file.line_of(node.document.start) if isinstance(node.document, Stretch) else None
                     yield path, node, node, line_number
@@ -242,7 +247,7 @@ class Reading:
         for line in self.artifacts.read_jsonl(path, problems):
             if problems and source.damaged == "last":
                 raise UnreadableFile(
-                    problems[0],
+                    problems[0].removeprefix(f"{path}, ").replace(": skipped, ", ": ", 1),
                     path=self.artifacts.shown(path),
                     remedy="Get a complete copy, or let the spec pass over such lines (damaged: skip).",
                 )
@@ -263,113 +268,3 @@ class Reading:
 def _names(path: str, root: str) -> dict[str, str]:
     pure = PurePosixPath(path)
     return {"name": pure.stem, "folder": pure.parent.name or root}
-
-
-def _stretch(file: TextFile, start: int, end: int) -> Node:
-    return Node(file.text[start:end], Stretch(file, start, end))
-
-
-def _segment(file: TextFile, start: int, end: int, fields: dict[str, Node]) -> Node:
-    """A record of text: mapping of its fields, and ``text``, all of it."""
-    whole = _stretch(file, start, end)
-    made = mapping_of({**fields, "text": whole})
-    return Node(made.value, whole.document, parts=made.parts)
-
-
-def _groups(file: TextFile, match: Any, names: dict[str, int]) -> dict[str, Node]:
-    return {name: _stretch(file, *span) for name, span in spans_of(match, names).items()}
-
-
-def _rest(file: TextFile, start: int, end: int) -> Iterator[Node]:
-    """What stands between records, as a record with the field ``rest``."""
-    if file.text[start:end].strip():
-        rest = _stretch(file, start, end)
-        yield Node({"rest": rest.value}, rest.document, parts={"rest": rest})
-
-
-def _cut_text(file: TextFile, source: Source, budget: Budget) -> Iterator[Node]:
-    size = len(file.text)
-    if source.pattern is not None:
-        names, done = names_of(source.pattern), 0
-        for match in found_in(source.pattern, file.text, budget):
-            if match.end() == match.start():
-                continue
-            yield from _rest(file, done, match.start())
-            yield _segment(file, match.start(), match.end(), _groups(file, match, names))
-            done = match.end()
-        yield from _rest(file, done, size)
-        return
-    if source.begin is None:
-        yield _segment(file, 0, size, {})
-        return
-    names = names_of(source.begin)
-    before: Any = None
-    for match in found_in(source.begin, file.text, budget):
-        if match.end() == match.start():
-            continue
-        if before is None:
-            yield from _rest(file, 0, match.start())
-        else:
-            yield _begun(file, before, match.start(), names)
-        before = match
-    if before is None:
-        yield from _rest(file, 0, size)
-    else:
-        yield _begun(file, before, size, names)
-
-
-def _begun(file: TextFile, match: Any, end: int, names: dict[str, int]) -> Node:
-    fields = {"head": _stretch(file, match.start(), match.end()), "body": _stretch(file, match.end(), end)}
-    return _segment(file, match.start(), end, {**fields, **_groups(file, match, names)})
-
-
-_OPENS = re.compile(r"\{\s*[\"}]")
-"""An object of JSON and no brace of a program: a failed try costs much more."""
-
-
-def _json_in_text(file: TextFile, source: Source, budget: Budget) -> Iterator[Node]:
-    """The JSON objects of a text. One that fills its line is a line of JSON, with exact references."""
-    decoder = json.JSONDecoder(strict=False)
-    done = 0
-    for start in _starts(file.text, source, budget):
-        if start < done:
-            continue
-        budget.check_time()
-        if file.text[start : start + 1] == "{" and not _OPENS.match(file.text, start):
-            continue
-        try:
-            value, end = decoder.raw_decode(file.text, start)
-        except json.JSONDecodeError as error:  # (which counts the lines before it)
-            reached = len(file.text) if error.msg.startswith("Unterminated") else error.pos
-            budget.spend(1 + (reached - start) // 100 + error.pos // 10_000)
-            continue
-        except (RecursionError, ValueError):
-            budget.spend(1 + (len(file.text) - start) // 100)
-            continue
-        budget.spend(1 + (end - start) // 100)
-        budget.count("values", sum(file.text.count(mark, start, end) for mark in "{[,"))
-        if not isinstance(value, dict | list):
-            continue
-        done = end
-        yield _object(file, start, end, without_lone_surrogates(value))
-
-
-def _starts(text: str, source: Source, budget: Budget) -> Iterator[int]:
-    if source.begin is not None:
-        for match in found_in(source.begin, text, budget):
-            rest = text[match.end() : match.end() + 1000]
-            yield match.end() + len(rest) - len(rest.lstrip())
-        return
-    start = text.find("{")
-    while start >= 0:
-        yield start
-        start = text.find("{", start + 1)
-
-
-def _object(file: TextFile, start: int, end: int, value: Any) -> Node:
-    opened = file.text.rfind("\n", 0, start) + 1
-    closed = file.text.find("\n", end)
-    around = file.text[opened:start] + file.text[end : closed if closed >= 0 else len(file.text)]
-    if not around.strip() and "\n" not in file.text[start:end]:
-        return Node(value, JsonLine(file.path, file.line_of(start), value))
-    return Node(value, Stretch(file, start, end))

@@ -85,6 +85,8 @@ class AnswerRule(Short):
     the whole reply."""
     append: bool = False
     """Further answers of a step are added to its observation; by default they are told and left out."""
+    between: str = Field(default="\n", max_length=100)
+    """What stands between an answer that is added and the one before it: "" for an output that came in pieces."""
 
 
 class ThoughtRule(Short):
@@ -95,6 +97,8 @@ class ThoughtRule(Short):
     """It belongs to the first step with the same ``reply``; by default to the next step before any answer."""
     alone: Literal["message", "skip"] = "message"
     """Without such a step it is a step of its own (of kind message), or it is left out."""
+    between: str = Field(default="\n\n", max_length=100)
+    """What stands between a thought and the one before it: "" for words that came in pieces."""
     timestamp: Take | None = None
     native_ids: Annotated[tuple[Take, ...], BeforeValidator(as_list), Field(max_length=10)] = ()
 

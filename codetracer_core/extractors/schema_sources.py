@@ -62,14 +62,17 @@ def _as_part(value: Any) -> Any:
     return {"file": value} if isinstance(value, str) else value
 
 
-RecordKind = Literal["json", "jsonl", "json_in_text", "text", "folder_per_step"]
+RecordKind = Literal["json", "jsonl", "json_in_text", "table", "text", "folder_per_step"]
 
 _ONLY_FOR: dict[str, tuple[RecordKind, ...]] = {
     "at": ("json", "jsonl", "json_in_text"),
     "begin": ("text", "json_in_text"),
     "pattern": ("text",),
     "parts": ("folder_per_step",),
-    "damaged": ("jsonl",),
+    "damaged": ("jsonl", "table"),
+    "delimiter": ("table",),
+    "columns": ("table",),
+    "quoted": ("table",),
     "fullest": ("json",),
 }
 
@@ -90,7 +93,15 @@ class Source(Short):
     parts: dict[str, Annotated[Part, BeforeValidator(_as_part)]] = Field(default_factory=dict, max_length=50)
     """folder_per_step: the fields of a record, and the file that holds each. A file that is not there is no field."""
     damaged: Literal["last", "skip"] = "last"
-    """jsonl: a line that is no JSON may be the last one of the file (a killed run), or any one is passed over."""
+    """jsonl: a line that is no JSON may be the last one of the file (a killed run), or any one is passed over. table:
+    a quote that never closes is an error, or its line is passed over."""
+    delimiter: str | None = Field(default=None, pattern=r"^[^\r\n\"]$")
+    """table: one character. By default a tab for names that end in .tsv or .tab, else what the first line holds most
+    of: comma, semicolon, tab or bar."""
+    columns: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = Field(default=(), max_length=500)
+    """table: names of the cells, if the first row does not tell them."""
+    quoted: bool = True
+    """table: a cell may stand in double quotes, and then hold delimiters, line ends and doubled quotes."""
     fullest: JsonPath | None = None
     """json: of several files that each hold the whole run so far, the one in which this number or list is largest
     (the first of equals)."""

@@ -2,13 +2,19 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal
 
-from codetracer_core.errors import UnreadableFile
+from codetracer_core.errors import SpecError, UnreadableFile
+from codetracer_core.extractors.limits import Budget, SpecLimits
+from codetracer_core.extractors.nodes import TextFile
+from codetracer_core.extractors.rows import TABLES, delimiter_of, rows_in
+from codetracer_core.extractors.schema_sources import Source
 from codetracer_core.parsers._artifacts import Artifacts, decode_json, lost_content
 
-Kind = Literal["json", "jsonl", "text", "binary", "empty"]
+Kind = Literal["json", "jsonl", "table", "text", "binary", "empty"]
 LARGEST = 4_000_000
 """Bytes of a JSON file that is looked into as a whole; of JSON lines, as many bytes from the beginning."""
 MOST_RECORDS = 500
@@ -26,7 +32,7 @@ def kind_of(artifacts: Artifacts, path: str) -> Kind:
         return "binary"
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     if start not in (b"{", b"["):
-        return "text"
+        return "table" if path.lower().endswith(TABLES) else "text"
     lines = [line for line in head.split(b"\n") if line.strip()]
     if len(lines) > 1 and _is_json(lines[0]):
         return "jsonl"
@@ -55,10 +61,24 @@ def records_of(artifacts: Artifacts, path: str) -> list[tuple[int, Any]]:
     return records
 
 
+def table_of(artifacts: Artifacts, path: str) -> tuple[str, list[tuple[int, Any]]]:
+    """What stands between the cells of a table, and its first rows with their lines, as the language reads them by
+    default; a quote that never closes ends them."""
+    file = TextFile(path, artifacts.head(path, LARGEST).decode("utf-8-sig", "replace"))
+    rows = rows_in(file, Source(kind="table"), Budget(SpecLimits(), path), [])
+    found: list[tuple[int, Any]] = []
+    with suppress(UnreadableFile, SpecError):
+        found += ((line, row.value) for row, line in islice(rows, MOST_RECORDS))
+    return delimiter_of(path, file.text), found
+
+
 def top_keys(artifacts: Artifacts, path: str) -> list[str]:
-    """The keys at the top of a JSON file, or of the records of a JSON-lines file, sorted; none for anything else."""
+    """The keys at the top of a JSON file, or of the records of a JSON-lines file or a table, sorted; none for anything
+    else."""
     try:
         kind = kind_of(artifacts, path)
+        if kind == "table":
+            return sorted({key for _, row in table_of(artifacts, path)[1] for key in row})
         if kind == "json" and artifacts.size(path) <= LARGEST:
             value = artifacts.read_json(path).value
             values = value if isinstance(value, list) else [value]

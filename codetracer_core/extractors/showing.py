@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from codetracer_core.errors import UnreadableFile
 from codetracer_core.extractors.layout import FileKind, Layout, cut, layout_of, named, numbered
-from codetracer_core.extractors.shapes import LARGEST, kind_of, records_of, reduced, shape_text
+from codetracer_core.extractors.shapes import LARGEST, kind_of, records_of, reduced, shape_text, table_of
 from codetracer_core.parsers._artifacts import Artifacts
 from codetracer_core.words import number_of
 
@@ -50,6 +51,9 @@ def _kind(artifacts: Artifacts, layout: Layout, kind: FileKind, characters: int)
             case "jsonl":
                 yield f"# {named(path)}{more}: JSON lines"
                 yield from _jsonl(artifacts, path, characters)
+            case "table":
+                yield f"# {named(path)}{more}: a table (records of kind 'table')"
+                yield from _table(artifacts, path, characters)
             case _:
                 yield f"# {named(path)}{more}: text"
                 yield from _text(artifacts, kind, characters)
@@ -68,14 +72,26 @@ def _json(artifacts: Artifacts, kind: FileKind, characters: int) -> Iterator[str
     yield cut(json.dumps(reduced(values[0]), ensure_ascii=False, indent=1), characters // 3)
 
 
+def _table(artifacts: Artifacts, path: str, characters: int) -> Iterator[str]:
+    between, rows = table_of(artifacts, path)
+    yield f"Cells stand between {between!r}. The first {number_of(len(rows), 'row')}, each with its line, by columns:"
+    yield cut(shape_text([value for _, value in rows]), characters // 2)
+    yield from _some(rows, characters // 2)
+
+
 def _jsonl(artifacts: Artifacts, path: str, characters: int) -> Iterator[str]:
     records = records_of(artifacts, path)
     yield f"The kinds of the first {number_of(len(records), 'record')}:"
     yield cut(shape_text([value for _, value in records]), characters // 2)
+    yield from _some(records, characters // 2)
+
+
+def _some(records: list[tuple[int, Any]], characters: int) -> Iterator[str]:
+    """Some records with their lines."""
     yield "Some records, shortened:"
     middle = len(records) // 2
     some = [*records[:4], *[record for record in records[middle : middle + 4] if record not in records[:4]]]
-    share = max(200, characters // 2 // max(1, len(some)))
+    share = max(200, characters // max(1, len(some)))
     for line, value in some:
         yield f"{line}| {cut(json.dumps(reduced(value), ensure_ascii=False), share)}"
 

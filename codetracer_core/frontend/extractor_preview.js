@@ -144,14 +144,16 @@ const DRAWN = {
     return [list, ...more(said.fateCount - said.fates.length, "records")];
   },
   uncovered(said) {
-    if (said.coverage === null) return [element("p", "quiet", "How much of the agent's text is covered is not known.")];
-    const share = `Steps hold ${said.coverage} of what the agent wrote.`;
+    const share =
+      said.coverage === null ? "How much of the agent's text is covered is not known." : `Steps hold ${said.coverage} of what the agent wrote.`;
     const found = said.uncovered.map(({ path, first, last, text }) => {
       const block = element("div", "uncovered");
       block.append(placeLink(path, first, last), words("pre", "", text));
       return block;
     });
-    return [element("p", "score", share), ...found, ...more(said.uncoveredCount - said.uncovered.length, "texts")];
+    const skipped = said.skipped.map(skippedBlock);
+    if (skipped.length) skipped.unshift(element("p", "score", "Skipped, and by which rule"));
+    return [element("p", "score", share), ...found, ...more(said.uncoveredCount - said.uncovered.length, "texts"), ...skipped];
   },
   facts(said) {
     const list = element("dl", "facts");
@@ -160,6 +162,14 @@ const DRAWN = {
     return [list, ...notes];
   },
 };
+
+/** What a rule skips, with samples; one that skips what looks like steps stands out. */
+function skippedBlock({ words: told, isAlike, samples }) {
+  const block = element("div", `uncovered skips${isAlike ? " alike" : ""}`);
+  block.append(words("div", "why", told));
+  for (const { path, first, text } of samples) block.append(placeLink(path, first), words("pre", "", text));
+  return block;
+}
 
 function stepCard(step) {
   const card = element("article", "card");

@@ -124,6 +124,17 @@ def preview_data(reading: Reading) -> dict[str, Any]:
             {"path": part.path, "first": part.line_start, "last": part.line_end, "text": part.text[:LONGEST_TEXT]}
             for part in extraction.uncovered[:MOST_UNCOVERED]
         ],
+        "skipped": [
+            {
+                "words": skipped.words,
+                "isAlike": skipped.alike > 0,
+                "samples": [
+                    {"path": sample.path, "first": sample.line_start, "text": sample.text[:LONGEST_TEXT]}
+                    for sample in skipped.samples
+                ],
+            }
+            for skipped in extraction.skipped[:MOST_UNCOVERED]
+        ],
         "facts": _facts(trajectory),
         "notes": list(trajectory.notes),
     }

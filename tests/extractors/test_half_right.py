@@ -114,6 +114,49 @@ def test_lines_that_frame_every_record_are_not_told_as_missed(tmp_path: Path) ->
     assert [part.text for part in found.uncovered] == ["A last word that the agent says."]
 
 
+def test_words_and_output_that_were_streamed_in_pieces_become_one_text_with_its_lines(tmp_path: Path) -> None:
+    said = ["I wi", "ll look", " at it", "\n", "now."]
+    events = [{"ev": "say", "of": "m1", "text": piece} for piece in said]
+    events += [{"ev": "call", "of": "m1", "id": name, "cmd": f"make {name}"} for name in ("a", "b")]
+    events += [
+        {"ev": "out", "to": "ab"[at % 2], "data": piece} for at, piece in enumerate(("fi", "se", "rst ", "cond "))
+    ]
+    events += [{"ev": "say", "of": "m2", "text": piece} for piece in ("It is ", "all do", "ne.")]
+    events += [{"ev": "say", "of": "m3", "text": " "}]  # nothing was said
+    write(tmp_path, {"run.jsonl": events})
+    rules = [
+        {"name": "words", "when": "ev == 'say'", "thought": {"text": "text", "reply": "of", "between": ""}},
+        {"name": "calls", "when": "ev == 'call'", "step": {"action": "cmd", "keys": "id", "reply": "of"}},
+        {"name": "output", "when": "ev == 'out'"}
+        | {"answer": {"to": "to", "text": "data", "append": True, "between": ""}},
+    ]
+    found = run(spec([{"kind": "jsonl"}], rules), tmp_path)
+    first, second, last = found.trajectory.steps
+    assert first.thought == "I will look at it\nnow."
+    assert (first.observation, second.observation) == ("first ", "second ")
+    assert (last.action, last.is_message) == ("It is all done.", True)
+    assert first.thought_ref is not None
+    assert second.observation_ref is not None
+    assert (first.thought_ref.line_start, first.thought_ref.line_end) == (1, 5)
+    assert (second.observation_ref.line_start, second.observation_ref.line_end) == (9, 11)  # with the other's between
+    judged = judge([found])
+    assert judged.coverage == 1
+    assert not failed(judged).keys() & {"references", "coverage", "rules"}
+
+
+def test_headings_of_several_kinds_of_records_are_frame(tmp_path: Path) -> None:
+    turn = "### thought {0}\nI make part {0}\n### call {0} of shell\nmake part {0}\n### result {0} of it\nmade it {0}\n"
+    log = "".join(turn.format(number) for number in range(1, 7))
+    write(tmp_path, {"run.log": log})
+    rules = [
+        {"name": "thought", "when": "kind == 'thought'", "thought": {"text": "body"}},
+        {"name": "call", "when": "kind == 'call'", "step": {"action": "body"}},
+        {"name": "seen", "answer": {"text": "body"}},
+    ]
+    found = run(spec([{"kind": "text", "begin": r"^### (?P<kind>\w+).*\n"}], rules), tmp_path)
+    assert (found.trajectory.step_count, found.coverage, found.uncovered) == (6, 1, ())
+
+
 def test_texts_of_pages_and_of_indented_blocks_are_read_as_they_were_written(tmp_path: Path) -> None:
     page = "<p>I &amp; you</p>\n<pre>grep -n &quot;a &lt; b&quot; &#x27;x y&#x27;</pre>\n"
     block = "out: |\n    def f():\n        return 1\n\n    # end\n"
@@ -132,3 +175,54 @@ def test_texts_of_pages_and_of_indented_blocks_are_read_as_they_were_written(tmp
     assert first.observation_ref is not None
     assert (first.action_ref.line_start, first.observation_ref.line_start) == (3, 5)
     assert "references" not in failed(judge([found]))
+
+
+CALL = {"name": "call", "when": "tool", "step": {"tool": {"name": "tool", "arguments": "input"}, "observation": "out"}}
+
+
+def calls(number: int) -> list[dict[str, Any]]:
+    """Every third call edits a file; between them, an event of another kind."""
+    lines: list[dict[str, Any]] = [{"kind": "prompt", "text": "You are an agent that edits files."}]
+    for at in range(number):
+        tool = "edit" if at % 3 == 2 else "sh"
+        lines.append({"kind": "call", "tool": tool, "input": {"cmd": f"make part {at}"}, "out": f"made part {at}"})
+        lines.append({"kind": "stats", "tool": "meter", "input": {"memory": at}, "out": "fine"})
+    return lines
+
+
+def test_records_like_those_of_steps_are_not_skipped_unseen(tmp_path: Path) -> None:
+    write(tmp_path, {"run.jsonl": calls(12)})
+    noise: dict[str, Any] = {"name": "noise", "when": "tool == 'edit'", "skip": "noise of the harness"}
+    others = {"name": "others", "when": "kind != 'call'", "skip": "of the harness"}
+    whole = run(spec([{"kind": "jsonl"}], [others, CALL]), tmp_path)
+    assert failed(judge([whole])) == {}  # of another kind than any step: they are no steps
+    assert [(one.records, one.alike) for one in whole.skipped] == [(13, 0)]
+
+    found = run(spec([{"kind": "jsonl"}], [others, noise, CALL]), tmp_path)
+    assert failed(judge([found]))["alike"] == (
+        "rules skip 4 records that look like the 8 that became steps: "
+        "rule 'noise': noise of the harness: run.jsonl, line 6"
+    )
+    first = found.skipped[0]
+    assert first.words == (
+        "rule 'noise': noise of the harness: 4 records, 106 characters in no step, 4 records look like steps"
+    )
+    assert [(one.line_start, one.text.splitlines()) for one in first.samples[:1]] == [
+        (6, ["make part 2", "made part 2"])
+    ]
+    few = noise | {"when": "tool == 'edit' && input.cmd == 'make part 5'"}
+    judged = judge([run(spec([{"kind": "jsonl"}], [others, few, CALL]), tmp_path)])
+    assert failed(judged) == {}  # one of twelve may be noise; it is told all the same
+
+
+def test_what_a_user_says_among_the_steps_is_no_lost_step(tmp_path: Path) -> None:
+    turns: list[dict[str, Any]] = []
+    for at in range(4):
+        turns += [{"role": "agent", "text": f"I make {at}"}, {"role": "user", "text": f"Go on with {at}"}]
+    write(tmp_path, {"run.jsonl": turns})
+    rules = [
+        {"name": "users", "when": "role == 'user'", "skip": "what the user says"},
+        {"name": "words", "step": {"action": "text"}},
+    ]
+    found = run(spec([{"kind": "jsonl"}], rules), tmp_path)
+    assert [(one.records, one.alike) for one in found.skipped] == [(4, 0)]
