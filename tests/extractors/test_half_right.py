@@ -205,7 +205,7 @@ def test_records_like_those_of_steps_are_not_skipped_unseen(tmp_path: Path) -> N
     )
     first = found.skipped[0]
     assert first.words == (
-        "rule 'noise': noise of the harness: 4 records, 106 characters in no step, 4 records look like steps"
+        "rule 'noise': noise of the harness: 4 records, 90 characters in no step, 4 records look like steps"
     )
     assert [(one.line_start, one.text.splitlines()) for one in first.samples[:1]] == [
         (6, ["make part 2", "made part 2"])
