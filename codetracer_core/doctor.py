@@ -11,6 +11,7 @@ from codetracer_core import __version__, plugins
 from codetracer_core.config import load_config
 from codetracer_core.diagnosis_models import HEURISTIC
 from codetracer_core.errors import CodeTracerError, NotFound
+from codetracer_core.extractors.registry import registered, strays
 from codetracer_core.formats import formats_of
 from codetracer_core.llm.keys import KEY_VARIABLE, NO_KEY, find_key, secrets_path
 from codetracer_core.llm.plugged import shadows
@@ -39,7 +40,8 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 
 
 def findings(workspace: Path) -> dict[str, dict[str, str]]:
-    """Versions, the workspace and who has it open, formats, plugins, a browser, the model, which keys are set.
+    """Versions, the workspace and who has it open, formats, extractors, plugins, a browser, the model, and which keys
+    are set.
 
     Makes no workspace, and never tells what a key is.
     """
@@ -48,6 +50,7 @@ def findings(workspace: Path) -> dict[str, dict[str, str]]:
         "versions": _versions(),
         "workspace": _workspace(Workspace(workspace.expanduser().absolute())),
         "formats": {parser.name: parser.title for parser in formats_of(workspace)},
+        "extractors": _extractors(workspace),
         "plugins": _plugins(),
         "browser": {"chromium": browser or "not found (only the tests need one)"},
         "diagnosis": _diagnosis(workspace),
@@ -62,6 +65,20 @@ def _versions() -> dict[str, str]:
         "python": f"{platform.python_version()} on {platform.system()} ({platform.machine()})",
         **{name: installed.get(name, "missing") for name in _PACKAGES},
     }
+
+
+def _extractors(workspace: Path) -> dict[str, str]:
+    """Of each extractor which version reads runs, and what of it cannot be read; and what lies there and is none."""
+    try:
+        known = registered(workspace)
+    except CodeTracerError as error:
+        return {"folder": str(error)}
+    told = {}
+    for one in known:
+        reads = f"v{one.active} of {len(one.versions)} reads runs" if one.current else "reads no runs"
+        told[one.name] = "; ".join((reads, *one.problems))
+    remedy = "no extractor: take a spec over with 'codetracer extractors import'"
+    return told | dict.fromkeys(strays(workspace), remedy) or {"none": "this workspace was taught no format"}
 
 
 def _plugins() -> dict[str, str]:

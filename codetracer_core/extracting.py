@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codetracer_core.extractors.checks import Judged
-from codetracer_core.extractors.registry import Extractor, FitEntry, Version, fits_of, registered, save
+from codetracer_core.extractors.fit_log import FitEntry, fits_of
+from codetracer_core.extractors.registry import Extractor, Version, registered, save
 from codetracer_core.extractors.spec import ExtractorSpec
 from codetracer_core.importing import ImportReport, Progress, import_runs
 from codetracer_core.store import Inbox, Reader, Store

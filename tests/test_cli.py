@@ -772,6 +772,19 @@ def test_doctor_says_what_is_wrong_with_a_workspace(codetracer: Any, tmp_path: P
     assert "the database cannot be opened" in told["holds"]
 
 
+def test_doctor_lists_extractors_and_what_of_them_cannot_be_read(codetracer: Any, tmp_path: Path) -> None:
+    assert "none" in codetracer("doctor", "--json").json["extractors"]
+    home = tmp_path / "workspace" / "extractors"
+    for name in ("relay", "tern"):
+        codetracer("extractors", "import", SAMPLE_DATA / "extractors" / f"{name}.yaml")
+    (home / "tern" / "v1.yaml").write_text("name: [")
+    (home / "mine.yaml").write_text("name: mine")
+    told = codetracer("doctor", "--json").json["extractors"]
+    assert told["relay"] == "v1 of 1 reads runs"
+    assert told["tern"].startswith(f"reads no runs; {home / 'tern' / 'v1.yaml'}")
+    assert told["mine.yaml"] == "no extractor: take a spec over with 'codetracer extractors import'"
+
+
 def test_a_dashboard_that_cannot_have_its_workspace_does_not_start(codetracer: Any, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     said = codetracer("dashboard", "--no-browser", "-w", tmp_path / "file")

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from codetracer_core.extracting import used
-from codetracer_core.extractors.registry import fits_of, registered
+from codetracer_core.extractors.fit_log import fits_of
+from codetracer_core.extractors.registry import registered
 from codetracer_core.store import Store
 from tests.extractors.unfamiliar import (
     BLIND_RELAY,
@@ -74,7 +75,7 @@ def test_an_unknown_format_becomes_labelled_steps_and_is_repaired_when_it_drifts
     noticed = codetracer("import", third, "--json").json
     (item,) = noticed["items"]
     assert (item["status"], item["to_do"], item["format"]) == ("imported", "repair", "relay")
-    assert "fits worse than when it was accepted" in item["reason"]
+    assert "fits worse than before" in item["reason"]
     assert f"codetracer extractors repair relay {third}" in item["remedy"]
     shown = codetracer("inspect", item["run_id"]).out
     assert "fits worse" in shown

@@ -156,7 +156,7 @@ def print_version(version: "Version", used: "Used") -> None:
     for check in facts.checks:
         print_line(f"check {check.name}: {_VERDICTS[check.passed]}: {check.words}")
     if facts.fit is not None:
-        print_line(f"when it was accepted: {facts.fit.words}")
+        print_line(f"{'in its first import' if facts.fit_of_import else 'when it was accepted'}: {facts.fit.words}")
     print_line(f"{number_of(len(used.runs_of(version.number)), 'imported run')} read with it")
     for entry in used.drifted[:5]:
         why = "; ".join(entry.drift) or "no step at all"

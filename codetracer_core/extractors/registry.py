@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -33,12 +33,10 @@ from codetracer_core.parsers import PARSERS
 
 FOLDER = "extractors"
 """In a workspace."""
-MOST_FITS = 1_000
-"""Lines of a log of fits that are looked at, the newest ones."""
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _SPEC = re.compile(r"v(\d{1,6})\.yaml")
 _TAKEN = re.compile(r"v(\d{1,6})\.(?:yaml|json)")
-_ACTIVE, _FITS = "active.json", "fits.jsonl"
+_ACTIVE, FITS = "active.json", "fits.jsonl"
 
 
 class CheckFact(Frozen):
@@ -61,6 +59,8 @@ class Facts(Frozen):
     score: float | None = Field(default=None, ge=0.0, le=1.0)
     fit: Fit | None = None
     """What may be expected of a run; None: it was accepted without one."""
+    fit_of_import: bool = False
+    """It was accepted without one, and this is what its first import told."""
     fingerprint: str = ""
     """Of the folder's layout (``layout.fingerprint``)."""
     files: tuple[str, ...] = ()
@@ -100,17 +100,6 @@ class Extractor:
         return next((version for version in self.versions if version.number == self.active), None)
 
 
-class FitEntry(Frozen):
-    """A line of the log: what a version made of one imported run."""
-
-    at: datetime
-    version: int
-    path: str
-    run_id: str | None = None
-    fit: Fit
-    drift: tuple[str, ...] = ()
-
-
 def registered(workspace: Path) -> tuple[Extractor, ...]:
     """All extractors of the workspace by name, those of which nothing can be read included (their problems say why)."""
     home = workspace / FOLDER
@@ -121,6 +110,16 @@ def registered(workspace: Path) -> tuple[Extractor, ...]:
     except OSError as error:
         raise CodeTracerError(f"the extractors cannot be listed ({error.strerror or error})", path=home) from error
     return tuple(_extractor(home / name) for name in names)
+
+
+def strays(workspace: Path) -> tuple[str, ...]:
+    """Names in the folder of extractors that are none, such as of a spec that was put there by hand; sorted."""
+    home = workspace / FOLDER
+    try:
+        found = sorted(path.name for path in home.iterdir() if not path.name.startswith("."))
+    except OSError:  # none were made yet; what cannot be listed is told by ``registered``
+        return ()
+    return tuple(name for name in found if not ((home / name).is_dir() and _NAME.fullmatch(name)))
 
 
 def extractor_named(workspace: Path, name: str) -> Extractor:
@@ -226,6 +225,14 @@ def _expected(tried: Tried, folder: Path) -> list[Extraction]:
     return [one for path, one in read if path.is_relative_to(place) or judge([one]).passed]
 
 
+def expect(workspace: Path, version: Version, fit: Fit) -> None:
+    """Keep what the first import told of a version that was accepted without any run."""
+    facts = version.facts.model_copy(update={"fit": fit, "fit_of_import": True})
+    home = workspace / FOLDER / version.name
+    _write(home / f"v{version.number}.json", facts.model_dump_json(indent=1))
+    sync_folder(home)
+
+
 def switched(workspace: Path, name: str, version: int | None) -> Extractor:
     """Make another version the active one, or (None) switch the extractor off: it then reads nothing, and runs that it
     has read stay. Raises NotFound."""
@@ -265,7 +272,7 @@ def _stamps(home: Path) -> Iterator[tuple[str, int, int]]:
             folders = sorted(entry.path for entry in scanned if entry.is_dir() and _NAME.fullmatch(entry.name))
         for folder in folders:
             with os.scandir(folder) as scanned:
-                files = [entry for entry in scanned if entry.name != _FITS and not entry.name.endswith(PART)]
+                files = [entry for entry in scanned if entry.name != FITS and not entry.name.endswith(PART)]
                 for entry in sorted(files, key=lambda entry: entry.name):
                     status = entry.stat()
                     yield entry.path, status.st_mtime_ns, status.st_size
@@ -326,28 +333,3 @@ def _text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"cannot be read ({error})", path=path, remedy="Save it again, or remove it.") from error
-
-
-def log_fits(workspace: Path, entries: Sequence[tuple[str, FitEntry]]) -> None:
-    """Append to the logs of these extractors, by name. A name that is gone meanwhile is passed over."""
-    for name, entry in entries:
-        home = workspace / FOLDER / name
-        if home.is_dir():
-            with (home / _FITS).open("ab+") as log:
-                log.seek(max(0, log.tell() - 1))
-                is_cut = log.read(1) not in (b"", b"\n")  # by a crash
-                log.write(b"\n" * is_cut + entry.model_dump_json().encode() + b"\n")
-
-
-def fits_of(workspace: Path, name: str) -> tuple[FitEntry, ...]:
-    """What the extractor made of the runs that were imported, oldest first; lines that cannot be read are left out."""
-    place = workspace / FOLDER / name / _FITS
-    if not place.is_file():
-        return ()
-    found: list[FitEntry] = []
-    for line in place.read_bytes().splitlines()[-MOST_FITS:]:
-        try:
-            found.append(FitEntry.model_validate_json(line))
-        except ValidationError:  # cut off by a crash
-            continue
-    return tuple(found)

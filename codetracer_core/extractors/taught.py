@@ -8,8 +8,9 @@ from pathlib import Path
 
 from codetracer_core.errors import MalformedRun
 from codetracer_core.extractors.engine import as_format, extract
+from codetracer_core.extractors.fit_log import FitEntry
 from codetracer_core.extractors.fits import Fit, drift, fit_of
-from codetracer_core.extractors.registry import FitEntry, Version, active_versions
+from codetracer_core.extractors.registry import Version, active_versions
 from codetracer_core.models import Trajectory
 from codetracer_core.parsers import Artifacts, Claim, Format
 
@@ -63,4 +64,4 @@ def _entry(version: Version, path: str, fit: Fit, changed: tuple[str, ...]) -> F
 
 
 def drift_words(name: str, version: int, changed: tuple[str, ...]) -> str:
-    return f"the extractor {name!r} (version {version}) fits worse than when it was accepted: {'; '.join(changed)}"
+    return f"the extractor {name!r} (version {version}) fits worse than before: {'; '.join(changed)}"

@@ -11,7 +11,7 @@ from pathlib import Path
 from codetracer_core.benchmark import ground_truth
 from codetracer_core.discovery import MAX_DEPTH
 from codetracer_core.errors import CodeTracerError
-from codetracer_core.extractors.registry import FitEntry, log_fits
+from codetracer_core.extractors.fit_log import FitEntry, log_fits
 from codetracer_core.formats import formats_of
 from codetracer_core.importing.plan import Place, Progress, plan_import
 from codetracer_core.importing.reading import Read, read_task

@@ -10,7 +10,7 @@ from codetracer_core.archives import is_archive
 from codetracer_core.benchmark import BenchmarkRow, Manifest, find_artifacts, is_manifest, read_manifest
 from codetracer_core.discovery import MAX_DEPTH, SKIPPED_FOLDERS, discover
 from codetracer_core.errors import AmbiguousFormat, CodeTracerError, UnknownFormat
-from codetracer_core.extractors.registry import FitEntry
+from codetracer_core.extractors.fit_log import FitEntry
 from codetracer_core.importing.report import REPORT_IT, ImportItem, unexpected
 from codetracer_core.parsers import PARSERS, Format, RunLocation
 

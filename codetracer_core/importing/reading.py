@@ -10,7 +10,7 @@ from typing import Any
 from codetracer_core.actions import classify
 from codetracer_core.archives import safe_extract
 from codetracer_core.benchmark import MANIFEST_SAYS, STAGES_NOTE, BenchmarkRow, ground_truth_verdicts
-from codetracer_core.extractors.registry import FitEntry
+from codetracer_core.extractors.fit_log import FitEntry
 from codetracer_core.extractors.taught import drift_words, remedy
 from codetracer_core.importing.plan import Task, plan_import, run_of_row
 from codetracer_core.importing.report import ImportItem

@@ -11,7 +11,8 @@ import streamlit as st
 
 from codetracer_core.errors import CodeTracerError, NotFound, SpecError
 from codetracer_core.extracting import Used, used
-from codetracer_core.extractors.registry import Extractor, FitEntry, Version, registered, save, switched, version_of
+from codetracer_core.extractors.fit_log import FitEntry
+from codetracer_core.extractors.registry import Extractor, Version, registered, save, switched, version_of
 from codetracer_core.extractors.sharing import export_text, import_text
 from codetracer_core.extractors.spec import LANGUAGE, read_spec, spec_text
 from codetracer_core.extractors.trying import Tried, try_spec
@@ -66,7 +67,7 @@ def _table(known: Sequence[Used]) -> None:
         Column("at", "When, UTC"),
         Column("fit", "Checks when accepted"),
         Column("runs", "Runs", "number", help="That it has read; press to see them in the Library."),
-        Column("drift", "Fits?", help="Whether runs that came in later fit as well as those it was accepted with."),
+        Column("drift", "Fits?", help="Whether runs that came in later fit as well as the first ones."),
     ]
     picked = show_table("extractors_table", columns, [extractor_row(one) for one in known], caption="Taught so far")
     for one in known:
@@ -99,9 +100,9 @@ def extractor_row(one: Used) -> Row:
 
 def _checks_words(version: Version) -> str:
     told = [check.passed for check in version.facts.checks if check.passed is not None]
-    if not told:
-        return "accepted unseen"
     covered = version.facts.fit.covered if version.facts.fit else None
+    if not told:
+        return "accepted unseen" + (f"; first import: {share_words(covered)} covered" if covered is not None else "")
     return f"{sum(told)} of {len(told)}" + (f", {share_words(covered)} covered" if covered is not None else "")
 
 
@@ -203,7 +204,7 @@ def _head(store: Store, version: Version) -> None:
             _show_runs(one)
         st.page_link(shell.pages()["extractors"], label="All extractors")
     if drift:
-        st.warning("Runs that came in later fit worse than those it was accepted with.")
+        st.warning("Runs that came in later fit worse than the first ones.")
         components.notes()(key="drift", data=[_drift_words(entry) for entry in drift[:MOST_DRIFTS]])
     if drift or "repair" in st.query_params:
         _repair(store, version, drift[0].path if drift else "")

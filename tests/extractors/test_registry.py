@@ -12,13 +12,11 @@ import pytest
 
 from codetracer_core.errors import CodeTracerError, NotFound, SpecError
 from codetracer_core.extractors import registry
+from codetracer_core.extractors.fit_log import FitEntry, fits_of, log_fits
 from codetracer_core.extractors.fits import Fit, drift, worst_of
 from codetracer_core.extractors.registry import (
-    FitEntry,
     active_versions,
     extractor_named,
-    fits_of,
-    log_fits,
     registered,
     removed,
     save,
@@ -83,7 +81,7 @@ def test_the_active_version_is_a_format_of_the_workspace(tmp_path: Path) -> None
 
 
 def test_files_are_read_again_only_if_they_changed(tmp_path: Path) -> None:
-    save(tmp_path, relay(), made_by="ana")
+    save(tmp_path, relay(), made_by="ana", folder=UNFAMILIAR / "relay")
     active_versions(tmp_path)
     before = registry._active.cache_info().misses
     log_fits(tmp_path, [("relay", FitEntry(at=datetime.now(UTC), version=1, path="x", fit=Fit(steps=1)))])
@@ -191,6 +189,27 @@ def test_the_log_of_fits_survives_a_cut_off_line(tmp_path: Path) -> None:
     log_fits(tmp_path, [("relay", entry)])
     assert fits_of(tmp_path, "relay") == (entry, entry), "a line after a cut one is not lost"
     assert fits_of(tmp_path, "gone") == ()
+
+
+def test_what_came_from_a_file_is_measured_by_its_first_import(tmp_path: Path) -> None:
+    taken = import_text(tmp_path, TERN, made_by="ana", path="tern.yaml").version
+    assert taken.facts.fit is None
+
+    def entry(covered: float, steps: int = 5, version: int = 1) -> tuple[str, FitEntry]:
+        fit = Fit(steps=steps, covered=covered, uncovered_characters=round(10_000 * (1 - covered)))
+        return "tern", FitEntry(at=datetime.now(UTC), version=version, path="x", fit=fit)
+
+    log_fits(tmp_path, [entry(0.1, version=2), entry(0.0, steps=0)])  # of another version; nothing could be read
+    assert version_of(tmp_path, "tern").facts.fit is None
+    log_fits(tmp_path, [entry(0.9), entry(0.8), entry(0.0, steps=0)])
+    (version,) = active_versions(tmp_path)
+    assert (version.facts.fit and version.facts.fit.covered, version.facts.fit_of_import) == (0.8, True)
+    assert drift(version.facts.fit, entry(0.3)[1].fit)
+    log_fits(tmp_path, [entry(0.3)])
+    assert version_of(tmp_path, "tern").facts == version.facts, "later imports are measured, and change nothing"
+    made = save(tmp_path, relay(), made_by="ana", folder=UNFAMILIAR / "relay")
+    log_fits(tmp_path, [("relay", FitEntry(at=datetime.now(UTC), version=1, path="x", fit=Fit(steps=1, covered=0.1)))])
+    assert version_of(tmp_path, "relay").facts == made.facts, "it was accepted with runs"
 
 
 def test_removing_forgets_all_versions(tmp_path: Path) -> None:
