@@ -7,6 +7,7 @@ from codetracer_core.ui.annotate import ask_name
 from codetracer_core.ui.diagnosing import title
 from codetracer_core.ui.diagnosis_order import ORDERERS
 from codetracer_core.ui.identity import may, person
+from codetracer_core.ui.replay_batch import many_runs
 from codetracer_core.ui.replay_start import new_replay
 from codetracer_core.ui.workspace import open_run, open_store
 
@@ -17,6 +18,7 @@ run = replaying.opened_run(store)
 if run is None:
     replaying.solved_before_and_after(store)
     replaying.recent(store)
+    many_runs(store)
     st.stop()
 view = open_run(run.run_id)
 title(run)

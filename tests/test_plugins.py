@@ -127,7 +127,7 @@ def test_the_example_imports_diagnoses_replays_and_is_told_of(tmp_path: Path) ->
     assert "this environment needs an option: folder=PATH" in no_folder.err
     assert [one.code for one in refused] == [1] * 4
     assert "there is no environment 'nowhere'. Known: container, git, local, copied." in refused[0].err
-    assert "Write --env-option NAME=VALUE." in refused[1].err
+    assert "Write NAME=VALUE." in refused[1].err
     assert "--env-option is for the environment of a plugin" in refused[2].err
     assert refused[3].err == refused[0].err
 

@@ -1,6 +1,5 @@
 """How the command line orders replays: which place, budget and test command each run gets. Thin, as ``cli`` is."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
     from codetracer_core.models import RunRecord
     from codetracer_core.replay.models import Place, PluginPlace, ReplayOrder
     from codetracer_core.replaying import Choice
-
-_TASK = "{task}"
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -40,34 +36,42 @@ class Orders:
     def order(self, record: "RunRecord", choice: "Choice") -> "ReplayOrder":
         """The order for one run. Raises CodeTracerError if something is missing for it."""
         from codetracer_core.replay.models import ReplayOrder
-        from codetracer_core.replaying import matched_budget
+        from codetracer_core.replaying import order_of_run
 
         settings = self.config.replay
-        budget = matched_budget(record.trajectory, choice.step_id).budget(
-            max_steps=settings.max_steps, cost_limit_usd=settings.cost_limit_usd, token_limit=settings.token_limit
-        )
-        return ReplayOrder(
-            place=self.place(record),
+        pattern = ReplayOrder(
+            place=self.place(),
             step_id=choice.step_id,
             limits=settings.limits,
-            budget=budget,
             divergence=settings.divergence,
             skip_not_replayable=self.options.skip_not_replayable,
-            test_command=_for_task(settings.test_command, record),
+            test_command=settings.test_command,
             test_seconds=settings.test_seconds,
             agent=self.model is not None,
             advice=self.advice,
         )
+        order = order_of_run(
+            pattern,
+            record,
+            choice,
+            max_steps=settings.max_steps,
+            cost_limit_usd=settings.cost_limit_usd,
+            token_limit=settings.token_limit,
+        )
+        if order.place.kind != "git":
+            return order
+        place = order.place.model_copy(update={"repository": _repository(order.place.repository)})
+        return order.model_copy(update={"place": place})
 
-    def place(self, record: "RunRecord") -> "Place":
+    def place(self) -> "Place":
+        """Where all of them run, with {task} where it was given so. Raises CodeTracerError if something is missing."""
         from codetracer_core.replay.models import ContainerPlace, GitPlace, LocalPlace
 
         if self.plugin is not None:
-            filled = {name: _for_task(value, record) for name, value in self.plugin.options.items()}
-            return self.plugin.model_copy(update={"options": filled})
+            return self.plugin
         settings, options = self.config.replay, self.options
         where = (options.folder, options.repo, settings.image, options.compose)
-        folder, repo, image, compose = (_for_task(text, record) if text else "" for text in where)
+        folder, repo, image, compose = (text or "" for text in where)
         match settings.environment:
             case None:
                 raise CodeTracerError("no environment is named", remedy="Name one: --env container, git or local.")
@@ -78,7 +82,7 @@ class Orders:
             case "git":
                 if not repo:
                     raise CodeTracerError("there is no repository to clone", remedy="Name it with --repo.")
-                return GitPlace(repository=_repository(repo), commit=options.commit, allowed=settings.allow_local)
+                return GitPlace(repository=repo, commit=options.commit, allowed=settings.allow_local)
             case "container":
                 if not image and not compose:
                     raise CodeTracerError("no image is named", remedy="Name one with --image, or --compose.")
@@ -102,18 +106,13 @@ def plugin_called(options: ReplayOptions) -> "PluginPlace | None":
         return None
     from codetracer_core import plugins
     from codetracer_core.replay.models import PluginPlace
+    from codetracer_core.replaying import options_of
 
     known = plugins.environments()
     if env not in known:
         names = ", ".join((*OWN_ENVIRONMENTS, *sorted(known)))
         raise NotFound(f"there is no environment {env!r}", remedy=f"Known: {names}.")
-    told: dict[str, str] = {}
-    for option in given:
-        name, equals, value = option.partition("=")
-        if not name or not equals:
-            raise CodeTracerError(f"{option!r} is no option", remedy="Write --env-option NAME=VALUE.")
-        told[name] = value
-    return PluginPlace(name=env, options=told)
+    return PluginPlace(name=env, options=options_of(given))
 
 
 def agent_of(model: "Model | None") -> "Model":
@@ -139,13 +138,3 @@ def _repository(named: str) -> str:
     """A folder by its whole path, an address as it is."""
     path = Path(named).expanduser()
     return str(path.resolve()) if path.exists() else named
-
-
-def _for_task(text: str, record: "RunRecord") -> str:
-    """The text with the run's task in the place of ``{task}``: only a plain name, for it becomes part of a path."""
-    if _TASK not in text:
-        return text
-    task = record.trajectory.task or ""
-    if not _PLAIN_NAME.fullmatch(task):
-        raise CodeTracerError(f"the task of {record.run_id!r} is no plain name: it cannot stand for {_TASK}")
-    return text.replace(_TASK, task)

@@ -12,11 +12,13 @@ from codetracer_core.replaying.batches import BatchedReplay, ReplayBatch, replay
 from codetracer_core.replaying.choosing import Choice, Matched, advisor, choose_step, matched_budget
 from codetracer_core.replaying.listing import Listed, listed_replays
 from codetracer_core.replaying.offering import offered_tests
+from codetracer_core.replaying.ordering import TASK, options_of, order_of_run
 from codetracer_core.replaying.pairs import BeforeAndAfter, before_and_after, pairs
 from codetracer_core.replaying.running import replay_run, request_key
 from codetracer_core.replaying.sweeping import scratch_of, sweep
 
 __all__ = [
+    "TASK",
     "BatchedReplay",
     "BeforeAndAfter",
     "Choice",
@@ -29,6 +31,8 @@ __all__ = [
     "listed_replays",
     "matched_budget",
     "offered_tests",
+    "options_of",
+    "order_of_run",
     "pairs",
     "replay_all",
     "replay_run",

@@ -1,10 +1,14 @@
-"""Replays under way on this server. What happens in them stands in their records, which outlive it."""
+"""Replays under way on this server, one or a batch. What happens in them stands in their records, which outlive it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from codetracer_core.diagnosis_models import CallUsage
 from codetracer_core.errors import NotFound
-from codetracer_core.replay.recording import Started, read_started
+from codetracer_core.replay.recording import ReplayEvent, Started, read_started
+from codetracer_core.replay.words import OUTCOME_WORDS
+from codetracer_core.replaying import BatchedReplay
 from codetracer_core.ui.jobs import Job, jobs
 
 
@@ -25,6 +29,65 @@ class ReplayJob(Job):
             return self.ordered
         status = "cancelled" if self.is_cancelled() and not self.problem else "failed"
         return self.ordered.model_copy(update={"status": status, "reason": self.problem, "ended_at": self.ended_at})
+
+
+@dataclass
+class RunOfBatch:
+    """How far a batch is with one run."""
+
+    run_id: str
+    task: str
+    state: str = "waiting"
+    """*waiting*, *running*, or what became of it: the status of its ``BatchedReplay``."""
+    words: str = ""
+    """What is done now; once it is over the outcome, and why it is as it is."""
+    replay_id: str = ""
+    """Once it is over."""
+    usage: CallUsage = field(default_factory=lambda: CallUsage(calls=0))
+
+    @property
+    def is_over(self) -> bool:
+        return self.state not in ("waiting", "running")
+
+
+@dataclass(kw_only=True)
+class ReplayBatchJob(Job):
+    """One order for many runs, one after the other."""
+
+    made_with: str
+    """Where, and who goes on, in words."""
+    runs: Mapping[str, RunOfBatch]
+    """By run id, in their order."""
+
+    def hear(self, run_id: str, event: ReplayEvent) -> None:
+        """Take note of what a run's replay tells."""
+        run = self.runs[run_id]
+        run.state = "running"
+        run.usage = event.usage or run.usage
+        if event.replayed is not None:
+            run.words = f"step {event.replayed.step_id} was run again"
+        elif event.step is not None:
+            run.words = f"the model took step {event.step.step_id}"
+        elif event.kind == "phase":
+            run.words = event.text
+
+    def keep(self, row: BatchedReplay) -> None:
+        """What became of a run."""
+        run = self.runs[row.run_id]
+        outcome = OUTCOME_WORDS[row.solved] if row.replay_id else ""
+        before = "was replayed so before" if row.was_done else ""
+        run.words = " · ".join(filter(None, (outcome, before, row.reason)))
+        run.replay_id, run.usage, run.state = (
+            row.replay_id,
+            CallUsage(calls=0) if row.was_done else row.usage,
+            row.status,
+        )
+
+    def settle(self) -> None:
+        for run in self.runs.values():
+            if not run.is_over:
+                run.words = self.problem or "the batch was cancelled"
+                run.state = "cancelled" if self.is_cancelled() else "failed"
 
 
 def job_of(replay_id: str) -> ReplayJob | None:

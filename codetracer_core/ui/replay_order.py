@@ -76,11 +76,11 @@ def order_form(store: Store, view: RunView, suggested: Suggestion) -> Wanted:
         )
         budget, advice = Budget(), False
         if agent:
-            wanted.model, wanted.api_base = _model(store, config, wanted.missing)
+            wanted.model, wanted.api_base = agent_field(store, config, wanted.missing)
             advice = _advice(suggested, wanted)
             budget = _budget(view.trajectory, step, config.replay)
         with st.expander("Limits"):
-            limits, divergence, test_seconds = _limits(config.replay)
+            limits, divergence, test_seconds = limit_fields(config.replay)
     if step is not None and place is not None:
         wanted.order = ReplayOrder(
             place=place,
@@ -126,7 +126,8 @@ def _step(view: RunView, suggested: Suggestion, wanted: Wanted) -> int | None:
     return int(step)
 
 
-def _model(store: Store, config: Config, missing: list[str]) -> tuple[str, str | None]:
+def agent_field(store: Store, config: Config, missing: list[str]) -> tuple[str, str | None]:
+    """Fields for the model that goes on and its address; "" while it is missing, which ``missing`` then says."""
     model = model_field(store, config, "replay", rules=False)
     with st.expander("Address"):
         api_base = address_field(config, "replay")
@@ -176,6 +177,11 @@ def _budget(trajectory: Trajectory, step: int | None, config: ReplayConfig) -> B
             "replay_matched",
         )
         return matched
+    return budget_fields(config)
+
+
+def budget_fields(config: ReplayConfig) -> Budget:
+    """Fields for a budget that is given."""
     steps, cost, tokens_field = st.columns(3)
     most = config.max_steps or Budget().max_steps
     return Budget(
@@ -187,7 +193,7 @@ def _budget(trajectory: Trajectory, step: int | None, config: ReplayConfig) -> B
     )
 
 
-def _limits(config: ReplayConfig) -> tuple[Limits, float, float]:
+def limit_fields(config: ReplayConfig) -> tuple[Limits, float, float]:
     """Limits of the environment, the share of steps that may differ, seconds for the tests."""
     known = config.limits
     first, second, third = st.columns(3)

@@ -3,6 +3,7 @@
 Everything in it was written by a model, a command or a run: the browser puts it on the page as text.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -219,12 +220,17 @@ def _earlier_words(shown: Shown) -> str:
     if shown.plan is not None and not shown.is_over:
         total = len(shown.plan.steps)
         return f"{len(done):,} of {total:,}" if done else plan_words(shown.plan)
-    counts = {word: sum(step.met == word for step in done) for word in ("same", "differs", "failed")}
-    told = [f"{counts['same']:,} same", *(f"{counts[word]:,} {words}" for word, words in _OFF if counts[word])]
-    return ", ".join(told) if done else "none were run"
+    counts = Counter[Met](step.met for step in done)
+    told = [f"{counts[met]:,} {words}" for met, words in _MET_WORDS.items() if counts[met]]
+    return ", ".join(told) or "none were run"
 
 
-_OFF = (("differs", "differ"), ("failed", "failed"))
+_MET_WORDS: Mapping[Met, str] = {
+    "same": "same",
+    "differs": "differ",
+    "failed": "failed",
+    "not_compared": "not compared",
+}
 
 
 def _earlier_row(step: ReplayedStep, planned: PlannedStep | None) -> dict[str, Any]:

@@ -200,7 +200,7 @@ def recent(store: Store) -> None:
     """The replays of all runs."""
     found = seen(store)
     if not found:
-        st.info("No run has been replayed yet. Open a run and choose Replay, or begin at the onset in its diagnosis.")
+        st.info("No run has been replayed yet. Open one from the table, or begin at the onset in its diagnosis.")
         return
     st.text("Replays of all runs")
     tasks = {run.run_id: run.task or run.run_id for run in store.runs(ids=list({one.run_id for one in found}))}
@@ -209,21 +209,28 @@ def recent(store: Store) -> None:
 
 def solved_before_and_after(store: Store) -> None:
     """pass@1 of the runs that were replayed, and of their replays."""
-    found = before_and_after(store, blind=identity.blind_runs(store))
+    if pass_at_1(store, None, title="pass@1 of all replays"):
+        st.page_link(shell.pages()["analytics"], label="As a figure", query_params={"figure": "replay"})
+
+
+def pass_at_1(store: Store, run_ids: Sequence[str] | None, *, title: str) -> bool:
+    """pass@1 of these runs (None: of all) and of their replays, if there are pairs of which both outcomes are known."""
+    found = before_and_after(store, run_ids, blind=identity.blind_runs(store))
     if not found.pairs or found.before is None or found.after is None or found.difference is None:
-        return
+        return False
     interval = f" [{found.low:+.1%}, {found.high:+.1%}]" if found.low is not None and found.high is not None else ""
     why = f"no interval: {found.why}" if found.why and not interval else "95 % interval"
     told = [
-        ("Solved before", f"{found.before:.1%} of {number_of(found.pairs, 'run')}"),
+        ("Solved before", f"{found.before:.1%} of {number_of(found.pairs, 'pair')} of a run and its replay"),
         ("Solved by the replay", f"{found.after:.1%}, the first of each model whose outcome is known"),
         ("Difference", f"{found.difference:+.1%}{interval} ({why})"),
         ("Budget", f"as many steps as the original had in {found.matched:,} of {number_of(found.pairs, 'pair')}"),
     ]
     if found.left_out:
         told.append(("Left out", f"{number_of(found.left_out, 'pair')}: not both outcomes are known"))
-    components.facts()(key="before_and_after", data=told)
-    st.page_link(shell.pages()["analytics"], label="As a figure", query_params={"figure": "replay"})
+    st.text(title)
+    components.facts()(key="before_and_after_all" if run_ids is None else "before_and_after_batch", data=told)
+    return True
 
 
 def _list(store: Store, found: Sequence[Started], current: str, *, tasks: Mapping[str, str] | None) -> None:

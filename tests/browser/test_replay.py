@@ -1,6 +1,7 @@
 """The replay page in a real browser: real commands in a throw-away copy, a real model server, a real test."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -191,3 +192,36 @@ def test_whoever_labels_a_run_blind_gets_nothing_of_what_others_say_of_it(browse
     expect(seen.get_by_label("From step", exact=True)).to_have_value("2")
     expect(seen.get_by_text("Suggested: the diagnosis by openai/scripted (agent)")).to_be_visible()
     lead.close()
+
+
+def test_the_runs_of_the_table_are_replayed_together_each_from_its_own_onset(
+    office: Dashboard, ada: BrowserContext, agent: Agent, tmp_path: Path
+) -> None:
+    agent.commands = (FIXES,)
+    shutil.copytree(REPLAYABLE / "project", tmp_path / "parcels__parcels-31")
+    page, run_id = ada.new_page(), office.runs["swe-agent"]
+    page.goto(f"{office.url}/replay")
+    page.get_by_text("Replay many runs").click()
+    page.get_by_text("Local copy", exact=True).click()
+    for label, words in (("Folder", str(tmp_path / "{task}")), ("Test command", "python3 -m unittest -q")):
+        field = page.get_by_label(label, exact=True)
+        field.fill(words)
+        field.press("Enter")
+    expect(page.get_by_text("1 run left out: nobody has said yet")).to_be_visible()
+    start = page.get_by_role("button", name="Replay 1 run")
+    expect(page.get_by_text("Tick that commands may run on this machine")).to_be_visible(timeout=60_000)
+    expect(start).to_be_disabled()
+    page.get_by_text("Commands of these runs may run on this machine").click()
+    expect(start).to_be_enabled(timeout=60_000)
+    start.click()
+    job = page.locator(".job").first
+    expect(job).to_contain_text("local copy of", timeout=60_000)
+    expect(job.locator(".state")).to_have_text("finished", timeout=60_000)
+    expect(job).to_contain_text("solved")
+    expect(page.get_by_text("pass@1 of the runs of the last batch")).to_be_visible()
+    expect(page.get_by_text("0.0% of 1 pair of a run and its replay").first).to_be_visible()
+    (made,) = see_in_store(page, lambda: replays(office, run_id), len)
+    assert (made.step_id, made.outcome, made.original_outcome, made.matched) == (2, "solved", "failed", True)
+    job.locator("button.open").click()
+    page.wait_for_url(re.compile(rf"/replay\?traj={run_id}&replay={made.replay_id}"))
+    expect(page.get_by_text("Replay from step 2")).to_be_visible()

@@ -27,6 +27,7 @@ from codetracer_core.replay.models import (
 )
 from codetracer_core.replay.recording import (
     RecordedStep,
+    ReplayEvent,
     Started,
     TestRun,
     read_events,
@@ -35,7 +36,10 @@ from codetracer_core.replay.recording import (
     recording,
 )
 from codetracer_core.replay.words import plan_words
+from codetracer_core.replaying import BatchedReplay
 from codetracer_core.store import Store
+from codetracer_core.ui.replay_batch import batch_data
+from codetracer_core.ui.replay_jobs import ReplayBatchJob, RunOfBatch
 from codetracer_core.ui.replay_plan import plan_data
 from codetracer_core.ui.replay_report import Shown, replay_data
 from tests.conftest import REPOSITORY
@@ -403,3 +407,74 @@ def test_advice_is_refused_to_whoever_labels_blind_whatever_the_browser_sends(pl
     app = AppTest.from_function(script)
     app.session_state["annotator"] = "dan"
     assert "shows what a diagnosis says" in app.run().text[0].value
+
+
+# --- many runs ------------------------------------------------------------------------------------------------
+
+
+def a_batch() -> ReplayBatchJob:
+    runs = {run_id: RunOfBatch(run_id, f"task of {run_id}") for run_id in (RUN, "run-2")}
+    return ReplayBatchJob(who="cora", made_with="container python", runs=runs)
+
+
+def test_a_batch_tells_how_far_each_run_is_and_what_came_of_it() -> None:
+    job = a_batch()
+    job.hear(RUN, ReplayEvent(at=NOON, kind="phase", text="running the tests"))
+    first, second = batch_data(job, set())["runs"]
+    assert (first["state"], first["words"]) == ("running", "running the tests")
+    assert (second["state"], second["words"]) == ("waiting", "")
+    job.keep(BatchedReplay(run_id=RUN, status="limit", reason="out of steps", solved=False, replay_id="b" * 32))
+    job.keep(BatchedReplay(run_id="run-2", status="skipped", reason="nobody has said it"))
+    told = batch_data(job, set())
+    first, second = told["runs"]
+    assert (first["state"], first["words"], first["diagnosis"]) == ("limit", "not solved · out of steps", "b" * 32)
+    assert (second["state"], second["words"], second["diagnosis"]) == ("skipped", "nobody has said it", "")
+    assert told["share"] == 1.0
+    assert "2 of 2 runs" in told["words"]
+
+
+def test_a_batch_tells_nothing_of_runs_that_somebody_labels_blind_and_a_cancelled_one_says_so() -> None:
+    job = a_batch()
+    job.keep(BatchedReplay(run_id=RUN, status="finished", reason="planted", solved=True, replay_id="b" * 32))
+    job.cancel()
+    job.settle()
+    told = batch_data(job, {RUN})
+    assert [(run["run"], run["state"]) for run in told["runs"]] == [("run-2", "cancelled")]
+    assert told["hidden"] == "1 more that you label blind"
+    assert "planted" not in json.dumps(told)
+    assert "b" * 32 not in json.dumps(told)
+
+
+def many(app: AppTest) -> AppTest:
+    app.session_state["replay_batch"] = True
+    return app.run()
+
+
+def test_many_runs_are_replayed_from_their_onsets_and_whoever_has_none_is_left_out(place: Path) -> None:
+    app = many(page("cora"))
+    assert not app.exception
+    assert "run left out" in texts(app) or "runs left out" in texts(app)
+    (start,) = [button for button in app.button if button.label == "Replay 1 run"]
+    assert start.disabled  # no image is named yet
+    assert "Name the image of the container." in texts(app)
+    assert not [expander for expander in page("rita").expander if expander.label == "Replay many runs"]
+    blind = many(page("dan"))
+    assert [button.label for button in blind.button if button.label.startswith("Replay ")] == ["Replay 0 runs"]
+
+
+def test_a_batch_takes_no_run_that_its_orderer_labels_blind(place: Path) -> None:
+    def script() -> None:
+        import streamlit
+
+        from codetracer_core.replay.models import ContainerPlace, ReplayOrder
+        from codetracer_core.ui.replay_batch import Many, start_many
+        from codetracer_core.ui.workspace import open_store
+
+        store = open_store()
+        order = ReplayOrder(place=ContainerPlace(image="python"), step_id=1, agent=False, advice=False)
+        job = start_many(store, Many(pattern=order), store.runs())
+        streamlit.text(",".join(job.runs))
+
+    app = AppTest.from_function(script)
+    app.session_state["annotator"] = "dan"
+    assert RUN not in app.run().text[0].value.split(",")
