@@ -2,18 +2,15 @@
 
 import re
 from collections.abc import Iterable
-from typing import TypeVar
 
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.models import RunRecord
-from codetracer_core.replay.models import ContainerPlace, GitPlace, LocalPlace, PluginPlace, ReplayOrder
+from codetracer_core.replay.models import Place, ReplayOrder
 from codetracer_core.replaying.choosing import Choice, matched_budget
 
 TASK = "{task}"
 """Stands for the task of the run in texts of an order."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-
-P = TypeVar("P", LocalPlace, GitPlace, ContainerPlace, PluginPlace)
 
 
 def order_of_run(
@@ -42,7 +39,7 @@ def order_of_run(
     )
 
 
-def place_of_run(place: P, record: RunRecord) -> P:
+def place_of_run(place: Place, record: RunRecord) -> Place:
     """The place with the run's task in its texts for ``{task}``. Raises CodeTracerError as ``for_task`` does."""
     filled: dict[str, object] = {}
     for name, value in place:
