@@ -143,11 +143,27 @@ def next_run(
     due = _due_repeat(project, own, exposed, now)
     if due is not None and not _last_was_repetition(own):
         return due, True  # not two in a row: they are found among new ones, and so not known as repetitions
-    places = places_left(project, run_ids, assignments)
-    free = [run_id for run_id in _new_to(run_ids, own, exposed) if places[run_id] > 0]
+    free = free_for(project, run_ids, assignments, annotator, exposed=exposed)
     if free:
         return _ordered(project, free, annotator, scores)[0], False
     return None if due is None else (due, True)
+
+
+def free_for(
+    project: Project,
+    run_ids: Sequence[str],
+    assignments: Collection[Assignment],
+    annotator: str,
+    *,
+    exposed: Collection[str],
+) -> list[str]:
+    """The runs that are new to this person and have a place left: what ``next_run`` chooses from, without repetitions.
+
+    ``assignments`` and ``exposed`` as there.
+    """
+    own = [one for one in assignments if one.annotator == annotator]
+    places = places_left(project, run_ids, assignments)
+    return [run_id for run_id in _new_to(run_ids, own, exposed) if places[run_id] > 0]
 
 
 def distribute(

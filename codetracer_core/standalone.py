@@ -58,6 +58,7 @@ def standalone_page(
         name=name,
         declared_step_count=declared_step_count,
         truth=truth,
+        whole=True,
     )
     steps: dict[str, object] = {}
     for step in trajectory.steps:

@@ -16,7 +16,7 @@ from codetracer_core.tree import TraceTree
 
 VIEWER_SCRIPTS = (
     *("vendor/prism.min.js", "text.js", "keys.js", "outbox.js", "place.js"),
-    *("texts.js", "find.js", "marks.js", "naming.js", "head.js", "splitter.js"),
+    *("texts.js", "find.js", "marks.js", "naming.js", "head.js", "splitter.js", "task.js"),
     *("tree.js", "detail.js", "quotes.js", "drafts.js", "why.js", "omission.js", "run_panel.js", "stages.js"),
     *("worked.js", "positions.js", "adjudicate.js", "guidelines.js", "queue.js", "walk.js", "viewer.js"),
 )
@@ -25,6 +25,8 @@ WINDOW_CHARACTERS = 400_000
 FIELD_CHARACTERS = 40_000
 """Longer texts are cut in windows; "open all" fetches the whole step."""
 MOST_HITS = 2_000
+MOST_TESTS = 8
+"""So many of the tests that did not pass are named beside the steps; the overview has them all."""
 
 _FRONTEND = Path(__file__).with_name("frontend")
 
@@ -89,14 +91,17 @@ def viewer_data(
     name: str,
     declared_step_count: int | None = None,
     truth: Mapping[int, str] | None = None,
+    whole: bool = False,
 ) -> dict[str, Any]:
     """What the viewer needs of a run once. ``name`` identifies the run; ``truth`` is sent only if it is given.
+    ``whole``: nothing is cut, for whom there is nobody to ask for the rest.
 
     ``stages_from`` says in words where the stages come from; the viewer shows what stands before the first colon.
     """
     return {
         "run": name,
         "title": title(trajectory, name=name, declared_step_count=declared_step_count),
+        "about": about(trajectory, whole=whole),
         "outline": outline(trajectory, tree),
         "stages": [stage.model_dump() for stage in stages],
         "stagesFrom": stages_from,
@@ -117,6 +122,24 @@ def title(trajectory: Trajectory, *, name: str, declared_step_count: int | None)
         "agent": " · ".join(part for part in (trajectory.agent, trajectory.model) if part),
         "outcome": solved,
         "misaligned": misaligned,
+    }
+
+
+def about(trajectory: Trajectory, *, whole: bool = False) -> dict[str, Any]:
+    """What the agent was asked to do and how it ended, to be read beside the steps.
+
+    Of the tests those that did not pass are named, at most ``MOST_TESTS`` unless ``whole``.
+    """
+    outcome, tests = trajectory.outcome, trajectory.tests
+    left = [(test.name, test.status) for test in tests if test.status != "passed"]
+    return {
+        "task": _cut(trajectory.task_text, None if whole else FIELD_CHARACTERS) if trajectory.task_text else None,
+        "reason": outcome.reason,
+        "source": _where(outcome.source) if outcome.source else "",
+        "ending": trajectory.exit_status or "",
+        "tests": len(tests),
+        "passed": len(tests) - len(left),
+        "left": left if whole else left[:MOST_TESTS],
     }
 
 

@@ -13,7 +13,7 @@ from codetracer_core.ui import components, shell, step_lists
 from codetracer_core.ui.diagnosis_order import ORDERERS
 from codetracer_core.ui.identity import EXPORTERS, blind_runs, may, person, standing_of
 from codetracer_core.ui.others import beside
-from codetracer_core.ui.overview import run_facts, tree_figure
+from codetracer_core.ui.overview import results_of_tests, run_facts, tree_figure
 from codetracer_core.ui.viewer import said_by, shown_truth, start_quote, start_step, step_viewer
 from codetracer_core.ui.workspace import open_run, open_store
 from codetracer_core.viewer_data import Said
@@ -55,9 +55,11 @@ def overview(run: RunView, truth: Mapping[int, str]) -> None:
     with facts:
         notes = [("Note", note) for note in trajectory.notes]
         components.facts()(key="facts", data=[*run_facts(trajectory), ("Stages from", stages_from), *notes])
+        with st.expander("Task text"):
+            st.text(trajectory.task_text or "The run's files hold no task text.")
         if trajectory.tests:
-            tests = pd.DataFrame([(test.name, test.status) for test in trajectory.tests], columns=["Test", "Result"])
-            st.dataframe(tests, hide_index=True)
+            tests = pd.DataFrame(results_of_tests(trajectory), columns=["Result", "Test"])
+            st.dataframe(tests, hide_index=True, column_config={"Result": st.column_config.Column(width="small")})
         if may(*EXPORTERS):
             st.download_button(
                 "This run as one HTML file",
@@ -71,8 +73,6 @@ def overview(run: RunView, truth: Mapping[int, str]) -> None:
             st.page_link(
                 shell.pages()["compare"], label=f"Compare with {words} of this task", query_params={"runs": run.run_id}
             )
-        with st.expander("Task text"):
-            st.text(trajectory.task_text or "The run's files hold no task text.")
 
 
 def run_links(store: Store, run: RunView) -> None:

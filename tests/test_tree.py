@@ -134,6 +134,7 @@ def test_an_empty_run_is_a_root_alone() -> None:
         (step("cat > a <<'EOF'\n\nx\ty\nEOF"), "cat > a <<'EOF' ⏎ x y ⏎ EOF"),
         (step("\x1b[31mls\x07"), "␛[31mls␇"),
         (step("echo \u202egnp.exe"), "echo ⟨U+202E⟩gnp.exe"),
+        (step("echo نمی\u200cخواهم 👩\u200d👧"), "echo نمی\u200cخواهم 👩\u200d👧"),
         (step(""), "(empty)"),
         (step("x" * 1000), "x" * (LABEL_LENGTH - 1) + "…"),
     ],

@@ -52,6 +52,8 @@ def changes(reason: str, purpose: Purpose = "run", targets: Iterable[str] = ()) 
     return Effect(True, reason, purpose, tuple(targets))
 
 
+_JOINERS = "\u200c\u200d"
+"""They cannot be seen, and stay: emoji and whole scripts need them."""
 READS_ONLY = explores("reads only")
 CHECKS = "runs a check that only reads"
 
@@ -64,7 +66,7 @@ def shown(text: str, limit: int = 60) -> str:
     """
     text = " ".join(text[: 4 * limit + 200].split())
     if not text.isprintable():
-        text = "".join(character if character.isprintable() else _visible(character) for character in text)
+        text = "".join(one if one.isprintable() or one in _JOINERS else _visible(one) for one in text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -68,7 +68,12 @@ function createHead(s, frame, outbox, refresh) {
     s.visible[name] = !s.visible[name];
     kept.write("show", s.visible);
     paintToggles();
+    const panel = $(`aside.${name}`),
+      leaves = panel?.contains(frame.getRootNode().activeElement);
     refresh();
+    // What was opened beside the step can be scrolled by keys at once; what was put away gives them back.
+    if (panel && s.visible[name]) panel.focus({ preventScroll: true });
+    else if (leaves) $(".list").focus({ preventScroll: true });
   };
   function paintToggles() {
     $(".toggles").replaceChildren(

@@ -16,6 +16,7 @@ const RUN_VERDICTS = [
 ];
 const KINDS = { e: "explore", c: "change", m: "message" };
 const TOGGLES = [
+  { name: "task", key: "O", title: "Task" },
   { name: "thought", key: "t", title: "Thought" },
   { name: "action", key: "a", title: "Action" },
   { name: "observation", key: "o", title: "Observation" },
@@ -26,6 +27,7 @@ const TOGGLES = [
   { name: "advance", key: "v", title: "Auto-advance", writes: true },
 ];
 const DEFAULTS = {
+  task: false,
   thought: true,
   action: true,
   observation: true,
@@ -40,6 +42,7 @@ const DEFAULTS = {
 const isAdjudicated = (s) => Boolean(s.data?.adjudication);
 const inQueue = (s) => s.queue.isThere && !isAdjudicated(s);
 const inList = (s) => s.walk.isThere;
+const hasExitCodes = (s) => s.outline.exit.some((code) => code !== null);
 
 /**
  * Every key, in the order of the cheatsheet. `when` says on which pages it is a key, without it on all; `listed` when it
@@ -64,6 +67,8 @@ const KEYS = [
   { keys: ["{", "s"], group: "Move", title: "Previous stage", run: (s) => s.seek(-1, (i) => s.stageStart(i)) },
   { keys: ["p"], group: "Move", title: "Next parallel group", run: (s) => s.seek(1, (i) => s.groupStart(i)) },
   { keys: ["P"], group: "Move", title: "Previous parallel group", run: (s) => s.seek(-1, (i) => s.groupStart(i)) },
+  { keys: ["-"], group: "Move", title: "Next step that failed", listed: hasExitCodes, run: (s) => s.seekFailed(1) },
+  { keys: ["_"], group: "Move", title: "Previous step that failed", listed: hasExitCodes, run: (s) => s.seekFailed(-1) },
   { keys: ["f"], group: "Move", title: "First labelled step", run: (s) => s.firstLabelled() },
   { keys: ["l"], group: "Move", title: "Next labelled step", run: (s) => s.seek(1, (i) => s.isLabelled(i)) },
   { keys: ["L"], group: "Move", title: "Previous labelled step", run: (s) => s.seek(-1, (i) => s.isLabelled(i)) },

@@ -193,7 +193,7 @@ function createQueue(s, frame, outbox, flash, focusList) {
   // --- painting -----------------------------------------------------------------------------------------------
 
   const place = button("My runs", showRuns, "place");
-  place.title = "My runs in this project";
+  place.title = "My runs in this project; more come as you submit, as long as nobody else takes them";
   const chosen = element("select", "filter");
   chosen.setAttribute("aria-label", "Next and previous follow");
   for (const { name, title } of QUEUE_FILTERS) {
@@ -228,7 +228,12 @@ function createQueue(s, frame, outbox, flash, focusList) {
       run = current(),
       at = all.findIndex((one) => one.run === s.run);
     const counts = run ? [`${run.labelled} of ${s.count} steps labelled`, `${run.flagged} flagged`, run.state] : [];
-    place.textContent = [run ? `Run ${at + 1} of ${all.length} in ${data.title}` : data.title, ...counts].join(" · ");
+    const more = data.left ? [`${data.left.toLocaleString("en")} more to come`] : [];
+    place.textContent = [
+      run ? `Run ${at + 1} of ${all.length} in ${data.title}` : data.title,
+      ...counts,
+      ...more,
+    ].join(" · ");
     place.dataset.state = run?.state ?? "";
     chosen.value = filter().name;
     const passing = all.filter(filter().passes);

@@ -39,7 +39,8 @@ function createTable(root) {
     t.rows = data.rows.map((cells, i) => ({
       cells,
       run: data.runs[i],
-      words: `${data.runs[i]} ${cells.join(" ")}`.toLowerCase(),
+      replay: data.replays[data.runs[i]] ?? "", // in words what it is a replay of
+      words: `${data.runs[i]} ${cells.join(" ")} ${data.replays[data.runs[i]] ?? ""}`.toLowerCase(),
     }));
     t.hits = data.hits;
     t.tellFiltered = data.tellFiltered;
@@ -194,8 +195,16 @@ function createTable(root) {
       if (type === "flag" && value !== null) cell.setAttribute("aria-label", value ? "yes" : "no");
       if (name === "outcome") cell.dataset.outcome = value;
       if (value === null) cell.classList.add("unknown");
+      if (name === "task" && row.replay) cell.append(element("span", "hits", row.replay.replace(/ of .*(?=, from)/, "")));
       if (name === "task" && t.hits) cell.append(element("span", "hits", hitsOf(row.run)));
-      cell.title = cell.textContent;
+      cell.title =
+        type === "flag" && value === null
+          ? "hidden from you until you have submitted this run"
+          : type === "time" && value !== null
+            ? value
+            : name === "task" && row.replay
+              ? row.replay
+              : cell.textContent;
       node.append(cell);
     });
     return node;
@@ -206,8 +215,12 @@ function createTable(root) {
     return steps === 0 ? "in the task" : `in ${steps} ${steps === 1 ? "step" : "steps"}`;
   }
 
+  /** What is not known; whether there is ground truth is known, and kept from whoever labels the run blind. */
+  const nothing = (type) => (type === "flag" ? "hidden" : "unknown");
+
   function formatted(value, type) {
-    if (value === null) return "unknown";
+    if (value === null) return nothing(type);
+    if (type === "time") return value.slice(0, 10);
     if (type === "flag") return value ? "●" : "";
     if (type === "money") return value.toFixed(3);
     if (type === "number") return value.toLocaleString("en");
@@ -240,7 +253,7 @@ function createTable(root) {
             apply();
             remember();
           };
-          const name = value === null ? "unknown" : type === "flag" ? (value ? "yes" : "no") : value;
+          const name = value === null ? nothing(type) : type === "flag" ? (value ? "yes" : "no") : value;
           label.append(tick, element("span", "", name), element("span", "n"));
           label.facetValue = value;
           box.lastChild.append(label);
@@ -307,14 +320,15 @@ function createTable(root) {
   }
 
   const MOVES = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1, PageDown: 15, PageUp: -15, Home: -1e9, End: 1e9 };
-  list.addEventListener("keydown", (event) => {
+  function onTableKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.tagName === "BUTTON") return;
     if (event.key in MOVES) move(MOVES[event.key]);
     else if (event.key === "Enter") open(t.cur);
     else if (event.key === "c") mark(t.cur);
     else return;
     event.preventDefault();
-  });
+  }
+  list.addEventListener("keydown", onTableKey);
   list.addEventListener("click", (event) => {
     const row = event.target.closest(".row");
     if (row) (event.ctrlKey || event.metaKey ? mark : open)(Number(row.dataset.index));
@@ -354,9 +368,15 @@ function createTable(root) {
     const target = event.composedPath()[0];
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(target?.tagName || ""))
       return;
+    // Where nothing has the focus, or only what the page before left behind, the table takes its keys without a click.
+    const isFree = target?.matches?.(event.key === "Enter" ? "body, .stMain" : "body, .stMain, a");
     if (event.key === "/") $(".query").focus();
     else if (event.key === "Escape") onPointer(new Event("x"));
-    else return;
+    else if (isFree && (event.key in MOVES || event.key === "Enter")) {
+      list.focus({ preventScroll: true });
+      onTableKey(event);
+      return;
+    } else return;
     event.preventDefault();
   }
   /** The table fills the window below where it begins. */

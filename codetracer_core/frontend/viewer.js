@@ -91,7 +91,8 @@ function createViewer(root) {
   const tree = createTree(s, frame),
     detail = createDetail(s, frame),
     texts = createTexts(s, detail, flash),
-    find = createFind(s, frame, detail, flash);
+    find = createFind(s, frame, detail, flash),
+    task = createTask(s, frame);
   const positions = createPositions(s, frame);
   const naming = createNaming(s, frame, outbox, renamed);
   const marks = createMarks(s, outbox, {
@@ -169,6 +170,7 @@ function createViewer(root) {
     adjudication.opened();
     outbox.send();
     if (fresh) showAsked();
+    if (fresh && data.start > s.count && s.count) flash(`there is no step ${data.start}: this is the last one`);
   };
 
   const receiveOutbox = (message) => {
@@ -183,11 +185,16 @@ function createViewer(root) {
     }
   };
 
+  const receiveQueue = (message) => {
+    s.queue.receive(message);
+    refresh(); // what the queue says stands nowhere else
+  };
+
   const listeners = () => ({
     text: texts.receive,
     [outbox.channel]: receiveOutbox,
     find: find.receive,
-    queue: s.queue.receive,
+    queue: receiveQueue,
   });
   /** Listen on the pipes; whichever mounted first, the last message is not missed. */
   function connect() {
@@ -237,6 +244,10 @@ function createViewer(root) {
         return;
       }
     flash(by > 0 ? "none further on" : "none before");
+  };
+  s.seekFailed = (by) => {
+    if (hasExitCodes(s)) s.seek(by, (i) => s.outline.exit[i]);
+    else flash("the run's files hold no exit codes");
   };
   s.seekUnlabelled = () => {
     const wanted = (i) => !s.labels.get(i + 1);
@@ -382,6 +393,7 @@ function createViewer(root) {
     frame.classList.toggle("nowrap", !s.visible.wrap);
     tree.paint();
     detail.paint();
+    task.paint();
     why.paint();
     s.quotes.paint();
     omission.paint();
@@ -499,6 +511,7 @@ function createViewer(root) {
     if ((name === " " || name === "Enter") && target?.tagName === "BUTTON") return;
     if (isForOthers(event, frame)) return;
     if (target?.classList?.contains("splitter")) return;
+    if (/^(Arrow(Up|Down)|Page(Up|Down)|Home|End| )$/.test(name) && target?.closest?.("aside")) return; // it scrolls
     if (s.quotes.choose(event)) {
       event.preventDefault();
       event.stopPropagation();

@@ -388,6 +388,11 @@ class Reader:
             projects = [one for one in work.projects_in(cursor) if project_id in (None, one.project_id)]
             return work.assignments_in(cursor, projects, now=datetime.now(UTC), run_id=run_id, annotator=annotator)
 
+    def left_for(self, project_id: str, annotator: str) -> int:
+        """How many more runs of the project this person could get now, besides those they have. Raises NotFound."""
+        with self._cursor() as cursor:
+            return work.left_for(cursor, project_id, annotator, now=datetime.now(UTC))
+
     def submissions(self) -> dict[str, int]:
         """By project, how often a run of it was submitted; those with none are left out."""
         with self._cursor() as cursor:

@@ -17,6 +17,7 @@ from codetracer_core.projects import (
     Standing,
     blinds,
     distribute,
+    free_for,
     next_blind_pass,
     next_run,
     offered_verdicts,
@@ -199,6 +200,16 @@ def claim_next(
         return None
     (given,) = _give(cursor, project, assignments, [(annotator, found[0])], now=now)
     return given
+
+
+def left_for(cursor: duckdb.DuckDBPyConnection, project_id: str, annotator: str, *, now: datetime) -> int:
+    """How many new runs of the project this person could get now; 0 if it is closed or they take no part."""
+    project = project_in(cursor, project_id)
+    if not project.is_open or not takes_part(project, annotator):
+        return 0
+    assignments = assignments_in(cursor, [project], now=now, counted=False)
+    exposed = _runs_shown_to(cursor, annotator)
+    return len(free_for(project, runs_of_project(cursor, project_id), assignments, annotator, exposed=exposed))
 
 
 def assign(

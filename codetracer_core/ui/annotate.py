@@ -11,6 +11,7 @@ from codetracer_core.guidelines import guidelines_tree
 from codetracer_core.people import LONGEST_NAME
 from codetracer_core.projects import OPEN, Assignment, Project, takes_part
 from codetracer_core.store import Store, is_text
+from codetracer_core.ui import components
 from codetracer_core.ui.identity import introduce, require
 from codetracer_core.ui.viewer import pipe, sent_through
 
@@ -139,6 +140,7 @@ def queue_pipe(store: Store, at: Desk, who: str) -> None:
             "project": project.project_id,
             "title": project.title or project.project_id,
             "runs": queue_rows(own_runs(store, project.project_id, who)),
+            "left": store.left_for(project.project_id, who),
             "guidelines": guidelines_tree(project.guidelines),
             "detailsWanted": project.details_wanted,
             "offersCorrect": "correct" in project.verdicts,
@@ -185,8 +187,9 @@ def ask_name(why: str = "Who is labelling? Runs are given to a name, and labels 
     """Without a name nobody has a queue, and nothing can go on record: ask for it, and end the page here."""
     st.info(why)
     with st.form("who", border=False):
-        name = st.text_input("Your name", max_chars=LONGEST_NAME)
+        name = st.text_input("Your name", max_chars=LONGEST_NAME, width=360)
         if st.form_submit_button("Go on", type="primary") and name.strip():
             introduce(name)
             st.rerun()
+    components.focus()(key="name_focus", data="Your name", height=1)
     st.stop()

@@ -70,6 +70,12 @@ def cookie() -> Component:
 
 
 @cache
+def focus() -> Component:
+    """Puts the cursor into the field with a label of ours; nothing to see."""
+    return st.components.v2.component("codetracer_focus", js=frontend_text("focus.js"))
+
+
+@cache
 def cases() -> Component:
     """The list of runs to be adjudicated: opening."""
     return st.components.v2.component(

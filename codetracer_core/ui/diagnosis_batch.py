@@ -10,6 +10,7 @@ from codetracer_core.ui import shell
 from codetracer_core.ui.diagnosis_order import ORDERERS, HowMany, Order, order_form, start, tells_cost
 from codetracer_core.ui.identity import blind_runs, may, person
 from codetracer_core.ui.library import filtered_runs, only_chosen, runs_table
+from codetracer_core.words import left_out_as_blind
 
 MOST_LOOKED_AT = 24
 """Runs whose text an estimate is made on; for more it is scaled up by their steps."""
@@ -18,7 +19,8 @@ MOST_LOOKED_AT = 24
 def many_runs(store: Store) -> None:
     """The table of runs: a click opens one to be diagnosed; those that pass its filters can be diagnosed together."""
     blind = blind_runs(store)
-    runs = only_chosen([run for run in store.runs(annotator=person(), blind=blind) if run.run_id not in blind])
+    found = store.runs(annotator=person(), blind=blind)
+    runs = only_chosen([run for run in found if run.run_id not in blind])
     if st.session_state.pop("batch_started", False):
         st.session_state["batch"] = False  # closed: what was started is seen above, and is not started twice
     if may(*ORDERERS):
@@ -26,6 +28,8 @@ def many_runs(store: Store) -> None:
         if opened.open:
             with opened:
                 _batch(store, runs)
+    if hidden := sum(run.run_id in blind for run in found):
+        st.caption(f"{left_out_as_blind(hidden)}.")
     run_id = runs_table(runs, store, tell_filtered=True)
     if run_id:
         st.switch_page(shell.pages()["diagnose"], query_params={"traj": run_id})

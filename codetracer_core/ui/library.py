@@ -11,21 +11,19 @@ from codetracer_core.ui import components, shell
 
 # name of the field, title, how it is written, width (CSS grid), offered as a filter
 _COLUMNS: tuple[tuple[str, str, str, str, bool], ...] = (
-    ("task", "Task", "text", "minmax(170px, 2.2fr)", False),
-    ("agent", "Agent", "text", "minmax(100px, 1fr)", True),
-    ("model", "Model", "text", "minmax(120px, 1.4fr)", True),
-    ("outcome", "Outcome", "text", "84px", True),
-    ("step_count", "Steps", "number", "62px", False),
-    ("human_labels", "My labels", "number", "84px", False),
-    ("has_ground_truth", "Ground truth", "flag", "104px", True),
-    ("misaligned", "Misaligned", "flag", "92px", True),
-    ("cost_usd", "Cost, USD", "money", "88px", False),
-    ("collection", "Collection", "text", "minmax(84px, 0.8fr)", True),
-    ("format", "Format", "text", "minmax(92px, 0.8fr)", True),
-    ("imported_at", "Imported", "time", "128px", False),
+    ("task", "Task", "text", "minmax(160px, 2.2fr)", False),
+    ("agent", "Agent", "text", "minmax(126px, 1fr)", True),
+    ("model", "Model", "text", "minmax(140px, 1.4fr)", True),
+    ("outcome", "Outcome", "text", "78px", True),
+    ("step_count", "Steps", "number", "60px", False),
+    ("human_labels", "My labels", "number", "80px", False),
+    ("has_ground_truth", "Ground truth", "flag", "100px", True),
+    ("misaligned", "Misaligned", "flag", "88px", True),
+    ("cost_usd", "Cost, USD", "money", "80px", False),
+    ("collection", "Collection", "text", "minmax(98px, 0.8fr)", True),
+    ("format", "Format", "text", "minmax(118px, 0.8fr)", True),
+    ("imported_at", "Imported", "time", "92px", False),
 )
-_REPLAY = ("replay_of", "Replay of", "text", "minmax(110px, 1fr)", False)
-"""Shown last, where any run is a replay: the browser remembers the others by their place."""
 
 
 def choose_runs(run_ids: Collection[str], words: str) -> None:
@@ -66,17 +64,16 @@ def runs_table(runs: Sequence[RunSummary], store: Reader, *, tell_filtered: bool
     does it say which runs pass them.
     """
     query = str(_state().get("deep") or "")
-    has_replays = any(run.replay_of for run in runs)
-    columns = (*_COLUMNS, _REPLAY) if has_replays else _COLUMNS
     result = components.runs()(
         key="runs",
         data={
             "columns": [
                 {"name": name, "title": title, "type": kind, "width": width, "facet": facet}
-                for name, title, kind, width, facet in columns
+                for name, title, kind, width, facet in _COLUMNS
             ],
             "runs": [run.run_id for run in runs],
-            "rows": [[*run_cells(run), *([_replay_words(run)] if has_replays else [])] for run in runs],
+            "rows": [run_cells(run) for run in runs],
+            "replays": {run.run_id: _replay_words(run) for run in runs if run.replay_of is not None},
             "deep": query,
             "hits": text_hits(store, query) if query else None,
             "tellFiltered": tell_filtered,
@@ -98,8 +95,8 @@ def run_cells(run: RunSummary) -> list[Any]:
     return [value.strftime("%Y-%m-%d %H:%M") if isinstance(value, datetime) else value for value in values]
 
 
-def _replay_words(run: RunSummary) -> str | None:
-    return None if run.replay_of is None else f"{run.replay_of}, from step {run.replay_step} on"
+def _replay_words(run: RunSummary) -> str:
+    return f"replay of {run.replay_of}, from step {run.replay_step} on"
 
 
 def text_hits(store: Reader, query: str) -> dict[str, int]:

@@ -191,5 +191,10 @@ def run_facts(trajectory: Trajectory) -> list[tuple[str, str]]:
     ]
 
 
+def results_of_tests(trajectory: Trajectory) -> list[tuple[str, str]]:
+    """(Result, name) of each test: those that did not pass first, else in the order of the files."""
+    return sorted(((test.status, test.name) for test in trajectory.tests), key=lambda row: row[0] == "passed")
+
+
 def _count(number: int | None) -> str:
     return f"{number:,}" if number is not None else "unknown"

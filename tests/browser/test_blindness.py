@@ -124,7 +124,7 @@ def test_nothing_leaks_to_a_blind_person_on_any_page(browser: Browser, office: D
 
     page.goto(office.url)
     page.get_by_role("row", name="task of secret-run").wait_for()
-    expect(page.get_by_role("row", name="task of secret-run")).to_contain_text("unknown")
+    expect(page.get_by_role("row", name="task of secret-run")).to_contain_text("hidden")
     page.goto(f"{office.url}/trajectory?traj={RUN}&step=3")
     see_step(page, 3)
     press(page, "r")

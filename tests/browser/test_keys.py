@@ -158,7 +158,7 @@ SYMBOLS = {
 }
 LEAVING = ("<", ">", "Control+Enter")
 """These may go to another run: pressed last."""
-LASTING = "taomqzwvIrVM"
+LASTING = "OtaomqzwvIrVM"
 """What they switch stays so until they are pressed again."""
 ASKED = "rVM"
 """What these show comes from the server, and must not be taken for what the next key does."""

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Dashboard, cli, write_run
-from tests.browser.steps import see_step, see_taken_in
+from tests.browser.steps import press, see_step, see_taken_in
 
 pytestmark = pytest.mark.browser
 
@@ -55,6 +55,24 @@ def test_enter_opens_and_the_list_is_as_it_was_on_return(page: Page, dashboard: 
     page.wait_for_url("**/trajectory?traj=*")
     page.get_by_role("link", name="Library").click()
     expect(page.locator(".query")).to_have_value("long")
+
+
+def test_the_whole_table_is_seen_at_1280_with_its_replays(page: Page, dashboard: Dashboard) -> None:
+    page.goto(dashboard.url)
+    page.locator(".query").fill("replay of")
+    expect(page.locator(".row .hits").first).to_have_text("replay, from step 6 on")
+    assert page.locator(".table").evaluate("table => table.scrollWidth - table.clientWidth") == 0
+
+
+def test_the_table_takes_its_keys_without_a_click(page: Page, dashboard: Dashboard) -> None:
+    page.goto(dashboard.url)
+    expect(page.locator(".row.current")).to_have_attribute("data-index", "0")
+    press(page, "j", "ArrowDown", "j", "k")
+    expect(page.locator(".row.current")).to_have_attribute("data-index", "2")
+    chosen = page.locator(".row.current .task").inner_text()
+    press(page, "Enter")
+    page.wait_for_url("**/trajectory?traj=*")
+    expect(page.locator(".runline .task")).to_have_text(chosen)
 
 
 def test_a_folder_is_imported_by_path_with_its_failures(page: Page, dashboard: Dashboard, tmp_path: Path) -> None:

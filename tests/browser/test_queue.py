@@ -71,7 +71,7 @@ def test_a_queue_is_worked_through_without_the_mouse(browser: Browser, office: D
     page = context.new_page()
     page.goto(f"{office.url}/annotate")
     see_opened(page, "queued-1")
-    see_run(page, "Run 1 of 1 in pilot · 0 of 6 steps labelled · 0 flagged · assigned")
+    see_run(page, "Run 1 of 1 in pilot · 0 of 6 steps labelled · 0 flagged · assigned · 3 more to come")
     press(page, *["1", "j"] * 3, "2")
     see_saved(page)
     see_run(page, "4 of 6 steps labelled · 0 flagged · in progress")
@@ -116,7 +116,8 @@ def test_a_queue_is_worked_through_without_the_mouse(browser: Browser, office: D
 def test_without_a_name_there_is_no_queue(page: Page, office: Dashboard) -> None:
     page.goto(f"{office.url}/annotate")
     page.get_by_text("Who is labelling?").wait_for()
-    page.get_by_label("Your name").fill("Nell")
+    expect(page.get_by_label("Your name")).to_be_focused()
+    page.keyboard.type("Nell")
     press(page, "Enter")
     see_opened(page, "queued-1")
     page.reload()

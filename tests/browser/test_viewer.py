@@ -270,6 +270,36 @@ def test_toggles_are_remembered(page: Page, dashboard: Dashboard) -> None:
     expect(page.locator(".part.metadata")).to_be_visible()
 
 
+def test_the_task_and_how_the_run_ended_are_read_beside_the_steps(page: Page, dashboard: Dashboard) -> None:
+    open_run(page, dashboard, dashboard.runs["fetchlib__fetchlib-58.traj.json"])
+    panel = page.get_by_role("complementary", name="Task")
+    expect(panel).to_be_hidden()
+    press(page, "O")
+    expect(panel).to_contain_text("Retry-After header is ignored")
+    expect(panel.locator(".outcome")).to_have_text("not solved")
+    expect(panel).to_contain_text("1 of 3 tests passed")
+    expect(panel.locator("li").first).to_have_text("failed: tests/test_retry.py::test_retry_after_seconds")
+    expect(panel).to_be_focused()
+    press(page, "End")  # its own keys scroll it; the others are those of the viewer
+    expect(page.locator(".title")).to_have_text("Step 1 of 8")
+    assert panel.evaluate("panel => panel.scrollTop") > 0
+    press(page, "-")
+    see_step(page, 4)
+    press(page, "-")
+    see_step(page, 7)
+    press(page, "-")
+    expect(page.locator(".saved")).to_have_text("none further on")
+    press(page, "_")
+    see_step(page, 4)
+    page.wait_for_url("**&step=4*")
+    page.reload()
+    see_step(page, 4)
+    expect(panel).to_be_visible()
+    press(page, "O", "O", "O")
+    expect(panel).to_be_hidden()
+    expect(page.get_by_role("tree", name="Trace tree")).to_be_focused()
+
+
 def test_keyboard_and_screen_reader_can_use_the_tree(page: Page, dashboard: Dashboard) -> None:
     open_run(page, dashboard, dashboard.runs["long"], step=5)
     tree = page.get_by_role("tree", name="Trace tree")

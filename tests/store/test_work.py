@@ -54,6 +54,19 @@ def test_runs_are_handed_out_in_order_and_to_nobody_twice(store: Store) -> None:
     assert store.claim_next("pilot", "bob") is None
 
 
+def test_how_many_runs_are_left_follows_what_others_take(store: Store) -> None:
+    store.create_project(project(annotators_per_run=1, annotators=("ann", "bob")), RUNS[:3])
+    assert [store.left_for("pilot", who) for who in ("ann", "bob", "eve")] == [3, 3, 0]
+    store.claim_next("pilot", "ann")
+    assert [store.left_for("pilot", who) for who in ("ann", "bob")] == [2, 2]
+    label(store, "bob", 1, run_id="run-2", step_id=None, field="shown", value="ground_truth")
+    assert [store.left_for("pilot", who) for who in ("ann", "bob")] == [2, 1]
+    store.change_project(store.project("pilot").model_copy(update={"is_open": False}))
+    assert store.left_for("pilot", "ann") == 0
+    with pytest.raises(NotFound):
+        store.left_for("nothing", "ann")
+
+
 def test_many_at_once_get_each_run_as_often_as_wanted(store: Store) -> None:
     store.create_project(project(annotators_per_run=3, order="shuffled"), RUNS)
     people = [f"person {n}" for n in range(8)]

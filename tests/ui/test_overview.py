@@ -11,6 +11,7 @@ from codetracer_core.models import Branch, Outcome, SourceRef, Stage, Step, Test
 from codetracer_core.tree import ROOT, build_tree
 from codetracer_core.ui.overview import (
     ColourBy,
+    results_of_tests,
     run_facts,
     step_seconds,
     tree_figure,
@@ -241,6 +242,13 @@ def test_what_the_files_say_is_told_with_its_source() -> None:
     assert facts["… of them cached"] == "unknown"
     assert facts["Duration"] == "3,600 s"
     assert facts["Tests passed"] == "1 of 2"
+
+
+def test_tests_that_did_not_pass_come_first() -> None:
+    results = {"a": "passed", "b": "failed", "c": "passed", "d": "skipped"}
+    tests = tuple(TestResult(name=name, status=status) for name, status in results.items())
+    rows = [("failed", "b"), ("skipped", "d"), ("passed", "a"), ("passed", "c")]
+    assert results_of_tests(linear(1, tests=tests)) == rows
 
 
 def test_a_duration_from_two_kinds_of_clock_is_unknown() -> None:

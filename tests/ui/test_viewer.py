@@ -8,7 +8,18 @@ from typing import Any
 
 import pytest
 
-from codetracer_core.models import Branch, LabelEvent, Stage, Step, ToolCall, Trajectory, hash_of_quote
+from codetracer_core.models import (
+    Branch,
+    LabelEvent,
+    Outcome,
+    SourceRef,
+    Stage,
+    Step,
+    TestResult,
+    ToolCall,
+    Trajectory,
+    hash_of_quote,
+)
 from codetracer_core.people import LONGEST_NAME
 from codetracer_core.store import Store
 from codetracer_core.tree import build_tree
@@ -16,7 +27,9 @@ from codetracer_core.ui.viewer import _MOST_OPS, said_by, take_labels
 from codetracer_core.viewer_data import (
     FIELD_CHARACTERS,
     MOST_HITS,
+    MOST_TESTS,
     WINDOW_CHARACTERS,
+    about,
     find_steps,
     outline,
     step_texts,
@@ -54,6 +67,41 @@ def test_the_outline_has_one_entry_per_step_in_every_column() -> None:
 def test_a_run_without_steps_has_an_empty_outline() -> None:
     empty = run_of()
     assert all(len(column) == 0 for column in outline(empty, build_tree(empty)).values())
+
+
+# --- the task and how it ended --------------------------------------------------------------------------------
+
+
+def test_the_task_and_the_tests_that_did_not_pass_go_to_the_viewer() -> None:
+    tests = [TestResult(name=f"test_{n}", status="passed" if n < 3 else "failed") for n in range(1, 20)]
+    source = SourceRef(path="result.json", line_start=3, line_end=3)
+    trajectory = run_of(
+        task_text="x" * (FIELD_CHARACTERS + 5),
+        outcome=Outcome(solved=False, reason="reward 0.0", source=source),
+        exit_status="Submitted",
+        tests=tuple(tests),
+    )
+    told = about(trajectory)
+    assert told["task"] == {"text": "x" * FIELD_CHARACTERS, "length": FIELD_CHARACTERS + 5, "cut": True}
+    assert (told["reason"], told["source"], told["ending"]) == ("reward 0.0", "result.json, line 3", "Submitted")
+    assert (told["tests"], told["passed"]) == (19, 2)
+    assert told["left"] == [(f"test_{n}", "failed") for n in range(3, 3 + MOST_TESTS)]
+    whole = about(trajectory, whole=True)
+    assert not whole["task"]["cut"]
+    assert len(whole["left"]) == 17
+
+
+def test_what_the_files_do_not_say_of_the_task_is_not_made_up() -> None:
+    told = about(run_of(task_text=None, outcome=Outcome(reason="no result file")))
+    assert told == {
+        "task": None,
+        "reason": "no result file",
+        "source": "",
+        "ending": "",
+        "tests": 0,
+        "passed": 0,
+        "left": [],
+    }
 
 
 # --- text of steps --------------------------------------------------------------------------------------------
