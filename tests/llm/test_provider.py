@@ -1,5 +1,6 @@
 """A model behind a real HTTP server that does everything wrong that providers do."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -367,6 +368,11 @@ print(*contacted)
     command = [sys.executable, "-c", program, server.url]
     shown = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert (shown.stdout, shown.stderr) == ("127.0.0.1\n", "")
+
+
+def test_garbage_is_collected_after_a_model_was_opened(model_server: Start) -> None:
+    model_at(model_server([Say("x")]))
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "nobody/no-such-model", ""])
