@@ -102,6 +102,8 @@ class ReplayConfig(Frozen):
     total_seconds: float = Field(default=Limits().total_seconds, gt=0.0, allow_inf_nan=False)
     memory_mb: int = Field(default=Limits().memory_mb, ge=64)
     processes: int = Field(default=Limits().processes, ge=8)
+    disk_mb: int = Field(default=Limits().disk_mb, ge=1)
+    """What a replay on this machine may write in all."""
     max_steps: int | None = Field(default=None, ge=1)
     """Of the model; None: as many as the original took from the checkpoint on."""
     cost_limit_usd: float = Field(default=Budget().cost_limit_usd, gt=0.0, allow_inf_nan=False)
@@ -119,6 +121,7 @@ class ReplayConfig(Frozen):
             total_seconds=self.total_seconds,
             memory_mb=self.memory_mb,
             processes=self.processes,
+            disk_mb=self.disk_mb,
             network=self.network,
         )
 

@@ -88,6 +88,8 @@ class Limits(Frozen):
     memory_mb: int = Field(default=4_096, ge=64)
     file_mb: int = Field(default=2_048, ge=1)
     """Largest file that a command may write."""
+    disk_mb: int = Field(default=8_192, ge=1)
+    """What a replay on this machine may write in all, beyond what was copied; looked at while commands run."""
     network: bool = False
     """False: off where the environment can do that; its ``facts`` say whether it could."""
 

@@ -16,6 +16,7 @@ from codetracer_core.replay.models import ReplayOrder, ReplayResult
 from codetracer_core.replay.opening import prompts_version
 from codetracer_core.replay.recording import ReplayEvent, Started
 from codetracer_core.replaying.choosing import advisor
+from codetracer_core.replaying.hiding import to_hide
 from codetracer_core.replaying.storing import import_replay
 from codetracer_core.replaying.sweeping import scratch_of, sweep
 from codetracer_core.store import Reader
@@ -68,7 +69,7 @@ def replay_run(
         model,
         folder=folder,
         scratch=scratch_of(reader.workspace),
-        hide=(reader.workspace.folder,),
+        hide=to_hide(reader.workspace, record),
         started=started,
         advice=advice,
         on_event=on_event,

@@ -203,6 +203,9 @@ def limit_fields(config: ReplayConfig) -> tuple[Limits, float, float]:
     memory = first.number_input("Memory, MB", 64, None, known.memory_mb, 512, key="replay_memory")
     processes = second.number_input("Processes", 8, None, known.processes, key="replay_processes")
     output = third.number_input("Output, kB", 1, None, known.output_bytes // 1_000, 100, key="replay_output")
+    disk = first.number_input(
+        "Disk, MB", 1, None, known.disk_mb, 1_024, key="replay_disk", help="In all, outside of a container."
+    )
     divergence = st.slider(
         "Stop when a larger share of the earlier steps differs, %",
         0,
@@ -222,6 +225,7 @@ def limit_fields(config: ReplayConfig) -> tuple[Limits, float, float]:
         output_bytes=output * 1_000,
         processes=processes,
         memory_mb=memory,
+        disk_mb=disk,
         network=network,
     )
     return limits, divergence / 100, tests

@@ -36,9 +36,10 @@ def start(
     """Make the environment; ``stop`` it, whatever happens (it is a context manager, too).
 
     ``scratch``: a folder of ours, in which everything of this replay lies under ``replay_id``. ``hide``: what commands
-    on this machine must not read, such as the workspace. ``original``: where the run worked, if that is known; commands
-    in a container begin there if its place names no folder and there is such a one. Raises NotAllowed if nobody allowed
-    commands on this machine, EnvironmentBroken if it cannot be had, and Cancelled; then nothing of it is left."""
+    on this machine must not read: the workspace, and what the run was imported from. ``original``: where the run
+    worked, if that is known; commands in a container begin there if its place names no folder and there is such a one.
+    Raises NotAllowed if nobody allowed commands on this machine, EnvironmentBroken if it cannot be had, and Cancelled;
+    then nothing of it is left."""
     if problem := why_not(place.kind):
         raise EnvironmentBroken(problem)
     if isinstance(place, LocalPlace | GitPlace) and not place.allowed:

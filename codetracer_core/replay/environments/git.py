@@ -80,6 +80,7 @@ def start_git(
     except BaseException:
         environment.stop()
         raise
+    environment.filled()
     environment.tell(f"commit {commit}, without what came after it, and without submodules")
     return environment
 

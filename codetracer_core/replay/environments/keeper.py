@@ -78,6 +78,8 @@ class Command:
     output_bytes: int = 1_000_000
     gently: bool = False
     """A shell that is over its time gets a moment to write down where it stands."""
+    too_much: Callable[[], bool] = lambda: False
+    """Whether it is to be ended for what it has written; asked while it runs."""
     ender: Callable[[bool], None] | None = None
     """Ends what the command started elsewhere, where the keeper does not reach; told whether gently."""
     left: int = field(default=0, init=False)
@@ -232,7 +234,7 @@ class Keeper:
         ran = Ran(
             output=kept.text(),
             exit_code=None if stopped or answer["why"] else _as_shells_say(answer["ended"]),
-            timed_out=bool(stopped),
+            timed_out=stopped == "time",
             left_out_bytes=kept.left_out,
             seconds=time.monotonic() - begun,
         )
@@ -276,6 +278,7 @@ class Keeper:
                     return answer, stopped
                 if not stopped:
                     stopped = "cancelled" if cancelled() else "" if _since(begun) < command.seconds else "time"
+                    stopped = stopped or ("room" if command.too_much() else "")
                     if stopped:
                         ended_at = time.monotonic()
                         gently = command.gently and stopped == "time"

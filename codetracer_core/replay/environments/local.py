@@ -47,6 +47,9 @@ def start_local(
     except BaseException:
         environment.stop()
         raise
+    environment.filled()
+    if any(path.resolve().is_relative_to(folder) for path in hide):
+        environment.tell("the folder that was copied holds what the run was imported from: the copy CAN be read")
     return environment
 
 

@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Self
 
@@ -10,11 +11,13 @@ from codetracer_core.errors import CodeTracerError, EnvironmentBroken
 from codetracer_core.replay.environments import leases
 from codetracer_core.replay.environments.files import read_inside, write_inside
 from codetracer_core.replay.environments.keeper import Command, Keeper, Wanted
+from codetracer_core.replay.environments.room import Written
 from codetracer_core.replay.environments.shells import LONGEST_ARGUMENT, ShellKind, wrapped
 from codetracer_core.replay.keeping.isolation import SECRETS
 from codetracer_core.replay.models import Limits, Ran
 from codetracer_core.words import number_of
 
+_ROOM = "Allow more (replay.disk_mb in the settings), or look at what writes so much."
 _OVER = Ran(output="", timed_out=True)
 _SOCKETS = ("docker.sock", "containerd", "podman", "user", "dbus", "systemd/private", "snapd.socket")
 """Under /run: doors through which a command could have something done for it outside."""
@@ -42,17 +45,20 @@ class MachineEnvironment:
         self._limits, self._shell = limits, shell
         self._spent = 0.0
         self._files = 0
+        self._written = Written(self._root, limits.disk_mb << 20)
         parts = {name: self._root / name for name in ("folder", "home", "tmp", "state")}
         try:
             for part in parts.values():
                 part.mkdir()
             (parts["home"] / ".gitconfig").write_text("[safe]\n\tdirectory = *\n", encoding="utf-8")
             at = (at or parts["folder"]).resolve()
+            records = [path.resolve() for path in hide]
+            needed = [path for path in records if _is_needed(path, scratch)]
             wanted = Wanted(
                 lease=lease,
                 root=self._root,
                 network=limits.network,
-                hide=(*_to_hide(network=limits.network), *(path.resolve() for path in hide)),
+                hide=(*_to_hide(network=limits.network), *(path for path in records if path not in needed)),
                 own=(
                     (parts["tmp"], "/tmp"),  # noqa: S108 - that of the commands, which is this one
                     (parts["tmp"], "/var/tmp"),  # noqa: S108
@@ -68,7 +74,7 @@ class MachineEnvironment:
         self.folder = str(at if made.isolated else parts["folder"])
         self._tmp = "/tmp" if made.isolated else str(parts["tmp"])  # noqa: S108
         self._bash = shutil.which("bash") is not None
-        self._about = _facts(self._keeper, limits)
+        self._about = (*_facts(self._keeper, limits), *_facts_on_records(records, needed, isolated=made.isolated))
         self.facts = self._about
         self._env = {
             "PATH": os.pathsep.join(
@@ -97,6 +103,10 @@ class MachineEnvironment:
             raise EnvironmentBroken(f"{what} failed: {ran.output.strip()[-2_000:]}")
         return ran.output
 
+    def filled(self) -> None:
+        """What was to be copied is there: what comes now counts as written by commands."""
+        self._written.begin()
+
     def tell(self, fact: str) -> None:
         """One more thing that is true of it."""
         self._about = (*self._about, fact)
@@ -117,9 +127,12 @@ class MachineEnvironment:
             seconds=min(timeout if timeout is not None else self._limits.command_seconds, left),
             output_bytes=self._limits.output_bytes,
             gently=session,
+            too_much=self._written.is_too_much,
         )
         ran = self._keeper.run_inside(order, cancelled)
         self._spent += ran.seconds
+        if self._written.is_too_much():
+            raise EnvironmentBroken(f"the commands have written more than {self._limits.disk_mb:,} MB", remedy=_ROOM)
         going_on = (f"{number_of(order.left, 'process').replace('processs', 'processes')} in the background",)
         self.facts = self._about + (going_on if order.left else ())
         return ran
@@ -163,6 +176,21 @@ def _to_hide(*, network: bool) -> tuple[Path, ...]:
     return tuple(path for path in (*(home / name for name in SECRETS), *run) if path.exists() and not path.is_symlink())
 
 
+def _is_needed(path: Path, scratch: Path) -> bool:
+    """Whether what commands cannot do without lies in it."""
+    places = (scratch, Path.home(), Path(sys.prefix), Path(sys.base_prefix), Path("/usr/bin"), Path("/bin"))
+    return any(place.resolve().is_relative_to(path) for place in places)
+
+
+def _facts_on_records(records: Sequence[Path], needed: Sequence[Path], *, isolated: bool) -> tuple[str, ...]:
+    if not records:
+        return ()
+    if not isolated:
+        return ("the records of this and other runs CAN be read: this system does not let them be hidden",)
+    told = tuple(f"records of runs in {path} CAN be read: what commands need lies there, too" for path in needed)
+    return told or ("the records of runs are hidden: the workspace, and what this one was imported from",)
+
+
 def _facts(keeper: Keeper, limits: Limits) -> tuple[str, ...]:
     made = keeper.made
     network = (
@@ -189,5 +217,5 @@ def _facts(keeper: Keeper, limits: Limits) -> tuple[str, ...]:
         if made.tasks
         else f"{processes}, only counted: more are ended at once, but NOTHING holds them back before",
         f"{memory} together" if made.memory else f"{memory} for each process",
-        f"files of at most {limits.file_mb:,} MB; how much is written in all is not limited",
+        f"files of at most {limits.file_mb:,} MB, {limits.disk_mb:,} MB in all, looked at while commands run",
     )

@@ -90,6 +90,8 @@ def test_isolation_is_as_the_facts_say(begin: Begin, tmp_path: Path) -> None:
     hidden.mkdir()
     (hidden / "labels").write_text("secret")
     environment = begin(hide=(hidden,))
+    records = "are hidden" if isolated(environment) else "CAN be read"
+    assert any("records of" in fact and records in fact for fact in environment.facts)
     target = tmp_path / "written"
     environment.run(f"echo x > {target}")
     if not isolated(environment):
@@ -276,3 +278,26 @@ def test_folders_without_rights_are_removed_too(begin: Begin, scratch: Path) -> 
     environment.stop()
     assert left_behind(scratch, "locked") == []
     assert os.path.lexists("/etc/passwd")
+
+
+def test_what_commands_write_in_all_is_bounded_and_what_was_copied_does_not_count(begin: Begin, project: Path) -> None:
+    (project / "big").write_bytes(b"x" * (3 << 20))
+    environment = begin(disk_mb=2)
+    assert environment.run("head -c 1000000 /dev/zero > a; ln a b; ln a c; rm big").exit_code == 0
+    with pytest.raises(EnvironmentBroken, match="written more than 2 MB"):
+        environment.run("for n in 1 2 3 4; do head -c 1500000 /dev/zero > more-$n; done; sleep 12345")
+    with pytest.raises(EnvironmentBroken, match="written more than 2 MB"):
+        environment.run("true")
+    assert any("2 MB in all" in fact for fact in environment.facts)
+
+
+def test_a_copy_that_holds_the_record_says_so(begin: Begin, project: Path) -> None:
+    (project / "runs").mkdir()
+    assert any("the copy CAN be read" in fact for fact in begin(hide=(project / "runs",)).facts)
+    assert not any("the copy CAN be read" in fact for fact in begin().facts)
+
+
+def test_what_commands_need_is_not_hidden_and_that_is_told(begin: Begin, scratch: Path) -> None:
+    environment = begin(hide=(scratch.parent,))
+    assert environment.run("cat a.txt").output == "one\n"
+    assert any("CAN be read" in fact for fact in environment.facts)
