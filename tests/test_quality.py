@@ -39,12 +39,12 @@ def test_no_script_of_ours_writes_html() -> None:
 
 
 def test_every_variable_that_a_style_sheet_uses_is_set() -> None:
-    """In the sheet, by a script, or in the colours that most components share."""
+    """In the sheet, by a script, or in the sheet that most components share."""
     components = (REPOSITORY / "codetracer_core" / "ui" / "components.py").read_text()
     by_scripts = {name for path in FRONTEND.glob("*.js") for name in re.findall(r'"--([\w-]+)"', path.read_text())}
     by_scripts |= {"fg", "bg"}  # the colours of a terminal, in text.js
-    shared = set(re.findall(r"--([\w-]+):", (FRONTEND / "colours.css").read_text()))
-    sheets = [path for path in FRONTEND.glob("*.css") if path.name != "colours.css"]
+    shared = set(re.findall(r"--([\w-]+):", (FRONTEND / "shared.css").read_text()))
+    sheets = [path for path in FRONTEND.glob("*.css") if path.name != "shared.css"]
     unset = {}
     for path in sheets:
         text = path.read_text()

@@ -92,7 +92,7 @@ function createBench(root) {
     acts("save").disabled = Boolean(data.problem) || waits || (!isChanged() && !data.isNew);
     const told = data.problem ? "The spec cannot be used" : data.words;
     state.textContent = [waits ? "Reading …" : told, isChanged() ? "unsaved changes" : ""].filter(Boolean).join(" · ");
-    frame.querySelector(".light").className = `light ${waits ? "on" : data.problem ? "bad" : data.isGood ? "good" : ""}`;
+    frame.querySelector(".light").className = `light ${waits ? "running" : data.problem ? "bad" : data.isGood ? "good" : ""}`;
   }
   frame.addEventListener("click", ({ target }) => {
     const act = target.closest("[data-do]")?.dataset.do;

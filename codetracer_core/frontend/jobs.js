@@ -39,7 +39,7 @@ function createPanel(root) {
 function jobNode(job, act) {
   const node = element("section", "job"),
     line = element("div", "line");
-  line.append(element("i", `light ${job.isOver ? "over" : "on"}`), text("b", "", job.madeWith));
+  line.append(element("i", job.isOver ? "light" : "light running"), text("b", "", job.madeWith));
   line.append(text("span", "quiet", job.words), element("span", "spring"), text("span", "figures", job.usage));
   if (job.mayCancel) {
     const cancel = button(job.isStopping ? "Stopping …" : "Cancel", "cancel", `cancel ${job.id}`);

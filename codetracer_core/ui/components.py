@@ -20,8 +20,8 @@ def nothing() -> None:
 
 
 def _styles(name: str) -> str:
-    """A style sheet with the colours that it shares with the others."""
-    return frontend_text("colours.css", name)
+    """A style sheet after what it shares with the others."""
+    return frontend_text("shared.css", name)
 
 
 @cache
