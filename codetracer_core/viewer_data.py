@@ -126,7 +126,7 @@ def title(trajectory: Trajectory, *, name: str, declared_step_count: int | None)
 
 
 def about(trajectory: Trajectory, *, whole: bool = False) -> dict[str, Any]:
-    """What the agent was asked to do and how it ended, to be read beside the steps.
+    """What the agent was asked to do, how it ended, and what was noted while its files were read: beside the steps.
 
     Of the tests those that did not pass are named, at most ``MOST_TESTS`` unless ``whole``.
     """
@@ -140,6 +140,7 @@ def about(trajectory: Trajectory, *, whole: bool = False) -> dict[str, Any]:
         "tests": len(tests),
         "passed": len(tests) - len(left),
         "left": left if whole else left[:MOST_TESTS],
+        "notes": list(trajectory.notes),
     }
 
 

@@ -11,7 +11,7 @@ function createDetail(s, frame) {
       title.textContent = "This run has no steps";
       facts.textContent = "";
       body.replaceChildren(
-        element("p", "empty", "The agent left no action. The run's notes (Overview) say what its files hold."),
+        element("p", "empty", "The agent left no action. Task (O) tells how the run ended and what its files hold."),
       );
       delete frame.dataset.shown;
       return;

@@ -16,7 +16,8 @@ function createHead(s, frame, outbox, refresh) {
       appendVisible(node, title[name]);
     }
     $(".runline .outcome").dataset.outcome = title.outcome;
-    for (const name of [".who", ".verdicts"]) $(name).hidden = Boolean(data.readOnly);
+    $(".who").hidden = Boolean(data.readOnly);
+    $(".verdicts").hidden = Boolean(data.readOnly) || !s.count;
     paintToggles();
     $(".reveal").hidden = !hasTruth;
     $(".reveal").setAttribute("aria-pressed", String(data.truthShown));

@@ -1,5 +1,5 @@
-// What the agent was asked to do and how it ended, beside the steps: whoever judges a step needs both. All of it stands
-// in the run's files and reaches the page as text.
+// What the agent was asked to do, how it ended and what was noted of its files, beside the steps: whoever judges a step
+// needs it. All of it comes from the run's files and reaches the page as text.
 
 function createTask(s, frame) {
   const panel = frame.querySelector("aside.task");
@@ -38,7 +38,7 @@ function createTask(s, frame) {
     if (panel.hidden || shown === s.data) return;
     const fresh = shown?.run !== s.run;
     shown = s.data;
-    const { task, ...rest } = s.data.about,
+    const { task, notes, ...rest } = s.data.about,
       text = element("div", "asked");
     if (task) text.append(renderText(task.text));
     else text.append(line("quiet", "The run's files hold no task text."));
@@ -51,7 +51,12 @@ function createTask(s, frame) {
           ),
         ]
       : [];
-    panel.replaceChildren(element("h3", "", "How it ended"), ...ending(rest), element("h3", "", "Task"), text, ...cut);
+    const noted = notes.length ? [element("h3", "", "Notes on its files"), ...notes.map((note) => line("", note))] : [];
+    panel.replaceChildren(
+      ...[element("h3", "", "How it ended"), ...ending(rest)],
+      ...noted,
+      ...[element("h3", "", "Task"), text, ...cut],
+    );
     if (fresh) panel.scrollTop = 0;
   }
   return { paint };

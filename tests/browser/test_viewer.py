@@ -300,6 +300,14 @@ def test_the_task_and_how_the_run_ended_are_read_beside_the_steps(page: Page, da
     expect(page.get_by_role("tree", name="Trace tree")).to_be_focused()
 
 
+def test_a_run_without_steps_tells_why_and_offers_no_verdict(page: Page, dashboard: Dashboard) -> None:
+    page.goto(f"{dashboard.url}/trajectory?traj={dashboard.runs['merge-calendars.1-of-1.2026-01-22__10-05-40']}")
+    expect(page.locator(".title")).to_have_text("This run has no steps")
+    expect(page.get_by_role("group", name="Verdict")).to_be_hidden()
+    press(page, "O")
+    expect(page.get_by_role("complementary", name="Task")).to_contain_text("The agent never started")
+
+
 def test_keyboard_and_screen_reader_can_use_the_tree(page: Page, dashboard: Dashboard) -> None:
     open_run(page, dashboard, dashboard.runs["long"], step=5)
     tree = page.get_by_role("tree", name="Trace tree")

@@ -80,11 +80,13 @@ def test_the_task_and_the_tests_that_did_not_pass_go_to_the_viewer() -> None:
         outcome=Outcome(solved=False, reason="reward 0.0", source=source),
         exit_status="Submitted",
         tests=tuple(tests),
+        notes=("2 replies were refused for the format.",),
     )
     told = about(trajectory)
     assert told["task"] == {"text": "x" * FIELD_CHARACTERS, "length": FIELD_CHARACTERS + 5, "cut": True}
     assert (told["reason"], told["source"], told["ending"]) == ("reward 0.0", "result.json, line 3", "Submitted")
     assert (told["tests"], told["passed"]) == (19, 2)
+    assert told["notes"] == ["2 replies were refused for the format."]
     assert told["left"] == [(f"test_{n}", "failed") for n in range(3, 3 + MOST_TESTS)]
     whole = about(trajectory, whole=True)
     assert not whole["task"]["cut"]
@@ -101,6 +103,7 @@ def test_what_the_files_do_not_say_of_the_task_is_not_made_up() -> None:
         "tests": 0,
         "passed": 0,
         "left": [],
+        "notes": [],
     }
 
 
