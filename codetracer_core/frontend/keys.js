@@ -262,7 +262,9 @@ function toggleSheet(sheet, entries) {
   const close = element("button", "", "Close (Esc)");
   close.type = "button";
   close.dataset.do = "close";
-  sheet.replaceChildren(...columns, close);
+  const list = element("div", "shortcuts"); // as high as it needs: the sheet scrolls down, not to the side
+  list.append(...columns, close);
+  sheet.replaceChildren(list);
   sheet.hidden = false;
   close.focus({ preventScroll: true }); // it stands at the end, one reads from the beginning
   sheet.scrollTop = 0;

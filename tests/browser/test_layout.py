@@ -114,6 +114,8 @@ def test_the_viewer_can_be_used_at_200_percent(
     settles(page, f"() => {SHADOW}.querySelector('.body').scrollTop > 0", True)
     press(page, "?")
     expect(page.get_by_role("heading", name="Move")).to_be_in_viewport()
+    sheet = page.get_by_role("dialog", name="Keyboard shortcuts")
+    assert sheet.evaluate("sheet => sheet.scrollWidth - sheet.clientWidth") == 0, "it scrolls down, not to the side"
     context.close()
 
 

@@ -281,8 +281,8 @@ def test_the_task_and_how_the_run_ended_are_read_beside_the_steps(page: Page, da
     expect(panel.locator("li").first).to_have_text("failed: tests/test_retry.py::test_retry_after_seconds")
     expect(panel).to_be_focused()
     press(page, "End")  # its own keys scroll it; the others are those of the viewer
+    page.wait_for_function("panel => panel.scrollTop > 0", arg=panel.element_handle())
     expect(page.locator(".title")).to_have_text("Step 1 of 8")
-    assert panel.evaluate("panel => panel.scrollTop") > 0
     press(page, "-")
     see_step(page, 4)
     press(page, "-")
