@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -124,11 +125,12 @@ def test_the_viewer_can_be_used_at_200_percent(
 # WCAG 2.2: relative luminance and contrast ratio of the text's colour on all backgrounds below it, as painted.
 CONTRASTS = f"""
 (selectors) => {{
-  const root = {SHADOW};
+  const root = {SHADOW} ?? document;
   const context = document.createElement("canvas").getContext("2d", {{ willReadFrequently: true }});
-  const paint = (colours) => {{
+  const paint = (colours, opacity = 1) => {{
     context.clearRect(0, 0, 1, 1);
-    for (const colour of colours) {{
+    for (const [at, colour] of colours.entries()) {{
+      context.globalAlpha = at < colours.length - 1 ? 1 : opacity;
       context.fillStyle = colour;
       context.fillRect(0, 0, 1, 1);
     }}
@@ -144,10 +146,13 @@ CONTRASTS = f"""
     for (const node of root.querySelectorAll(selector)) {{
       if (!node.checkVisibility()) continue;
       const backgrounds = [];
-      for (let at = node; at; at = at.parentElement ?? at.getRootNode().host)
+      let opacity = 1;
+      for (let at = node; at; at = at.parentElement ?? at.getRootNode().host) {{
         backgrounds.unshift(getComputedStyle(at).backgroundColor);
+        opacity *= getComputedStyle(at).opacity;
+      }}
       const light = luminance(paint(backgrounds));
-      const dark = luminance(paint([...backgrounds, getComputedStyle(node).color]));
+      const dark = luminance(paint([...backgrounds, getComputedStyle(node).color], opacity));
       const ratio = (Math.max(light, dark) + 0.05) / (Math.min(light, dark) + 0.05);
       result[selector] = Math.min(result[selector] ?? 99, Math.round(ratio * 100) / 100);
     }}
@@ -253,6 +258,18 @@ def test_the_list_of_runs_can_be_read(themed: Page, dashboard: Dashboard) -> Non
     themed.locator(".query").fill("no run is called like this")
     expect(themed.locator(".none")).to_be_visible()
     found |= contrasts(themed, [".none", ".clear"])
+    assert poor(found) == {}
+
+
+def test_what_streamlit_draws_on_a_page_can_be_read(themed: Page, dashboard: Dashboard) -> None:
+    chosen = urlencode({"truth": "Sample manifest", "systems": "careful (sample predictions)"})
+    themed.goto(f"{dashboard.url}/evaluate?{chosen}")
+    expect(themed.locator(".stMultiSelect [data-tag]")).to_be_visible()
+    expect(themed.get_by_test_id("stCaptionContainer").first).to_be_visible()
+    found = contrasts(themed, [".stMultiSelect [data-tag] span", '[data-testid="stCaptionContainer"] p'])
+    themed.goto(f"{dashboard.url}/evaluate?{urlencode({'truth': 'Sample manifest', 'systems': 'none'})}")
+    expect(themed.get_by_role("button", name="Try it with the sample predictions")).to_be_visible()
+    found |= contrasts(themed, ['[data-testid="stBaseButton-primary"] p'])
     assert poor(found) == {}
 
 
