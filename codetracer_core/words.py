@@ -8,6 +8,11 @@ def number_of(count: float, thing: str) -> str:
     return f"{count:,.{0 if count == int(count) else 1}f} {thing}{'s' * (count != 1)}"
 
 
+def minus(shown: str) -> str:
+    """A formatted number, or a change, with a true minus sign, and none before a zero: "−0.12", "+0.12", "0.00"."""
+    return shown.removeprefix("-") if not shown.strip("-0.%") else shown.replace("-", "−")
+
+
 def listed(places: Sequence[object], limit: int = 10) -> str:
     """The first places, and an ellipsis if there are more."""
     return ", ".join(str(place) for place in places[:limit]) + (", …" if len(places) > limit else "")

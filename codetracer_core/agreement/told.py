@@ -25,6 +25,7 @@ from codetracer_core.agreement.stages import StageAgreement
 from codetracer_core.agreement.words import why_they_differ
 from codetracer_core.intervals import Estimate, as_plain
 from codetracer_core.ratings import CATEGORIES, MISSING, UNCERTAIN, Rater
+from codetracer_core.words import minus
 
 ALL = "all together"
 WORDS = dict(enumerate(CATEGORIES)) | {MISSING: "unlabelled", UNCERTAIN: "uncertain"}
@@ -239,7 +240,7 @@ def selection_words(selection: Selection, raters: Sequence[Rater]) -> str:
         case Detected(first, second, first_has, second_has):
             return _of_two(names, first, second, first_has, second_has, "an onset", "none")
         case OnsetsApart(first, second, low, high):
-            apart = f"{low:+d}" if low == high else f"{low:+d} to {high:+d}"
+            apart = minus(f"{low:+d}") if low == high else f"{minus(f'{low:+d}')} to {minus(f'{high:+d}')}"
             return (
                 f"Onset of {names[second]} minus that of {names[first]}: {apart}"
                 if low or high

@@ -1,6 +1,7 @@
 """Numbers of agreement in sentences."""
 
 from codetracer_core.agreement.measures import Measures
+from codetracer_core.words import minus
 
 ALIKE = 0.05
 """Coefficients at most so far apart are said to say the same."""
@@ -18,15 +19,15 @@ def why_they_differ(measures: Measures) -> str:
         return f"No coefficient is corrected for chance: {measures.ac1.why}."
     if alpha is None:
         return (
-            f"Alpha and kappa are undefined: {measures.alpha.why}. Raw agreement ({_percent(raw)}) and AC1 ({ac1:.3f})"
-            " then say no more than that."
+            f"Alpha and kappa are undefined: {measures.alpha.why}. Raw agreement ({_percent(raw)}) and"
+            f" AC1 ({_number(ac1)}) then say no more than that."
         )
     chance, gwets = share**2 + (1 - share) ** 2, 2 * share * (1 - share)
-    names = f"alpha ({alpha:.3f})" if kappa is None else f"alpha ({alpha:.3f}) and kappa ({kappa:.3f})"
+    names = f"alpha ({_number(alpha)})" if kappa is None else f"alpha ({_number(alpha)}) and kappa ({_number(kappa)})"
     many = f"{_percent(share)} of the labels are “{positive}”"
     if abs(alpha - ac1) <= ALIKE:
         listed = names.replace(" and ", ", ")
-        return f"They say the same here: {many}, and {listed} and AC1 ({ac1:.3f}) are at most {ALIKE} apart."
+        return f"They say the same here: {many}, and {listed} and AC1 ({_number(ac1)}) are at most {ALIKE} apart."
     psa = measures.psa.value
     frequent = measures.categories[share > 0.5]
     seen = "" if psa is None else f" Where one says “{positive}”, another says so, too, in {_percent(psa)} (PSA)."
@@ -37,10 +38,14 @@ def why_they_differ(measures: Measures) -> str:
     return (
         f"{many}: two raters who label at random at this rate would already agree on {_percent(chance)} of the"
         f" {measures.unit}s. Raw agreement is {_percent(raw)}, and {names} {verb} only what goes beyond chance."
-        f" AC1 ({ac1:.3f}) takes only {_percent(gwets)} for chance at this rate, so it stays near raw agreement: it"
-        f" tells how well they agree on what is “{frequent}”.{seen}{apart} Read alpha and PSA with the counts;"
+        f" AC1 ({_number(ac1)}) takes only {_percent(gwets)} for chance at this rate, so it stays near raw agreement:"
+        f" it tells how well they agree on what is “{frequent}”.{seen}{apart} Read alpha and PSA with the counts;"
         " AC1 and raw agreement never alone."
     )
+
+
+def _number(value: float) -> str:
+    return minus(f"{value:.3f}")
 
 
 def _percent(share: float) -> str:

@@ -7,6 +7,7 @@ from codetracer_core.evaluation.comparison import against_baselines
 from codetracer_core.evaluation.conventions import CONVENTIONS, DEFAULT
 from codetracer_core.evaluation.summary import Entry, Evaluation
 from codetracer_core.intervals import FEW_CLUSTERS, FEWEST_CLUSTERS, Estimate
+from codetracer_core.words import minus
 
 FEWEST_RUNS = 3
 """Of a wave, before anything is said of where its labels lie."""
@@ -88,7 +89,8 @@ def _value(entry: Entry, convention: str) -> str:
 
 
 def _by(difference: Estimate) -> str:
-    return f"{difference.value:+.3f}, {difference.low:+.3f} to {difference.high:+.3f}"
+    value, low, high = (minus(f"{number:+.3f}") for number in (difference.value, difference.low, difference.high))
+    return f"{value}, {low} to {high}"
 
 
 def _last_but_one(evaluation: Evaluation) -> Iterator[Caveat]:

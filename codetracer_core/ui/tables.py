@@ -10,6 +10,7 @@ import streamlit as st
 
 from codetracer_core.intervals import Estimate
 from codetracer_core.ui import components, shell
+from codetracer_core.words import minus
 
 Kind = Literal["text", "number", "interval"]
 Tone = Literal["", "good", "bad", "weak", "baseline"]
@@ -149,7 +150,7 @@ def estimate_cell(estimate: Estimate, *, percent: bool = False, digits: int = 2)
 def number(value: float, *, percent: bool = False, digits: int = 2) -> str:
     """A number as all tables write it, with a true minus sign, and none before a zero."""
     shown = f"{value * 100:,.{max(0, digits - 1)}f}" if percent else f"{value:,.{digits}f}"
-    return shown.removeprefix("-") if not shown.strip("-0.") else shown.replace("-", "−")
+    return minus(shown)
 
 
 def _shaded(cell: Cell, largest: float) -> Cell:

@@ -156,6 +156,8 @@ def test_why_they_differ_has_the_very_numbers() -> None:
     assert "because the two use the label at different rates" in why_they_differ(apart)
     often = agreement(rated({"a": ["i" * 90 + "ccccciiiii"], "b": ["i" * 90 + "iiiiiccccc"]})).headline
     assert "what is “incorrect”" in why_they_differ(often)
+    never = agreement(rated({"a": ["ic" + "c" * 98], "b": ["ci" + "c" * 98]})).headline
+    assert "alpha (−0.005) and kappa (−0.010)" in why_they_differ(never)
     balanced = agreement(rated({"a": ["ci" * 20], "b": ["ci" * 20]})).headline
     assert why_they_differ(balanced) == (
         "They say the same here: 50.0 % of the labels are “incorrect”, and alpha (1.000), kappa (1.000) and AC1"

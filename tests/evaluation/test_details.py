@@ -288,9 +288,9 @@ def test_a_lead_that_may_be_luck_is_said_to_be_one() -> None:
     (against,) = [one for one in against_baselines(found, "s", DEFAULT) if one.baseline.name == "last_but_one"]
     assert against.difference.value == pytest.approx(1 / 40)
     assert against.difference.low is not None
-    assert against.difference.low <= 0
+    assert against.difference.low < 0
     (told,) = [one.text for one in warnings(found) if one.code == "hardly"]
-    assert told.startswith("s (0.525) is ahead of the last step but one (by +0.025, ")
+    assert told.startswith("s (0.525) is ahead of the last step but one (by +0.025, −0.")
     assert told.endswith("but not clearly.")
 
 
