@@ -143,7 +143,11 @@ def _accused(entry: Entry) -> Cell:
     if cell.value is None:
         return cell
     counts = f"{number(clean.accused, digits=0 if clean.accused == int(clean.accused) else 1)} of {clean.answered:,}"
-    return replace(cell, text=f"{counts} · {cell.value:.0%}", note=f"{cell.text}. {cell.note}".strip())
+    return replace(
+        cell,
+        text=f"{counts} · {number(cell.value, percent=True, digits=1)} %",
+        note=f"{cell.text}. {cell.note}".strip(),
+    )
 
 
 def _note(entry: Entry, score: Score) -> str:

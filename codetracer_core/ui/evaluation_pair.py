@@ -122,10 +122,15 @@ def _runs(store: Store, evaluation: Evaluation, found: Comparison, titles: Seque
         for one in shown
     ]
     st.caption(
-        f"Runs on which they differ: the first {len(shown)} of {len(found.by_run):,}. F1 and the number of steps that "
+        f"{_how_many(len(shown), len(found.by_run))}, most apart first. F1 and the number of steps that "
         "are said to be incorrect, in the mean over repetitions; of a run without incorrect steps the F1 is 0."
     )
     show_table("differing_runs", columns, rows, height=480)
+
+
+def _how_many(shown: int, runs: int) -> str:
+    differ = f"They differ on {number_of(runs, 'run')}"
+    return differ if shown == runs else f"{differ}; the first {shown} are here"
 
 
 def _mean(value: float, digits: int) -> Cell:

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from codetracer_core.evaluation import Evaluation, Position, StepRates, positions, step_rates
+from codetracer_core.figures.style import Theme, theme_of
 from codetracer_core.intervals import Estimate, cluster_numbers, quotient, summed
 from codetracer_core.store import DiagnosisSummary
 from codetracer_core.ui.evaluation import count_cell, entry_title, score_cell, tone_of
@@ -30,7 +31,8 @@ def places(asked: Asked, evaluation: Evaluation) -> None:
     titles = {entry_title(entry): entry for entry in evaluation.entries if entry.seen.accused is not None}
     chosen = st.selectbox("System or baseline", [*titles], key="placed", bind="query-params")
     found = computed(asked, positions, titles[chosen].name)
-    st.plotly_chart(position_figure(found), key="position_figure", config={"displaylogo": False})
+    theme = theme_of(dark=st.context.theme.type == "dark")
+    st.plotly_chart(position_figure(found, theme), key="position_figure", config={"displaylogo": False})
     st.caption(
         "Counts of steps over all answers, by the tenth of the run in which they stand: step s of n lies in tenth "
         "⌈10·s/n⌉. Answers that failed or are missing are left out."
@@ -67,9 +69,10 @@ def position_frame(found: Sequence[Position]) -> pd.DataFrame:
     )
 
 
-def position_figure(found: Sequence[Position]) -> go.Figure:
+def position_figure(found: Sequence[Position], theme: Theme) -> go.Figure:
     """Stacked counts by tenth of the run."""
     names = [f"{part.start:.0%}–{part.end:.0%}" for part in found]
+    words_of_axes = {"tickfont": {"color": theme.quiet}, "title_font": {"color": theme.quiet}}
     figure = go.Figure()
     for key, (words, colour, shape) in _BARS.items():
         figure.add_bar(
@@ -84,8 +87,8 @@ def position_figure(found: Sequence[Position]) -> go.Figure:
         height=340,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
         legend={"orientation": "h", "y": 1.12, "traceorder": "normal"},
-        xaxis={"title": "part of the run"},
-        yaxis={"title": "steps, over all answers", "rangemode": "tozero", "tickformat": ",d"},
+        xaxis={"title": "part of the run", **words_of_axes},
+        yaxis={"title": "steps, over all answers", **words_of_axes, "rangemode": "tozero", "tickformat": ",d"},
         bargap=0.25,
     )
     return figure

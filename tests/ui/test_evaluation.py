@@ -117,7 +117,7 @@ def test_what_a_lead_loads_is_there_for_everybody_who_may_see_the_page(place: Pa
     found = rows(reader, "leaderboard")
     assert found["my model"]["f1"] == "1.000"  # three runs of three tasks: too few for an interval
     assert found["my model"]["answers"] == "3"
-    assert found["my model"]["accused"] == "3 of 3 · 100%"
+    assert found["my model"]["accused"] == "3 of 3 · 100 %"
     assert found["all_steps"]["f1"] == "0.333"  # precision 1/5, recall 1
 
 
