@@ -27,7 +27,7 @@ from codetracer_core.ui.jobs import cancel, jobs, may_cancel
 from codetracer_core.ui.replay_jobs import ReplayJob, job_of, replay_named
 from codetracer_core.ui.replay_report import Shown, replay_data, who_goes_on
 from codetracer_core.ui.workspace import open_run
-from codetracer_core.words import number_of
+from codetracer_core.words import minus, number_of
 
 MOST_LISTED = 200
 
@@ -223,7 +223,7 @@ def pass_at_1(store: Store, run_ids: Sequence[str] | None, *, title: str) -> boo
     told = [
         ("Solved before", f"{found.before:.1%} of {number_of(found.pairs, 'pair')} of a run and its replay"),
         ("Solved by the replay", f"{found.after:.1%}, the first of each model whose outcome is known"),
-        ("Difference", f"{found.difference:+.1%}{interval} ({why})"),
+        ("Difference", f"{minus(f'{found.difference:+.1%}{interval}')} ({why})"),
         ("Budget", f"as many steps as the original had in {found.matched:,} of {number_of(found.pairs, 'pair')}"),
     ]
     if found.left_out:
