@@ -195,7 +195,7 @@ function createTable(root) {
       if (type === "flag" && value !== null) cell.setAttribute("aria-label", value ? "yes" : "no");
       if (name === "outcome") cell.dataset.outcome = value;
       if (value === null) cell.classList.add("unknown");
-      if (name === "task" && row.replay) cell.append(element("span", "hits", row.replay.replace(/ of .*(?=, from)/, "")));
+      if (name === "task" && row.replay) cell.append(element("span", "hits", "replay"));
       if (name === "task" && t.hits) cell.append(element("span", "hits", hitsOf(row.run)));
       cell.title =
         type === "flag" && value === null

@@ -106,7 +106,8 @@ def show_report(report: ImportReport) -> None:
             st.text(f"… and {len(told) - MOST_PROBLEMS} more in the table")
     if root:
         st.text(f"Paths below {root}")
-    st.dataframe(report_table(items), hide_index=True, height=min(320, 38 + 35 * len(items)))
+    table = report_table(items).dropna(axis="columns", how="all")  # nothing about a manifest where none was given
+    st.dataframe(table, hide_index=True, height=min(320, 38 + 35 * len(items)), placeholder="")
     st.download_button(
         "Report as JSON", json.dumps(report.as_json(), indent=1), "import-report.json", on_click="ignore"
     )
