@@ -81,7 +81,7 @@ def _print_reading(reading: "Reading", extraction: "Extraction", explain: bool) 
         print_line(f"… and {number_of(len(extraction.uncovered) - _SHOWN_TEXTS, 'more place')} that no step holds")
     for skipped in extraction.skipped[:_SHOWN_TEXTS]:
         print_line(f"skipped by {one_line(skipped.words, 300)}")
-        for sample in skipped.samples[:1] if skipped.samples[0].text else ():
+        for sample in skipped.samples[:1]:
             where = f"{sample.path}, line {sample.line_start}"
             print_line(f"  such as {one_line(where, 200)}: {one_line(sample.text, 100)}")
     if explain:

@@ -361,7 +361,7 @@ class _Talk:
             if status == "complete":
                 reason = ""
             elif len(self.attempts) >= self.most_attempts:
-                reason = f"the best of {number_of(len(self.attempts), 'attempt')} does not pass every check"
+                reason = f"the best of {number_of(len(self.attempts), 'attempt')} {_lacks(best)}"
         if best is None and self.attempts and status == "failed":
             reason = f"{reason}; the last proposal: {'; '.join(self.attempts[-1].problems) or 'no run was read'}"
         spec, tried = (best.spec, best.tried) if best is not None else (None, None)
@@ -372,6 +372,18 @@ class _Talk:
 
 class _Ended(CodeTracerError):
     """No further call is made; the best proposal until then counts."""
+
+
+def _lacks(best: Attempt) -> str:
+    """Why a proposal that reads runs is not good enough."""
+    tried = best.tried
+    assert tried is not None
+    told = ["does not pass every check"] if tried.judged is None or not tried.judged.passed else []
+    unread = len(tried.readings) - len(tried.extractions)
+    told += [f"cannot read {unread} of {number_of(len(tried.readings), 'run')}"] if unread else []
+    told += [f"recognises nothing in {number_of(len(tried.missed), 'folder')}"] if tried.missed else []
+    told += [f"reads {number_of(len(best.worse), 'run')} worse than before"] if best.worse else []
+    return ", ".join(told)
 
 
 def attempt_in_words(attempt: Attempt) -> str:
@@ -385,7 +397,8 @@ def attempt_in_words(attempt: Attempt) -> str:
     failed = [check.name for check in tried.judged.checks if check.passed is False]
     checks = f"checks not passed: {', '.join(failed)}" if failed else "every check passed"
     checks += f"; {number_of(len(attempt.worse), 'run')} read worse than before" if attempt.worse else ""
-    return f"{number_of(len(tried.extractions), 'run')}, {number_of(steps, 'step')}; {checks}"
+    read, runs = len(tried.extractions), number_of(len(tried.readings), "run")
+    return f"{runs if read == len(tried.readings) else f'{read} of {runs}'}, {number_of(steps, 'step')}; {checks}"
 
 
 def _rules() -> str:

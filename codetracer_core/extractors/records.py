@@ -246,9 +246,11 @@ class Reading:
         problems: list[str] = []
         for line in self.artifacts.read_jsonl(path, problems):
             if problems and source.damaged == "last":
+                place, _, reason = problems[0].removeprefix(f"{path}, ").partition(": skipped, ")
                 raise UnreadableFile(
-                    problems[0].removeprefix(f"{path}, ").replace(": skipped, ", ": ", 1),
+                    reason,
                     path=self.artifacts.shown(path),
+                    place=place,
                     remedy="Get a complete copy, or let the spec pass over such lines (damaged: skip).",
                 )
             yield line

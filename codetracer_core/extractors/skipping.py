@@ -34,7 +34,7 @@ class Skipped:
     alike: int
     """Records from which a rule for steps could take an action, that stand among the steps and are of their kind."""
     samples: tuple[Uncovered, ...]
-    """The first of those that look like steps, then those with the longest text."""
+    """The first of those that look like steps, then those with the longest text; none of those whose text is held."""
 
     @property
     def words(self) -> str:
@@ -78,7 +78,7 @@ def skipped_by_rules(spec: ExtractorSpec, events: Sequence[Event], asides: Mappi
         }
         texts = [asides[index] for index in told if index in asides]
         others = sorted(told.keys() - alike, key=lambda index: (-_size(asides.get(index)), index))
-        order = [*sorted(alike), *others]
+        order = [*sorted(alike), *(index for index in others if index in asides)]
         found.append(
             Skipped(
                 why,

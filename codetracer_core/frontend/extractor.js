@@ -89,8 +89,9 @@ function createBench(root) {
     acts("discard").hidden = !isChanged();
     acts("save").hidden = !data.save;
     acts("save").textContent = data.save;
-    acts("save").disabled = Boolean(data.problem) || waits || (!isChanged() && !data.isNew);
-    const told = data.problem ? "The spec cannot be used" : data.words;
+    const isUsable = !data.problem || (data.problem.isOfRun && data.runs.length > 1); // others may well be read
+    acts("save").disabled = !isUsable || waits || (!isChanged() && !data.isNew);
+    const told = !data.problem ? data.words : data.problem.isOfRun ? "This run cannot be read" : "The spec cannot be used";
     state.textContent = [waits ? "Reading …" : told, isChanged() ? "unsaved changes" : ""].filter(Boolean).join(" · ");
     frame.querySelector(".light").className = `light ${waits ? "running" : data.problem ? "bad" : data.isGood ? "good" : ""}`;
   }
@@ -142,6 +143,7 @@ function createBench(root) {
     runs.querySelector("select").replaceChildren(...options);
     runs.querySelector("select").value = String(Math.min(run, Math.max(0, data.runs.length - 1)));
     raw.show(data.raw, data.files);
+    if (data.problem?.place && data.problem.words !== before?.problem?.words) raw.goTo(...data.problem.place);
     if (step) {
       preview.choose(step, { reveal: false });
       raw.choose(step);

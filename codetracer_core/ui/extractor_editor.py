@@ -16,6 +16,7 @@ from codetracer_core.extractors.registry import Version
 from codetracer_core.ui import components
 from codetracer_core.ui.extractor_preview import (
     Reading,
+    Unread,
     preview_data,
     problem_data,
     raw_data,
@@ -23,6 +24,7 @@ from codetracer_core.ui.extractor_preview import (
     read_folder,
     run_names,
     summary_words,
+    unread_data,
 )
 from codetracer_core.ui.identity import require
 
@@ -105,16 +107,23 @@ def editor_data(draft: Draft, asked: Asked) -> dict[str, Any]:
     While the text cannot be used, what the last one that could made of the folder stays, with what is wrong above it.
     """
     reading: Reading | None = None
+    unread: Unread | None = None
     problem = None
     if draft.folder is None:
         problem = {"words": "Name a folder with runs above: the spec is tried on it.", "line": 0}
     else:
         try:
-            reading = _reading(asked.text, str(draft.folder), asked.run)
+            found = _reading(asked.text, str(draft.folder), asked.run)
         except CodeTracerError as error:
             problem = problem_data(error)
+        else:
+            reading, unread = (None, found) if isinstance(found, Unread) else (found, None)
+            problem = unread_data(unread) if unread else None
+        if problem and asked.good and asked.good != asked.text:
             with suppress(CodeTracerError):
-                reading = _reading(asked.good, str(draft.folder), asked.run) if asked.good else None
+                before = _reading(asked.good, str(draft.folder), asked.run)
+                reading = before if isinstance(before, Reading) else None
+    here = reading or unread
     return {
         "draft": draft.key,
         "text": draft.text,
@@ -125,25 +134,28 @@ def editor_data(draft: Draft, asked: Asked) -> dict[str, Any]:
         "problem": problem,
         "words": summary_words(reading) if reading else "",
         "isGood": bool(reading and problem is None and reading.judged.passed),
-        "runs": run_names(reading.locations, draft.folder) if reading and draft.folder else [],
+        "runs": run_names(here.locations, draft.folder) if here and draft.folder else [],
         "preview": preview_data(reading) if reading else None,
-        **_raw(draft.folder, reading, asked),
+        **_raw(draft.folder, reading, unread, asked),
     }
 
 
-def _raw(folder: Path | None, reading: Reading | None, asked: Asked) -> dict[str, Any]:
-    """The raw files, and one of them; a folder that is not there has none."""
+def _raw(folder: Path | None, reading: Reading | None, unread: Unread | None, asked: Asked) -> dict[str, Any]:
+    """The raw files, and one of them: of a run that cannot be read the one that is to blame. A folder that is not
+    there has none."""
     if folder is None or not folder.exists():
         return {"files": [], "raw": None}
-    files = raw_files(folder, reading)
+    files = raw_files(folder, reading or unread)
+    begins = unread.place if unread and unread.place[0] in files.paths else ("", 1)
+    wanted = (asked.path, asked.line) if asked.path else begins
     try:
-        shown = raw_data(files, reading, asked.path, asked.line)
+        shown = raw_data(files, reading, *wanted)
     except NotFound:  # the file belongs to another run, or was there under an earlier spec
-        shown = raw_data(files, reading, "", 1)
+        shown = raw_data(files, reading, *begins)
     return {"files": files.data(), "raw": shown}
 
 
 @st.cache_resource(max_entries=4, ttl=30, show_spinner=False)
-def _reading(text: str, folder: str, run: int) -> Reading:
+def _reading(text: str, folder: str, run: int) -> Reading | Unread:
     """Kept for a short while: going through the lines of a file does not read the run anew."""
     return read_folder(text, Path(folder), run)

@@ -6,6 +6,7 @@ Nothing here draws. Texts are those of runs and specs: they reach the page as da
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,16 +54,40 @@ class Reading:
         return self.locations[self.run]
 
 
-def read_folder(text: str, folder: Path, run: int = 0, *, limits: SpecLimits = LIMITS) -> Reading:
+@dataclass(frozen=True)
+class Unread:
+    """The spec recognises runs below a folder, and the one that was asked for cannot be read: its files, or the spec
+    for them, may be to blame."""
+
+    locations: tuple[RunLocation, ...]
+    run: int
+    problem: CodeTracerError
+
+    @property
+    def location(self) -> RunLocation:
+        return self.locations[self.run]
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The file that is to blame, relative to the run's folder ("": not known), and the line in it."""
+        line = _line_of(self.problem) or 1
+        with suppress(ValueError):
+            return Path(self.problem.path or "").relative_to(self.location.folder).as_posix(), line
+        return "", 1
+
+
+def read_folder(text: str, folder: Path, run: int = 0, *, limits: SpecLimits = LIMITS) -> Reading | Unread:
     """Read one run below the folder (the first one for a number that there is none of).
 
-    Raises SpecError, UnknownFormat if the spec recognises nothing there, and whatever a run that cannot be read does.
-    """
+    Raises SpecError for what is no spec, and UnknownFormat if the spec recognises nothing there."""
     spec = read_spec(text)
     locations = runs_of(spec, folder)
     run = run if 0 <= run < len(locations) else 0
     artifacts = Artifacts(locations[run].folder, ceiling=locations[run].folder)
-    extraction = extract(spec, artifacts, locations[run].claim, limits=limits)
+    try:
+        extraction = extract(spec, artifacts, locations[run].claim, limits=limits)
+    except CodeTracerError as error:
+        return Unread(locations, run, error)
     read = frozenset(path.partition("#")[0] for path in artifacts.digests)
     return Reading(spec, locations, run, extraction, judge([extraction]), read)
 
@@ -80,9 +105,18 @@ def runs_of(spec: ExtractorSpec, folder: Path) -> tuple[RunLocation, ...]:
 
 
 def problem_data(error: CodeTracerError) -> dict[str, Any]:
-    """What is wrong, in words, and the line of the spec that is to blame (0: none)."""
+    """What is wrong with a spec, in words, and its line that is to blame (0: none)."""
+    return {"words": str(error), "line": _line_of(error), "isOfRun": False}
+
+
+def unread_data(unread: Unread) -> dict[str, Any]:
+    """What is wrong with a run, and the file and line that are to blame: no line of the spec is."""
+    return {"words": str(unread.problem), "line": 0, "isOfRun": True, "place": unread.place}
+
+
+def _line_of(error: CodeTracerError) -> int:
     line = re.search(r"\bline (\d+)", error.place)
-    return {"words": str(error), "line": int(line[1]) if line else 0}
+    return int(line[1]) if line else 0
 
 
 def summary_words(reading: Reading) -> str:
@@ -202,8 +236,12 @@ class RawFiles:
         ]
 
 
-def raw_files(folder: Path, reading: Reading | None) -> RawFiles:
-    """Files of the run that was read, else (nothing was) of the folder or file that was named."""
+def raw_files(folder: Path, reading: Reading | Unread | None) -> RawFiles:
+    """Files of the run that was read, or could not be, else (nothing was) of the folder or file that was named."""
+    if isinstance(reading, Unread):
+        location = reading.location
+        others = _listed(location.folder) if location.claim.unit == "." else []
+        return RawFiles(location.folder, tuple(dict.fromkeys((*location.claim.files, *others)))[:MOST_FILES])
     if reading is None:
         if folder.is_file():
             return RawFiles(folder.parent, (folder.name,))

@@ -21,6 +21,7 @@ from codetracer_core.ui.extractor_new import TEMPLATE, job_data
 from codetracer_core.ui.extractor_preview import (
     LONGEST_TEXT,
     WINDOW,
+    Reading,
     natural,
     problem_data,
     raw_data,
@@ -68,6 +69,26 @@ def test_while_the_text_cannot_be_used_the_last_good_one_stays_and_the_wrong_lin
     assert not data["isGood"]
 
 
+def test_a_run_that_cannot_be_read_is_told_at_its_line_and_the_others_stay_to_be_chosen(tmp_path: Path) -> None:
+    good, cut = '{"do": "ls the folder", "got": "a.py"}\n', '{"do": "ls'
+    (tmp_path / "a.jsonl").write_text(f"{good}{cut}\n{good}")
+    (tmp_path / "b.jsonl").write_text(good * 2)
+    spec = """name: acme
+title: Acme
+find: {run: file, files: '*.jsonl'}
+sources: [{kind: jsonl}]
+rules: [{name: steps, step: {action: do, observation: got}}]
+"""
+    data = editor_data(draft(tmp_path), Asked(spec, good=spec))
+    assert "a.jsonl, line 2: no valid JSON" in data["problem"]["words"]
+    assert (data["problem"]["isOfRun"], data["problem"]["line"]) == (True, 0), "no line of the spec is to blame"
+    assert data["problem"]["place"] == ("a.jsonl", 2)
+    assert (data["runs"], data["preview"], data["raw"]["path"]) == (["a.jsonl", "b.jsonl"], None, "a.jsonl")
+    assert [line["text"] for line in data["raw"]["lines"]][1] == cut
+    other = editor_data(draft(tmp_path), Asked(spec, run=1))
+    assert (other["problem"], other["preview"]["stepCount"]) == (None, 2)
+
+
 def test_a_folder_that_is_not_there_or_not_named_is_told_and_shows_no_file(tmp_path: Path) -> None:
     for folder, words in ((None, "Name a folder"), (tmp_path / "nowhere", "nothing here")):
         data = editor_data(draft(folder), Asked(SPEC))
@@ -100,6 +121,7 @@ def test_only_files_of_the_run_are_shown_and_links_out_of_it_are_refused(relay: 
     run = relay / "expired-tokens"
     (run / "link.txt").symlink_to(tmp_path / "secret.txt")
     reading = read_folder(SPEC, run)
+    assert isinstance(reading, Reading)
     files = raw_files(run, reading)
     for path in ("../../secret.txt", str(tmp_path / "secret.txt"), "turn-1/../../../secret.txt"):
         with pytest.raises(NotFound):
