@@ -138,6 +138,8 @@ def edited(spec: "ExtractorSpec") -> "ExtractorSpec | None":
     try:
         ended = subprocess.run([*shlex.split(editor), str(file)], check=False)  # noqa: S603 - the person's own editor
     except (OSError, ValueError) as error:
+        file.unlink()
+        file.parent.rmdir()
         words = f"the editor {editor!r} cannot be started ({error})"
         raise CodeTracerError(words, remedy="Name one in EDITOR.") from error
     if ended.returncode:

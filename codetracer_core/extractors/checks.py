@@ -377,9 +377,15 @@ def _numbers(extractions: Sequence[Extraction]) -> Check:
 
 
 def _declared(extractions: Sequence[Extraction], declared: list[int | None]) -> Check:
-    told = [(run.trajectory.step_count, count) for run, count in _with(extractions, declared) if count is not None]
-    agree = sum(steps == count for steps, count in told)
-    differs = next((f": {steps} steps, declared {count}" for steps, count in told if steps != count), "")
+    told = [(run.trajectory.steps, count) for run, count in _with(extractions, declared) if count is not None]
+    agree = sum(len(steps) == count for steps, count in told)
+    differs = next((_differing(steps, count) for steps, count in told if len(steps) != count), "")
     words = f"{agree} of {counted(len(told), 'run')} have as many steps as declared{differs}"
     words = words if told else "the files do not say how many steps there are"
     return _check("declared", agree, len(told), words)
+
+
+def _differing(steps: Sequence[Step], declared: int) -> str:
+    messages = sum(step.is_message for step in steps)
+    talk = f" ({counted(messages, 'message')} among them)" if messages else ""
+    return f": {counted(len(steps), 'step')}{talk}, declared {declared}"

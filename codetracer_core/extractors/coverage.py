@@ -32,6 +32,8 @@ LONGEST_UNCOVERED = 4_000
 """Characters of one entry that are kept."""
 LONGEST_ASIDE = 300
 """Characters of a record that is left out after which no line more of it is kept."""
+NEXT_PIECE = 10_000
+"""Characters of a text within which its next piece is looked for."""
 FRAME_RECORDS, FRAME_SHARE, LONGEST_FRAME = 3, 0.2, 200
 """A line is frame if it stands in so many records of its source at least, in this share of them (a thought, a call and
 an observation may be a record each, with a heading of its own), and is no longer."""
@@ -91,7 +93,7 @@ def coverage_of(
     skipped_seen: set[str] = set()
     asides: dict[int, Aside] = {}
     pieces_of: dict[int, list[str]] = {}
-    whole_of: dict[int, str] = {}
+    whole_of: dict[int, list[_Whole]] = {}
     held = total = 0
     everything = (*records, *reading.left_out)
     frames = _frames(spec, everything)
@@ -243,14 +245,31 @@ def _shared(line: str, pieces: list[str]) -> int:
     return min(found, len(line))
 
 
-def _is_piece(line: str, drafts: dict[int, Draft], known: dict[int, str], budget: Budget) -> bool:
+@dataclass
+class _Whole:
+    """A text that may have come in pieces, and behind which of its characters the next one is to be looked for."""
+
+    text: str
+    done: int = 0
+
+    def holds(self, piece: str, budget: Budget) -> bool:
+        """Pieces are asked for in their order: of a long text only what comes next is searched."""
+        end = self.done + len(piece) + NEXT_PIECE
+        found = self.text.find(piece, self.done, end)
+        budget.spend(1 + (len(piece) + NEXT_PIECE) // 100)
+        if found < 0 and len(self.text) <= NEXT_PIECE:
+            found = self.text.find(piece)
+        self.done = found + len(piece) if found >= 0 else self.done
+        return found >= 0
+
+
+def _is_piece(line: str, drafts: dict[int, Draft], known: dict[int, list[_Whole]], budget: Budget) -> bool:
     """Is it part of what a step of its record says, which came in pieces? ``known`` keeps what each step says."""
     for name, draft in drafts.items():
         if name not in known:
             said = (draft.action, together(draft.thoughts)[0], together(draft.observations)[0])
-            known[name] = "\0".join(text or "" for text in said)
-        budget.spend(1 + len(known[name]) // 100)
-        if line in known[name]:
+            known[name] = [_Whole(text) for text in said if text]
+        if any(whole.holds(line, budget) for whole in known[name]):
             return True
     return False
 

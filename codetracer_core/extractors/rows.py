@@ -55,6 +55,7 @@ class _Rows:
     def __init__(self, file: TextFile, delimiter: str, source: Source, budget: Budget, notes: list[str]) -> None:
         self.file, self.text, self.delimiter = file, file.text, delimiter
         self.source, self.budget, self.notes = source, budget, notes
+        self._line = (0, -1)
 
     def rows(self) -> Iterator[tuple[int, list[Node]]]:
         """Each row that has a cell: where it begins (0-based offset), and its cells."""
@@ -114,5 +115,8 @@ class _Rows:
         )
 
     def _line_end(self, start: int) -> int:
-        end = self.text.find("\n", start)
-        return end if end >= 0 else len(self.text)
+        """Where the line ends on which this stands. Kept, because a line may have a million cells."""
+        if not self._line[0] <= start <= self._line[1]:
+            end = self.text.find("\n", start)
+            self._line = (start, end if end >= 0 else len(self.text))
+        return self._line[1]

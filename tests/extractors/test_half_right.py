@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from codetracer_core.extractors.checks import Judged, judge
+from codetracer_core.extractors.engine import SpecLimits
 from codetracer_core.extractors.spec import ExtractorSpec, read_spec
 from tests.extractors.runs import run, write
 
@@ -142,6 +143,17 @@ def test_words_and_output_that_were_streamed_in_pieces_become_one_text_with_its_
     judged = judge([found])
     assert judged.coverage == 1
     assert not failed(judged).keys() & {"references", "coverage", "rules"}
+
+
+def test_a_long_output_in_many_pieces_is_held_and_costs_no_square_of_them(tmp_path: Path) -> None:
+    pieces = [{"to": "a", "data": f"piece {at} of it {'x' * 200}"} for at in range(3_000)]
+    write(tmp_path, {"run.jsonl": [{"id": "a", "cmd": "make all of it"}, *pieces]})
+    rules = [
+        {"name": "calls", "when": "id", "step": {"action": "cmd", "keys": "id"}},
+        {"name": "output", "answer": {"to": "to", "text": "data", "append": True, "between": ""}},
+    ]
+    found = run(spec([{"kind": "jsonl"}], rules), tmp_path, limits=SpecLimits(operations=2_000_000))
+    assert found.coverage == 1
 
 
 def test_headings_of_several_kinds_of_records_are_frame(tmp_path: Path) -> None:

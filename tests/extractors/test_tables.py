@@ -81,6 +81,12 @@ def test_a_table_that_costs_too_much_is_refused(tmp_path: Path) -> None:
             run(table("run.csv", damaged="skip"), tmp_path, limits=limits)
 
 
+def test_a_row_of_many_cells_costs_no_square_of_them(tmp_path: Path) -> None:
+    write(tmp_path, {"run.csv": "cmd,out\n" + "," * 400_000 + "\nls,a\n"})
+    found = run(table("run.csv"), tmp_path)  # looking for its end again and again would take minutes
+    assert steps(found) == [("ls", "a", None)]
+
+
 def test_a_model_is_shown_columns_and_rows(tmp_path: Path) -> None:
     write(tmp_path, {"run.tsv": "who\tcmd\nuser\tfix it\nagent\tls\n"})
     told = shown(tmp_path)
