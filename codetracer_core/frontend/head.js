@@ -1,7 +1,8 @@
 // What stands above tree and step: the run, how far one is with it, whether all is saved, and what can be switched on
 // and off. A short message takes the place of "saved" for a moment.
 
-const MESSAGE_FOR = 1500; // ms
+const MESSAGE_FOR = 1500; // ms at least; a longer one stays as long as it takes to read
+const PER_CHARACTER = 60; // ms
 
 function createHead(s, frame, outbox, refresh) {
   const $ = (selector) => frame.querySelector(selector);
@@ -62,7 +63,7 @@ function createHead(s, frame, outbox, refresh) {
     timer = setTimeout(() => {
       timer = 0;
       paintSaved();
-    }, MESSAGE_FOR);
+    }, Math.max(MESSAGE_FOR, message.length * PER_CHARACTER));
   }
 
   s.toggle = (name) => {

@@ -69,7 +69,7 @@ function createTable(root) {
       /* private mode: nothing is remembered */
     }
   }
-  $(".query").value = remembered.query || "";
+  $(".query").value ||= remembered.query || ""; // what was typed before this code ran counts
   for (const [column, values] of remembered.facets || []) t.facets.set(column, new Set(values));
   t.sort = remembered.sort || null;
 

@@ -24,11 +24,26 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 FLAGS += ["--disable-component-update", "--disable-sync"]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+WAIT = 30_000
+"""Milliseconds that a page is waited for: no test takes so long unless it fails. A busy machine is no failure."""
+
+
+def held_port() -> int:
+    """A port that nobody else is given as long as the tests run: it is bound, and never listened on.
+
+    Linux lets a second socket that reuses addresses, as a server's does, listen on it. A port that is only looked up
+    can be taken by another test before the server is there, or while a server that was killed is started anew.
+    """
+    holder = socket.socket()
+    if sys.platform == "linux":
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    port: int = holder.getsockname()[1]
+    if sys.platform == "linux":
+        holder.detach()  # open until the process ends
+    else:
+        holder.close()
+    return port
 
 
 @dataclass
@@ -36,7 +51,7 @@ class Dashboard:
     """``codetracer dashboard`` as a process of its own, on a workspace of its own."""
 
     workspace: Path
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=held_port)
     process: subprocess.Popen[bytes] | None = None
     runs: dict[str, str] = field(default_factory=dict)
     """Run ids by the name of the folder or file that holds the run."""
@@ -57,7 +72,8 @@ class Dashboard:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *words], stdout=log, stderr=log, start_new_session=True, env=environment
             )
-        for _ in range(600):
+        end = time.monotonic() + 180
+        while time.monotonic() < end:
             if self.process.poll() is not None:
                 raise RuntimeError((self.workspace.parent / "dashboard.log").read_text())
             try:
@@ -102,7 +118,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CODETRACER_REQUIRE_BROWSER"):
             pytest.fail("CODETRACER_REQUIRE_BROWSER is set and there is no Chromium on this machine")
         pytest.skip("no Chromium on this machine; install the package chromium to run the browser tests")
-    expect.set_options(timeout=15_000)  # as long as a page waits for anything else: a busy machine is no failure
+    expect.set_options(timeout=WAIT)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -113,7 +129,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(WAIT)
     yield page
     context.close()
 

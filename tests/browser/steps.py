@@ -1,12 +1,13 @@
 """What the browser tests say again and again, as sentences."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect
 
 from codetracer_core.store import Store
-from tests.browser.conftest import Dashboard
+from tests.browser.conftest import WAIT, Dashboard
 
 Found = TypeVar("Found")
 
@@ -14,7 +15,7 @@ Found = TypeVar("Found")
 def person(browser: Browser, dashboard: Dashboard, name: str) -> BrowserContext:
     """The browser of somebody who has said who they are."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(WAIT)
     context.add_cookies([{"name": "codetracer_annotator", "value": name, "url": dashboard.url}])
     return context
 
@@ -50,6 +51,43 @@ def see_taken_in(page: Page, dashboard: Dashboard, name: str) -> None:
             return [run.origin for run in store.runs()]
 
     see_in_store(page, read, lambda found: any(name in origin for origin in found))
+
+
+def comes_to(page: Page, read: Callable[[], Found], value: Found) -> None:
+    """What is ``read`` of the page is this in the end: for what ``expect`` has no words for."""
+    for _ in range(WAIT // 50):
+        if (found := read()) == value:
+            return
+        page.wait_for_timeout(50)
+    assert found == value
+
+
+def see_standing(page: Page) -> None:
+    """The server is through with the page: nothing of it is put in its place any more, under a hand that presses it.
+
+    Right after a press the page may not have heard yet that it is made anew: look for what the press changes first.
+    """
+    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_visible()
+
+
+def see_model_known(page: Page) -> None:
+    """What an order would cost is told: the model was looked up, for which a server loads much at the first time."""
+    expect(page.get_by_text("calls ·").first).to_be_visible(timeout=120_000)
+
+
+def open_import_panel(page: Page, dashboard: Dashboard) -> None:
+    """The library with its panel for import and export opened."""
+    page.goto(dashboard.url)
+    expect(page.locator(".count")).to_contain_text("runs")
+    see_standing(page)
+    page.get_by_text("Import and export").click()
+
+
+def import_folder(page: Page, dashboard: Dashboard, folder: Path) -> None:
+    """Import by path, as a person does, and leave the library open."""
+    open_import_panel(page, dashboard)
+    page.get_by_label("Folder, file or archive on this machine").fill(str(folder))
+    page.get_by_role("button", name="Import from path").click()
 
 
 def open_run(page: Page, dashboard: Dashboard, run_id: str, step: int = 1) -> None:

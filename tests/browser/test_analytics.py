@@ -15,7 +15,7 @@ from codetracer_core.models import GroundTruth, Outcome
 from codetracer_core.projects import Project
 from codetracer_core.store import Store
 from tests.browser.conftest import Dashboard
-from tests.browser.steps import person, received, see_in_store
+from tests.browser.steps import person, received, see_in_store, see_standing, see_step
 from tests.store.factory import NOON, decide, make_run
 from tests.test_analytics import invented
 
@@ -64,6 +64,7 @@ def open_figure(page: Page, house: Dashboard, name: str) -> Locator:
     page.goto(f"{house.url}/analytics?figure={name}")
     drawn = page.locator(".js-plotly-plot .main-svg").first
     expect(drawn).to_be_visible()
+    see_standing(page)
     return drawn
 
 
@@ -88,8 +89,8 @@ def test_a_selection_lists_its_runs_which_open_where_they_are_labelled(reader: P
     expect(rows(reader)).to_have_count(13)
     expect(rows(reader).first).to_contain_text("run-00")
     rows(reader).first.get_by_text("run-00").click()
-    reader.wait_for_selector('.viewer[data-shown="3"]')
-    assert "traj=run-00" in reader.url
+    reader.wait_for_url("**traj=run-00*")
+    see_step(reader, 3)
 
     def exposed() -> set[str]:
         with Store.open_for_reading(house.workspace) as store:

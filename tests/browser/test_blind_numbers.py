@@ -16,7 +16,7 @@ from codetracer_core.models import GroundTruth
 from codetracer_core.projects import Project
 from codetracer_core.store import Store, Workspace
 from tests.browser.conftest import Dashboard
-from tests.browser.steps import person, received, see_in_store, see_step
+from tests.browser.steps import person, received, see_in_store, see_standing, see_step
 from tests.store.factory import NOON, decide, make_diagnosis, make_label, make_run
 
 pytestmark = pytest.mark.browser
@@ -97,7 +97,7 @@ def visit(page: Page, office: Dashboard, name: str, **asked: Any) -> None:
     """Open a page by its address, and wait until the server is through with it."""
     page.goto(f"{office.url}/{name}?{urlencode(asked, doseq=True)}")
     expect(page.locator(".stMain")).to_be_visible()
-    expect(page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_visible()
+    see_standing(page)
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 

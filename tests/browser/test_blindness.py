@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Error, Page, Request, WebSocket, expect
 from codetracer_core.models import Stage
 from codetracer_core.projects import Project
 from codetracer_core.store import Store
-from tests.browser.conftest import Dashboard
+from tests.browser.conftest import WAIT, Dashboard
 from tests.browser.steps import press, see_in_store, see_saved, see_step
 from tests.store.factory import decide, make_label, make_run
 
@@ -116,7 +116,7 @@ def _download(page: Page, name: str) -> str:
 
 def test_nothing_leaks_to_a_blind_person_on_any_page(browser: Browser, office: Dashboard) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(WAIT)
     context.add_cookies([{"name": "codetracer_annotator", "value": "Blinda", "url": office.url}])
     page = context.new_page()
     received = Received(page)
@@ -227,7 +227,7 @@ WRONG: list[Any] = [
 
 def test_a_browser_that_was_tampered_with_learns_nothing_and_stops_nothing(browser: Browser, office: Dashboard) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(WAIT)
     context.add_cookies([{"name": "codetracer_annotator", "value": "Blinda", "url": office.url}])
     context.add_init_script(TAMPERED)
     page = context.new_page()
@@ -260,7 +260,7 @@ def test_who_takes_a_blind_person_s_name_in_front_of_the_ground_truth_is_known_t
     browser: Browser, office: Dashboard
 ) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(WAIT)
     context.add_cookies([{"name": "codetracer_annotator", "value": "Onlooker", "url": office.url}])
     page = context.new_page()
     page.goto(f"{office.url}/trajectory?traj={RUN}&step=3")

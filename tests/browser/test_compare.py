@@ -11,7 +11,7 @@ from codetracer_core.projects import Project
 from codetracer_core.store import Store
 from codetracer_core.viewer_data import frontend_text
 from tests.browser.conftest import Dashboard
-from tests.browser.steps import person, press, received, see_in_store, see_step
+from tests.browser.steps import comes_to, person, press, received, see_in_store, see_step
 from tests.browser.test_hostile import BEACON, HOSTILE
 from tests.store.factory import NOON, decide, make_label, make_run
 from tests.ui.diagnoses import finding, make_diagnosis, quote
@@ -155,7 +155,8 @@ def test_texts_are_open_where_there_is_room_for_them_unless_somebody_closed_them
     page.set_viewport_size({"width": 1280, "height": 1100})
     page.goto(f"{office.url}/compare?runs={BOTH}")
     page.wait_for_selector('.comparison.whole[data-texts="1,1"]')
-    assert page.locator(".comparison .list").evaluate("list => list.scrollHeight <= list.clientHeight")
+    rows = page.locator(".comparison .list")
+    comes_to(page, lambda: rows.evaluate("list => list.scrollHeight <= list.clientHeight"), True)
     press(page, "Enter")
     expect(page.locator(".comparison .texts")).to_be_hidden()
     page.wait_for_function("location.search.includes('texts=0')")
@@ -174,8 +175,8 @@ def test_the_key_list_holds_every_key_and_a_step_opens_in_the_viewer(cora: Brows
     press(page, "1")
     expect(page.locator(".flash")).to_have_text("that run has no step here")
     press(page, "2")
+    page.wait_for_url(f"**traj={FAILED}*")
     see_step(page, 6)
-    assert f"traj={FAILED}" in page.url
 
 
 def test_labels_leave_the_server_when_asked_for_and_never_of_a_run_labelled_blind(
@@ -235,8 +236,8 @@ def test_diagnoses_of_one_run_stand_side_by_side(cora: BrowserContext, office: D
     expect(page.locator(".agreement")).to_contain_text("self-agreement: same on 0 of 2 labelled steps")
     expect(page.locator(".finding img, .finding script, .finding svg")).to_have_count(0)
     page.locator(".finding").nth(1).locator("a.quote").click()
+    page.wait_for_url("**quote=action*")
     see_step(page, 6)
-    assert "quote=action" in page.url
 
 
 def test_hostile_runs_are_text_here_too(cora: BrowserContext, office: Dashboard) -> None:

@@ -16,7 +16,7 @@ from codetracer_core.models import RunRecord
 from codetracer_core.projects import Project
 from codetracer_core.store import Store
 from tests.browser.conftest import Dashboard
-from tests.browser.steps import person, press, received, see_in_store, see_step
+from tests.browser.steps import person, press, received, see_in_store, see_model_known, see_step
 from tests.diagnosis.made_up import broken_run
 from tests.model_server import UNKNOWN_MODEL, Asked, Behaviour, Call, Hang, ModelServer, Say
 from tests.store.factory import NOON, decide, make_run, make_step
@@ -120,7 +120,7 @@ def diagnose_page(context: BrowserContext, office: Dashboard, run_id: str = "bro
 
 def order(page: Page) -> None:
     """Have the run diagnosed by the model of the settings."""
-    page.get_by_text("calls ·").first.wait_for()
+    see_model_known(page)
     page.get_by_role("button", name="Diagnose", exact=True).click()
 
 
@@ -195,7 +195,7 @@ def test_cancelling_a_silent_model_keeps_what_there_is(office: Dashboard, ada: B
     expect(page.get_by_label("What it reads and thinks")).to_contain_text("planted-thought")
     page.get_by_role("button", name="Cancel").click()
     status = page.locator(".report .status")
-    expect(status).to_have_text("cancelled", timeout=5_000)
+    expect(status).to_have_text("cancelled")
     (diagnosis,) = see_in_store(page, lambda: stored(office), len)
     assert diagnosis.status == "cancelled"
     assert set(diagnosis.read_steps) >= {1, 2, 3, 4}
@@ -211,7 +211,7 @@ def test_a_server_that_is_stopped_keeps_what_its_diagnoses_have(
     expect(page.get_by_label("What it reads and thinks")).to_contain_text("planted-thought")
     assert office.process is not None
     office.process.send_signal(signal.SIGTERM)
-    office.process.wait(30)
+    office.process.wait(120)
     assert [one.status for one in stored(office)] == ["cancelled"]
 
 

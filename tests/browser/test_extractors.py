@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from codetracer_core.store import Store
 from tests.browser.conftest import Dashboard
-from tests.browser.steps import person, press, see_in_store, see_saved, see_step
+from tests.browser.steps import person, press, see_in_store, see_model_known, see_saved, see_standing, see_step
 from tests.conftest import SAMPLE_DATA
 from tests.model_server import Asked, Behaviour, ModelServer, calling
 from tests.store.factory import decide, make_run
@@ -69,17 +69,18 @@ def test_an_unfamiliar_format_goes_from_unknown_to_labelled_steps(
 ) -> None:
     page = ada.new_page()
     page.goto(office.url)
-    expect(page.get_by_text("1 of 1 runs")).to_be_visible()  # the page stands: a press before that may be lost
+    expect(page.get_by_text("1 of 1 runs")).to_be_visible()
+    see_standing(page)
     folder = page.get_by_label("Folder, file or archive on this machine")
     if not folder.is_visible():
         page.get_by_text("Import and export").click()
     folder.fill(str(tmp_path / "relay"))
     folder.press("Enter")
-    expect(page.get_by_text("no run that any parser recognises").first).to_be_visible(timeout=40_000)
+    expect(page.get_by_text("no run that any parser recognises").first).to_be_visible()
     page.get_by_role("link", name="Describe this format").click()
 
     expect(page.get_by_label("Folder or file on this machine, with one")).to_have_value(str(tmp_path / "relay"))
-    expect(page.get_by_text("calls ·").first).to_be_visible(timeout=40_000)  # the first look at models loads much
+    see_model_known(page)
     page.get_by_role("button", name="Propose a spec").click()
     expect(page.locator(".log")).to_contain_text("proposal 1")
     page.get_by_role("button", name="Open the proposed spec").click()

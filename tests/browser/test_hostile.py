@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Dashboard
-from tests.browser.steps import open_run, press, see_step
+from tests.browser.steps import import_folder, open_run, press, see_step
 
 pytestmark = pytest.mark.browser
 
@@ -40,10 +40,7 @@ def test_hostile_text_is_only_text(page: Page, dashboard: Dashboard, run: Path) 
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.on("dialog", lambda dialog: pytest.fail(f"a dialog opened: {dialog.message}"))
-    page.goto(dashboard.url)
-    page.get_by_text("Import and export").click()
-    page.get_by_label("Folder, file or archive on this machine").fill(str(run))
-    page.get_by_role("button", name="Import from path").click()
+    import_folder(page, dashboard, run)
     expect(page.get_by_text("1 imported")).to_be_visible()
     page.locator(".query").fill("hostile")
     expect(page.locator(".row")).to_have_count(1)

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from codetracer_core.exporting import export_page
 from codetracer_core.projects import Project
 from codetracer_core.store import Store
-from tests.browser.conftest import Dashboard, cli, write_run
+from tests.browser.conftest import WAIT, Dashboard, cli, write_run
 from tests.browser.steps import press, see_in_store, see_saved, see_step
 from tests.conftest import REPOSITORY
 from tests.store.factory import make_label
@@ -177,7 +177,7 @@ def changes(page: Page, key: str) -> bool:
     """Press the key; whether the viewer shows another thing then, or answers."""
     before = page.evaluate(EFFECT)
     press(page, key)
-    for _ in range(20):
+    for _ in range(WAIT // 50 if key in (*ASKED, *LEAVING) else 20):  # the server answers when it comes to it
         page.wait_for_timeout(50)
         shown, note = page.evaluate(EFFECT)
         if shown != before[0] or note not in ("", before[1]):  # an answer to an earlier key goes by itself

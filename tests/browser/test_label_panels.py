@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Dashboard, cli, write_run
-from tests.browser.steps import see_step, see_taken_in
+from tests.browser.steps import open_import_panel, see_step, see_taken_in
 
 pytestmark = pytest.mark.browser
 
@@ -16,8 +16,7 @@ HOSTILE = '![x](http://127.0.0.1:9/x.png) <img src=x onerror="document.title=1">
 
 
 def open_tab(page: Page, dashboard: Dashboard, tab: str) -> None:
-    page.goto(dashboard.url)
-    page.get_by_text("Import and export").click()
+    open_import_panel(page, dashboard)
     page.get_by_role("tab", name=tab).click()
 
 

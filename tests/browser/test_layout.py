@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Dashboard
+from tests.browser.conftest import WAIT, Dashboard
 from tests.browser.steps import open_run, press, see_step
 
 pytestmark = pytest.mark.browser
@@ -31,7 +31,7 @@ def window(request: pytest.FixtureRequest, browser: Browser, dashboard: Dashboar
     )
     context.add_cookies([{"name": "codetracer_annotator", "value": "Ana", "url": dashboard.url}])
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(WAIT)
     yield page
     context.close()
 
@@ -100,7 +100,7 @@ def test_the_viewer_can_be_used_at_200_percent(
     )
     context.add_cookies([{"name": "codetracer_annotator", "value": "Twice", "url": dashboard.url}])
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(WAIT)
     open_run(page, dashboard, dashboard.runs["huge"], step=2)
     press(page, "2", "c")
     settles(page, f"() => ({STICKS_OUT})()[0]", 0)
@@ -180,7 +180,7 @@ def themed(browser: Browser, dashboard: Dashboard, scheme: str) -> Iterator[Page
     )
     context.add_cookies([{"name": "codetracer_annotator", "value": "Eve", "url": dashboard.url}])
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(WAIT)
     yield page
     context.close()
 

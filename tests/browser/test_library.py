@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Dashboard, cli, write_run
-from tests.browser.steps import press, see_step, see_taken_in
+from tests.browser.steps import import_folder, open_import_panel, press, see_step, see_taken_in
 
 pytestmark = pytest.mark.browser
 
@@ -38,6 +38,31 @@ def test_filters_narrow_the_list_and_say_so(page: Page, dashboard: Dashboard) ->
     expect(page.locator(".count")).to_contain_text(f"{len(failed)} of {len(listed)} runs")
     page.locator(".clear").click()
     expect(page.locator(".count")).to_contain_text(f"{len(listed)} of {len(listed)} runs")
+
+
+TYPES_AT_ONCE = """
+(words) => {
+  const attach = Element.prototype.attachShadow;
+  Element.prototype.attachShadow = function (...how) {
+    const root = attach.apply(this, how);
+    new MutationObserver((_, observer) => {
+      const field = root.querySelector(".runs .query");
+      if (!field) return;
+      field.value = words;
+      observer.disconnect();
+    }).observe(root, { childList: true, subtree: true });
+    return root;
+  };
+}
+"""
+"""A hand that is faster than the machine: it types as soon as there is a field, before any code of ours runs."""
+
+
+def test_what_is_typed_before_the_list_is_alive_filters_it(page: Page, dashboard: Dashboard) -> None:
+    page.add_init_script(f"({TYPES_AT_ONCE})('long')")
+    page.goto(dashboard.url)
+    expect(page.locator(".row")).to_have_count(1)
+    expect(page.locator(".query")).to_have_value("long")
 
 
 def test_search_reads_the_text_of_steps(page: Page, dashboard: Dashboard) -> None:
@@ -81,10 +106,7 @@ def test_a_folder_is_imported_by_path_with_its_failures(page: Page, dashboard: D
     write_run(tmp_path / "runs" / "fine", 4, 100, name="imported by path")
     (tmp_path / "runs" / "broken").mkdir()
     (tmp_path / "runs" / "broken" / "steps.json").write_text('[{"step_id": 1, "action": "ls"')
-    page.goto(dashboard.url)
-    page.get_by_text("Import and export").click()
-    page.get_by_label("Folder, file or archive on this machine").fill(str(tmp_path / "runs"))
-    page.get_by_role("button", name="Import from path").click()
+    import_folder(page, dashboard, tmp_path / "runs")
     expect(page.get_by_text("1 imported · 0 skipped · 0 misaligned · 1 failed")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="Report as JSON").click()
@@ -101,8 +123,7 @@ def test_an_uploaded_archive_is_imported(page: Page, dashboard: Dashboard, tmp_p
     with zipfile.ZipFile(packed, "w") as archive:
         for file in sorted((tmp_path / "uploaded").iterdir()):
             archive.write(file, f"uploaded/{file.name}")
-    page.goto(dashboard.url)
-    page.get_by_text("Import and export").click()
+    open_import_panel(page, dashboard)
     upload = {"name": "runs.zip", "mimeType": "application/zip", "buffer": packed.getvalue()}
     page.get_by_label("Files or archives").locator("input[type=file]").set_input_files(upload)  # type: ignore[arg-type]
     page.get_by_role("button", name="Import uploads").click()

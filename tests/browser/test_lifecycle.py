@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, BrowserContext, WebSocketRoute, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from codetracer_core.store import Store
-from tests.browser.conftest import LONG, Dashboard, cli, write_run
-from tests.browser.steps import name_annotator, open_run, press, see_saved, see_step
+from tests.browser.conftest import LONG, WAIT, Dashboard, cli, write_run
+from tests.browser.steps import comes_to, import_folder, name_annotator, open_run, press, see_saved, see_step
 from tests.browser.test_viewer import wait_for_verdicts
 
 pytestmark = pytest.mark.browser
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 def context(browser: Browser, dashboard: Dashboard, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     """The browser of one person, who has a name of their own in each test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(WAIT)
     context.add_cookies([{"name": "codetracer_annotator", "value": request.node.name, "url": dashboard.url}])
     yield context
     context.close()
@@ -107,7 +107,8 @@ def test_a_tab_delivers_what_a_closed_tab_left_behind(context: BrowserContext, d
     open_run(second, dashboard, dashboard.runs["long"], step=20)
     see_saved(second)
     expect(second.locator("#step-21 .dot.incorrect")).to_be_visible()
-    assert second.evaluate("Object.keys(localStorage).filter((name) => name.includes('outbox'))") == []
+    left = "Object.keys(localStorage).filter((name) => name.includes('outbox'))"
+    comes_to(second, lambda: second.evaluate(left), [])
     assert wait_for_verdicts(second, dashboard, "long", who, 1) == {21: "incorrect"}
 
 
@@ -146,7 +147,7 @@ def test_a_tab_does_not_throw_away_what_another_tab_has_not_sent_yet(
         server.send(message)
     see_step(page, 20)
     see_saved(page)
-    assert json.loads(page.evaluate("localStorage.getItem('codetracer.outbox.other-tab')")) == [second]
+    comes_to(page, lambda: json.loads(page.evaluate("localStorage.getItem('codetracer.outbox.other-tab')")), [second])
 
 
 # --- from run to run ------------------------------------------------------------------------------------------
@@ -160,17 +161,14 @@ def test_nothing_of_one_run_shows_up_in_the_next(
         steps = tmp_path / who / name / "steps.json"
         steps.write_text(steps.read_text().replace("observation of step", f"{name} observation of step"))
     page = context.new_page()
-    page.goto(dashboard.url)
-    page.get_by_text("Import and export").click()
-    page.get_by_label("Folder, file or archive on this machine").fill(str(tmp_path / who))
-    page.get_by_role("button", name="Import from path").click()
+    import_folder(page, dashboard, tmp_path / who)
     expect(page.get_by_text("2 imported")).to_be_visible()
     for round_ in range(3):
         for name, other in (("alpha", "bravo"), ("bravo", "alpha")):
             page.locator(".query").fill(f"{name} ")
             expect(page.locator(".row")).to_have_count(1)
             page.locator(".row").click()
-            page.wait_for_selector(".viewer")
+            page.wait_for_selector(".row.step")  # the viewer is there to be pressed
             press(page, "Home", *["j"] * 4)  # long before the text is there
             see_step(page, 5)
             expect(page.locator(".part.observation")).to_contain_text(f"{name} observation of step 5")
@@ -287,7 +285,7 @@ def test_a_dashboard_that_is_stopped_leaves_its_workspace_whole_and_may_come_bac
         see_saved(page)
         assert own.process is not None
         own.process.send_signal(signal.SIGINT)
-        assert own.process.wait(timeout=20) == 0
+        assert own.process.wait(timeout=120) == 0
         assert (tmp_path / "dashboard.log").read_text().endswith("The dashboard is closed; everything is saved.\n")
         assert not (own.workspace / "owner.json").exists()
         assert not list(own.workspace.glob("*.wal"))
@@ -307,7 +305,7 @@ def test_a_dashboard_that_is_stopped_leaves_its_workspace_whole_and_may_come_bac
         press(page, "1")
         see_saved(page)
         own.process.send_signal(signal.SIGTERM)
-        own.process.wait(timeout=20)
+        own.process.wait(timeout=120)
         with Store.open(own.workspace) as store:
             labels = {label.step_id: label.value for label in store.labels(source="human")}
         assert labels == {1: "incorrect", 2: "unuseful", 60: "correct"}

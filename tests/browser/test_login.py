@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from codetracer_core.store import Store
-from tests.browser.conftest import Dashboard, cli, write_run
+from tests.browser.conftest import WAIT, Dashboard, cli, write_run
 from tests.browser.steps import press, received, see_in_store, see_saved, see_step
 from tests.provider import running_provider
 
@@ -48,7 +48,7 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(WAIT)
     yield context.new_page()
     context.close()
 
@@ -61,7 +61,7 @@ def log_in(page: Page, name: str) -> None:
 def log_out(page: Page) -> None:
     """By way of the provider's and the server's redirects, which take their time on a busy machine."""
     page.get_by_role("button", name="Log out").click()
-    expect(page.get_by_role("button", name="Log in")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
 
 
 def labels(server: Dashboard) -> list[tuple[str, int | None, object]]:

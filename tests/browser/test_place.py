@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Dashboard
-from tests.browser.steps import name_annotator, open_run, press, see_saved, see_step
+from tests.browser.steps import comes_to, name_annotator, open_run, press, see_saved, see_step
 
 pytestmark = pytest.mark.browser
 
@@ -50,19 +50,27 @@ def test_text_is_where_it_was_scrolled_to(page: Page, dashboard: Dashboard) -> N
         "run => JSON.parse(localStorage['codetracer.places'] ?? '{}')[run]?.scroll?.first > 4",
         arg=dashboard.runs["huge"],
     )
-    page.wait_for_timeout(500)
-    seen = body.evaluate(AT_THE_TOP)
+
+    def place() -> tuple[Any, Any]:
+        kept = page.evaluate("run => JSON.parse(localStorage['codetracer.places'])[run]", dashboard.runs["huge"])
+        return body.evaluate(AT_THE_TOP), kept
+
+    for _ in range(100):  # until the text has come to rest, and what is kept of it
+        before = place()
+        page.wait_for_timeout(400)
+        if place() == before:
+            break
+    seen = before[0]
     assert seen[0] > 0
     page.reload()
     see_step(page, 2)
-    page.wait_for_timeout(300)
-    assert body.evaluate(AT_THE_TOP) == seen
+    comes_to(page, lambda: body.evaluate(AT_THE_TOP), seen)
     press(page, "j")
     see_step(page, 3)
-    assert body.evaluate("body => body.scrollTop") == 0
+    expect(body).to_have_js_property("scrollTop", 0)
     press(page, "k")
     see_step(page, 2)
-    assert body.evaluate("body => body.scrollTop") == 0
+    expect(body).to_have_js_property("scrollTop", 0)
 
 
 def test_a_draft_belongs_to_who_typed_it(page: Page, dashboard: Dashboard) -> None:

@@ -16,9 +16,24 @@ from codetracer_core.models import EvidenceQuote, LabelEvent, hash_of_quote
 from codetracer_core.quotes import holds
 from codetracer_core.store import Store
 from tests.browser.conftest import HUGE, Dashboard, cli
-from tests.browser.steps import name_annotator, open_run, press, see_in_store, see_saved, see_step
+from tests.browser.steps import (
+    comes_to,
+    import_folder,
+    name_annotator,
+    open_run,
+    press,
+    see_in_store,
+    see_saved,
+    see_step,
+)
 
 pytestmark = pytest.mark.browser
+
+
+def see_marked(page: Page, count: int) -> None:
+    """So many quotes are marked in the text."""
+    comes_to(page, lambda: page.evaluate("CSS.highlights.get('codetracer-quote')?.size"), count)
+
 
 SELECT = """
 (part, [from, to]) => {
@@ -101,7 +116,7 @@ def test_a_selection_is_quoted_listed_shown_removed_and_undone(page: Page, dashb
     page.reload()
     see_step(page, 210)
     expect(evidence.locator("li")).to_have_count(2)
-    assert page.evaluate("CSS.highlights.get('codetracer-quote').size") == 2
+    see_marked(page, 2)
     press(page, "j", "j", "j")
     see_step(page, 213)
     expect(evidence).to_be_hidden()
@@ -141,7 +156,8 @@ def test_a_quote_from_another_step_is_evidence_for_the_labelled_one(page: Page, 
     see_step(page, 220)
     evidence.get_by_role("button", name="step 218 observation").first.click()
     see_step(page, 218)
-    assert page.evaluate("[...CSS.highlights.get('codetracer-quote-now')].map(String)") == ["observation of step 218"]
+    now = "[...(CSS.highlights.get('codetracer-quote-now') ?? [])].map(String)"
+    comes_to(page, lambda: page.evaluate(now), ["observation of step 218"])
     assert texts_of(stored_quotes(page, dashboard, run_id, "Collector", 1)) == [
         (218, "observation", "observation of step 218")
     ]
@@ -186,15 +202,13 @@ ODD = "\n".join(
 
 def open_imported(page: Page, dashboard: Dashboard, folder: Path) -> str:
     """Import a folder with one run, as a person does, and open it; returns its id."""
-    page.goto(dashboard.url)
-    page.get_by_text("Import and export").click()
-    page.get_by_label("Folder, file or archive on this machine").fill(str(folder))
-    page.get_by_role("button", name="Import from path").click()
+    import_folder(page, dashboard, folder)
     expect(page.get_by_text(re.compile("1 imported|1 skipped"))).to_be_visible()
     page.locator(".query").fill(f"{folder.name}-")
     expect(page.locator(".row")).to_have_count(1)
     page.locator(".row").click()
     see_step(page, 1)
+    page.wait_for_url("**traj=*")
     return parse_qs(urlsplit(page.url).query)["traj"][0]
 
 
@@ -233,10 +247,10 @@ def test_a_quote_is_the_stored_text_whatever_is_shown(page: Page, dashboard: Das
     see_saved(page)
     quotes = stored_quotes(page, dashboard, odd, f"Raw {raw}", len(selections) + 1)
     assert [quote.text for quote in quotes] == [*(text for _, text in selections), "then\r\n  echo"]
-    assert page.evaluate("CSS.highlights.get('codetracer-quote').size") == len(quotes)
+    see_marked(page, len(quotes))
     if raw:
         press(page, "w")
-        assert page.evaluate("CSS.highlights.get('codetracer-quote').size") == len(quotes)
+        see_marked(page, len(quotes))
 
 
 def test_an_argument_is_quoted_from_the_action_that_holds_it(page: Page, dashboard: Dashboard) -> None:
@@ -254,8 +268,8 @@ def test_an_argument_is_quoted_from_the_action_that_holds_it(page: Page, dashboa
         'newline=\\"\\") as file:\\n    writer',
         "/app/summarise.py",
     ]
-    marked = set(page.evaluate("[...CSS.highlights.get('codetracer-quote')].map(String)"))
-    assert marked == {'newline="") as file:\n    writer', "/app/summarise.py"}
+    marked = "[...(CSS.highlights.get('codetracer-quote') ?? [])].map(String)"
+    comes_to(page, lambda: set(page.evaluate(marked)), {'newline="") as file:\n    writer', "/app/summarise.py"})
 
 
 def test_what_is_no_quote_is_said(page: Page, dashboard: Dashboard) -> None:
@@ -293,7 +307,7 @@ def test_a_quote_far_down_a_long_text_is_found_again(page: Page, dashboard: Dash
       const { top, bottom } = range.getBoundingClientRect();
       resolve(pane.top <= top && bottom <= pane.bottom);
     })))"""
-    assert page.locator(".body").evaluate(in_view)
+    comes_to(page, lambda: page.locator(".body").evaluate(in_view), True)
 
 
 def test_a_quote_that_the_text_does_not_hold_is_shown_as_such(page: Page, dashboard: Dashboard, tmp_path: Path) -> None:

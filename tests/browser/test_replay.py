@@ -78,7 +78,7 @@ def order_locally(page: Page) -> None:
     """Fill in a throw-away copy of the project and its tests; start."""
     page.get_by_text("Local copy", exact=True).first.click()
     start = page.get_by_role("button", name="Replay", exact=True)
-    expect(start).to_be_disabled(timeout=60_000)  # the model is looked up first
+    expect(start).to_be_disabled(timeout=120_000)  # the model is looked up first
     folder = page.get_by_label("Folder", exact=True)
     folder.fill(str(REPLAYABLE / "project"))
     folder.press("Enter")
@@ -117,15 +117,15 @@ def test_a_failed_run_is_replayed_until_a_real_test_passes_and_lies_beside_the_o
     see_step(page, 6)
     page.get_by_role("link", name="Replay from here").click()
     plan = page.get_by_label("What will run")
-    expect(page.get_by_role("button", name="5 commands")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="5 commands")).to_be_visible(timeout=120_000)
     expect(plan.locator("li")).to_have_count(5)
     expect(plan).to_contain_text("cat README.md")
     order_locally(page)
 
     earlier = page.get_by_label("Earlier steps, run again")
-    expect(earlier.locator("li.same")).to_have_count(5, timeout=60_000)
+    expect(earlier.locator("li.same")).to_have_count(5, timeout=120_000)
     outcome = page.locator(".card", has_text="Outcome")
-    expect(outcome).to_contain_text("solved", timeout=60_000)
+    expect(outcome).to_contain_text("solved", timeout=120_000)
     expect(page.locator(".card", has_text="Tests")).to_contain_text("failed → passed")
     expect(page.get_by_label("The model's steps")).to_contain_text(FIXES)
     earlier.get_by_role("button").nth(2).click()
@@ -152,10 +152,10 @@ def test_a_replay_that_is_cancelled_leaves_no_process_and_no_copy(
     agent.commands = (FIXES, WAITS)
     page, run_id = ada.new_page(), office.runs["mini-swe-agent"]
     page.goto(f"{office.url}/replay?traj={run_id}&step=3")
-    page.get_by_label("What will run").wait_for(timeout=60_000)
+    page.get_by_label("What will run").wait_for(timeout=120_000)
     order_locally(page)
     steps = page.get_by_label("The model's steps")
-    expect(steps).to_contain_text(FIXES, timeout=60_000)
+    expect(steps).to_contain_text(FIXES, timeout=120_000)
     ben = person(browser, office, "Ben")
     other = ben.new_page()
     other.goto(page.url)
@@ -166,7 +166,7 @@ def test_a_replay_that_is_cancelled_leaves_no_process_and_no_copy(
 
     page.get_by_role("button", name="Cancel").click()
     for watching in (page, other):
-        expect(watching.locator(".status").first).to_have_text("cancelled", timeout=60_000)
+        expect(watching.locator(".status").first).to_have_text("cancelled", timeout=120_000)
     assert commands_running(WAITS) == []
     workspace = workspace_at(office.workspace)
     assert [path.name for path in scratch_of(workspace).iterdir() if path.is_dir()] == []

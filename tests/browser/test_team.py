@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from codetracer_core.models import LabelEvent
 from codetracer_core.store import Store
-from tests.browser.conftest import Dashboard, cli
+from tests.browser.conftest import WAIT, Dashboard, cli
 from tests.browser.steps import person, press, received, see_in_store, see_saved, see_step
 from tests.conftest import SAMPLE_DATA, real_data
 from tests.store.factory import NOON
@@ -65,7 +65,7 @@ class Seat:
 
     def __init__(self, browser: Browser, office: Dashboard, name: str) -> None:
         self.context = person(browser, office, name)
-        self.context.set_default_timeout(30_000)
+        self.context.set_default_timeout(WAIT)
         self.page = self.context.new_page()
         self.heard = received(self.page)
 
