@@ -23,6 +23,7 @@ from codetracer_core.doctor import KEYS
 from codetracer_core.models import LabelEvent
 from codetracer_core.store import Store
 from tests.conftest import REPOSITORY, SAMPLE_DATA
+from tests.ports import held_port
 from tests.small_runs import ACTIONS, manifest_row, pack_zst, write_benchmark, write_manifest, write_run
 
 PROGRAM = [sys.executable, "-m", "codetracer_core"]
@@ -270,7 +271,7 @@ def test_a_killed_import_is_taken_up_by_importing_again(codetracer: Any, tmp_pat
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not any((tmp_path / "workspace" / "trajectories").glob("*.parquet")) and time.monotonic() < deadline:
         time.sleep(0.005)
     running.kill()
@@ -797,8 +798,9 @@ def test_a_dashboard_that_cannot_have_its_workspace_does_not_start(codetracer: A
     assert "Traceback" not in said.stderr
 
 
-def test_dashboard_starts_and_stops(tmp_path: Path, unused_tcp_port: int) -> None:
-    words = ["dashboard", "--no-browser", "--workspace", "mine", "--port", str(unused_tcp_port)]
+def test_dashboard_starts_and_stops(tmp_path: Path) -> None:
+    port = held_port()
+    words = ["dashboard", "--no-browser", "--workspace", "mine", "--port", str(port)]
     running = subprocess.Popen(
         [*PROGRAM, *words],
         cwd=tmp_path,
@@ -808,12 +810,12 @@ def test_dashboard_starts_and_stops(tmp_path: Path, unused_tcp_port: int) -> Non
         text=True,
     )
     try:
-        assert _answers(f"http://127.0.0.1:{unused_tcp_port}/_stcore/health", running)
-        taken = process("dashboard", "--no-browser", "--port", str(unused_tcp_port))
+        assert _answers(f"http://127.0.0.1:{port}/_stcore/health", running)
+        taken = process("dashboard", "--no-browser", "--port", str(port))
         assert taken.returncode == 1
         assert "Traceback" not in taken.stderr
         running.send_signal(signal.SIGINT)
-        said, _ = running.communicate(timeout=20)
+        said, _ = running.communicate(timeout=120)
     finally:
         running.kill()
     assert running.returncode == 0
@@ -822,7 +824,7 @@ def test_dashboard_starts_and_stops(tmp_path: Path, unused_tcp_port: int) -> Non
 
 
 def _answers(address: str, running: "subprocess.Popen[str]") -> bool:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and running.poll() is None:
         try:
             with urllib.request.urlopen(address, timeout=2) as answer:
@@ -830,15 +832,6 @@ def _answers(address: str, running: "subprocess.Popen[str]") -> bool:
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.2)
     return False
-
-
-@pytest.fixture
-def unused_tcp_port() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def test_sample_data_as_the_readme_has_it(codetracer: Any) -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.conftest import SAMPLE_DATA, real_data
+from tests.ports import held_port
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -26,24 +26,6 @@ FLAGS += ["--disable-component-update", "--disable-sync"]
 
 WAIT = 30_000
 """Milliseconds that a page is waited for: no test takes so long unless it fails. A busy machine is no failure."""
-
-
-def held_port() -> int:
-    """A port that nobody else is given as long as the tests run: it is bound, and never listened on.
-
-    Linux lets a second socket that reuses addresses, as a server's does, listen on it. A port that is only looked up
-    can be taken by another test before the server is there, or while a server that was killed is started anew.
-    """
-    holder = socket.socket()
-    if sys.platform == "linux":
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind(("127.0.0.1", 0))
-    port: int = holder.getsockname()[1]
-    if sys.platform == "linux":
-        holder.detach()  # open until the process ends
-    else:
-        holder.close()
-    return port
 
 
 @dataclass

@@ -112,7 +112,7 @@ def test_a_cancelled_job_ends_and_what_it_did_not_reach_is_said_to_be_so() -> No
 
     jobs = Jobs()
     jobs.start(job, work)
-    assert began.wait(10)
+    assert began.wait(60)
     job.cancel()
     jobs.end()
     assert [(run.state, run.words) for run in job.runs.values()] == [

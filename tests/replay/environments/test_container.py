@@ -116,7 +116,7 @@ def test_fresh_shells_begin_anew_and_a_session_goes_on(contain: Begin) -> None:
 
 def test_limits_bind(contain: Begin) -> None:
     environment = contain(memory_mb=64, file_mb=1, output_bytes=10_000, total_seconds=60.0)
-    stopped = environment.run("echo begun; sleep 1234", timeout=0.5)
+    stopped = environment.run("echo begun; sleep 1234", timeout=5.0)
     assert (stopped.output, stopped.timed_out, stopped.exit_code) == ("begun\n", True, None)
     assert environment.run("trap '' TERM INT; while :; do :; done", timeout=0.5).timed_out
     ran = environment.run("echo first; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo last")
