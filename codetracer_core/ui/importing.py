@@ -37,7 +37,10 @@ def import_panel() -> None:
             import_now([_as_path(path)], _as_path(manifest) if manifest.strip() else None)
     with by_upload, st.form("import_upload", border=False, clear_on_submit=True):
         files = st.file_uploader("Files or archives (.zip, .tar.zst)", type=UPLOAD_TYPES, accept_multiple_files=True)
-        if st.form_submit_button("Import uploads") and files:
+        pressed = st.form_submit_button("Import uploads")
+        if pressed and not files:
+            st.warning("No file has arrived yet. Choose one, and press again when it is listed.")
+        elif pressed:
             with tempfile.TemporaryDirectory(prefix="codetracer-upload-") as folder:
                 uploads = Path(folder)
                 import_now([kept(uploads, i, file) for i, file in enumerate(files)], None, uploads=uploads)

@@ -126,6 +126,7 @@ def test_an_uploaded_archive_is_imported(page: Page, dashboard: Dashboard, tmp_p
     open_import_panel(page, dashboard)
     upload = {"name": "runs.zip", "mimeType": "application/zip", "buffer": packed.getvalue()}
     page.get_by_label("Files or archives").locator("input[type=file]").set_input_files(upload)  # type: ignore[arg-type]
+    expect(page.get_by_text("runs.zip", exact=True)).to_be_visible()  # from here on the button waits for the upload
     page.get_by_role("button", name="Import uploads").click()
     expect(page.get_by_text("1 imported · 0 skipped · 0 misaligned · 0 failed")).to_be_visible()
     page.locator(".query").fill("uploaded")

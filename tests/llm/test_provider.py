@@ -250,7 +250,7 @@ def test_silence_is_a_temporary_fault(model_server: Start, silent: Behaviour) ->
 
 
 def test_a_slow_answer_is_no_silence(model_server: Start) -> None:
-    slow = Say("This takes more time than the timeout, but no gap in it does. " * 4, pace=0.1)
+    slow = Say("This takes more time than the timeout, but no gap in it does." * 4, pace=0.1)
     server = model_server([slow])
     assert model_at(server, timeout=2.0, retries=0).complete(HELLO).text == slow.text
 

@@ -117,6 +117,15 @@ def test_importing_says_what_became_of_each_run(seeded: Path, tmp_path: Path, pa
     assert [text.value for text in app.text] == said
 
 
+def test_uploads_that_have_not_arrived_are_told(seeded: Path) -> None:
+    app = library()
+    next(button for button in app.button if button.label == "Import uploads").click().run()
+    assert not app.exception
+    assert [one.value for one in app.warning] == [
+        "No file has arrived yet. Choose one, and press again when it is listed."
+    ]
+
+
 def test_importing_with_an_unreadable_manifest_says_so(seeded: Path, tmp_path: Path) -> None:
     app = library()
     app.text_input[0].set_value(str(tmp_path))
