@@ -38,7 +38,7 @@ def viewer() -> Component:
 @cache
 def pipe() -> Component:
     """One channel between the step viewer and Python; nothing to see."""
-    return st.components.v2.component("codetracer_pipe", js=frontend_text("pipe.js"))
+    return st.components.v2.component("codetracer_pipe", js=frontend_text("leaving.js", "pipe.js"))
 
 
 @cache
@@ -140,7 +140,7 @@ def diagnoses() -> Component:
 def jobs() -> Component:
     """Diagnoses under way: what they read and think, cost so far, cancelling."""
     return st.components.v2.component(
-        "codetracer_jobs", css=_styles("jobs.css"), js=frontend_text("text.js", "asking.js", "jobs.js")
+        "codetracer_jobs", css=_styles("jobs.css"), js=frontend_text("text.js", "leaving.js", "asking.js", "jobs.js")
     )
 
 
@@ -158,7 +158,7 @@ def replay() -> Component:
     return st.components.v2.component(
         "codetracer_replay",
         css=_styles("replay.css"),
-        js=frontend_text("text.js", "difference.js", "asking.js", "replay.js"),
+        js=frontend_text("text.js", "difference.js", "leaving.js", "asking.js", "replay.js"),
     )
 
 

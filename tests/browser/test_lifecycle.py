@@ -11,7 +11,16 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from codetracer_core.store import Store
 from tests.browser.conftest import LONG, WAIT, Dashboard, cli, write_run
-from tests.browser.steps import comes_to, import_folder, name_annotator, open_run, press, see_saved, see_step
+from tests.browser.steps import (
+    comes_to,
+    import_folder,
+    name_annotator,
+    open_run,
+    press,
+    see_saved,
+    see_standing,
+    see_step,
+)
 from tests.browser.test_viewer import wait_for_verdicts
 
 pytestmark = pytest.mark.browser
@@ -61,6 +70,29 @@ def test_nothing_is_sent_as_a_reference_that_the_browser_may_have_forgotten(
     assert max(size for _, size in kinds) > 10_000  # what Streamlit would keep of its own accord
     assert "delta" in {kind for kind, _ in kinds}
     assert "ref_hash" not in {kind for kind, _ in kinds}
+
+
+def test_what_a_page_asks_after_it_was_left_does_not_empty_the_next_one(
+    context: BrowserContext, dashboard: Dashboard
+) -> None:
+    """On a busy machine a page stands for seconds after the press that leaves it, and its parts go on asking."""
+    page = context.new_page()
+    open_run(page, dashboard, dashboard.runs["long"], step=60)
+    see_standing(page)
+    run = dashboard.runs["long"]
+    for name, words in (("Library", "runs"), ("Agreement", "Text in task or run")):
+        page.get_by_role("link", name=name).first.evaluate(
+            """(link, run) => {
+              link.click();
+              for (let request = 1; request < 4; request++)
+                window.codetracerPipes.text.send({ run, request: 1000 + request, steps: [200 + request] });
+            }""",
+            run,
+        )
+        see_standing(page)
+        expect(page.locator(".stMain")).to_contain_text(words)
+        open_run(page, dashboard, run, step=60)
+        see_standing(page)
 
 
 # --- two tabs -------------------------------------------------------------------------------------------------
