@@ -55,6 +55,10 @@ function createBench(root) {
   /** Tell Python the text as it is now, and which run and lines are looked at. */
   function ask() {
     clearTimeout(timer);
+    if (leaving.isUnderWay) {
+      timer = setTimeout(ask, RESTS);
+      return;
+    }
     sequence += 1;
     bench.tell("asked", { draft: bench.data.draft, text: field.text, good, run, ...place, sequence });
     paint();

@@ -213,7 +213,15 @@ def diagnosis_comparison() -> Component:
 @cache
 def extractor() -> Component:
     """An extractor spec in a field, beside what it makes of a run and the raw files (``extractor_editor.editor``)."""
-    scripts = ("text.js", "outbox.js", "extractor_text.js", "extractor_preview.js", "extractor_raw.js", "extractor.js")
+    scripts = (
+        "text.js",
+        "outbox.js",
+        "leaving.js",
+        "extractor_text.js",
+        "extractor_preview.js",
+        "extractor_raw.js",
+        "extractor.js",
+    )
     return st.components.v2.component(
         "codetracer_extractor",
         html=frontend_text("extractor.html"),
