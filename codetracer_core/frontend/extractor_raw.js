@@ -55,7 +55,12 @@ function createRaw(root, { want, choose }) {
     if (!node) return;
     tell(target.line);
     target = null;
-    box.scrollTop += node.getBoundingClientRect().top - box.getBoundingClientRect().top - box.clientHeight / 4;
+    let frames = 4; // heights of lines that were never in view are guessed, and known once they were drawn
+    const goToIt = () => {
+      box.scrollTop += node.getBoundingClientRect().top - box.getBoundingClientRect().top - box.clientHeight / 4;
+      if (node.isConnected && frames-- > 0) requestAnimationFrame(goToIt);
+    };
+    goToIt();
   }
   /** Say in words what became of a line. */
   function tell(line) {
