@@ -9,6 +9,7 @@ import streamlit as st
 from codetracer_core.config import Config, ReplayConfig, load_config
 from codetracer_core.errors import CodeTracerError, NotFound
 from codetracer_core.models import RunRecord
+from codetracer_core.replay.making import FINISHED
 from codetracer_core.replay.models import ReplayOrder
 from codetracer_core.replay.words import place_words
 from codetracer_core.replaying import TASK, Choice, choose_step, order_of_run, replay_all
@@ -237,8 +238,8 @@ def _panel(store: Store) -> None:
     """Batches with how far they are, followed while any runs; of one that is over pass@1 before and after."""
     _draw(store, [job.job_id for job in _to_see(store) if job.ended_at is None])
     over = next((job for job in _to_see(store) if job.ended_at is not None), None)
-    if over is not None:
-        pass_at_1(store, list(over.runs), title="pass@1 of the runs of the last batch")
+    if over is not None and any(run.state in FINISHED for run in over.runs.values()):
+        pass_at_1(store, list(over.runs), title="pass@1 of the runs of the last batch, with their earlier replays")
 
 
 def _to_see(store: Store) -> list[ReplayBatchJob]:

@@ -74,7 +74,7 @@ class ReplayBatchJob(Job):
     def keep(self, row: BatchedReplay) -> None:
         """What became of a run."""
         run = self.runs[row.run_id]
-        outcome = OUTCOME_WORDS[row.solved] if row.replay_id else ""
+        outcome = "" if not row.replay_id else "outcome unknown" if row.solved is None else OUTCOME_WORDS[row.solved]
         before = "was replayed so before" if row.was_done else ""
         run.words = " · ".join(filter(None, (outcome, before, row.reason)))
         run.replay_id, run.usage, run.state = (

@@ -196,16 +196,17 @@ def budget_fields(config: ReplayConfig) -> Budget:
 def limit_fields(config: ReplayConfig) -> tuple[Limits, float, float]:
     """Limits of the environment, the share of steps that may differ, seconds for the tests."""
     known = config.limits
-    first, second, third = st.columns(3)
+    first, second, third = st.columns(3, vertical_alignment="bottom")
     command = first.number_input("Seconds per command", 1.0, None, known.command_seconds, 10.0, key="replay_command")
     minutes = second.number_input("Minutes in all", 0.5, None, known.total_seconds / 60, 5.0, key="replay_total")
     tests = third.number_input("Seconds for tests", 1.0, None, config.test_seconds, 60.0, key="replay_test_seconds")
+    first, second = st.columns(2)
     memory = first.number_input("Memory, MB", 64, None, known.memory_mb, 512, key="replay_memory")
-    processes = second.number_input("Processes", 8, None, known.processes, key="replay_processes")
-    output = third.number_input("Output, kB", 1, None, known.output_bytes // 1_000, 100, key="replay_output")
-    disk = first.number_input(
+    disk = second.number_input(
         "Disk, MB", 1, None, known.disk_mb, 1_024, key="replay_disk", help="In all, outside of a container."
     )
+    processes = first.number_input("Processes", 8, None, known.processes, key="replay_processes")
+    output = second.number_input("Output, kB", 1, None, known.output_bytes // 1_000, 100, key="replay_output")
     divergence = st.slider(
         "Stop when a larger share of the earlier steps differs, %",
         0,

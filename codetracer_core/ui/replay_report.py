@@ -95,7 +95,7 @@ def replay_data(
     """The whole replay. ``is_over``: nothing more will be told of it; ``seconds`` that it took so far; ``opened``: keys
     of rows of which all is wanted."""
     started, order = shown.started, shown.started.order
-    told = (f"by {who}" if who else "", place_words(order.place), duration_words(seconds))
+    told = (f"by {who}" if who else "", place_words(order.place), who_goes_on(started), duration_words(seconds))
     model_steps = shown.model_steps
     planned = {step.step_id: step for step in shown.plan.steps} if shown.plan else {}
     return {

@@ -181,6 +181,8 @@ def test_a_replay_tells_what_it_met_and_what_decided_its_outcome(shown: Shown) -
     assert told["meter"]["isOver"] is True
     assert "2 of 3 compared steps differ or failed" in told["meter"]["words"]
     assert (told["status"], told["links"], told["mayCancel"]) == ("finished", [], False)
+    assert "with" in told["words"]
+    assert "advice" in told["words"]  # who went on, and whether a diagnosis helped
 
 
 def test_outputs_travel_when_they_are_opened_and_not_before(shown: Shown) -> None:
