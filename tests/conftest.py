@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from codetracer_core.cli import main
+from codetracer_core.store import Store
 from tests.model_server import ModelServer
+from tests.small_runs import write_benchmark
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SAMPLE_DATA = REPOSITORY / "sample_data"
@@ -26,6 +28,19 @@ def real() -> Path:
     if path is None:
         pytest.skip("no real data on this machine (CODETRACER_REAL_DATA)")
     return path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty workspace."""
+    with Store.open(tmp_path / "workspace") as opened:
+        yield opened
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Path:
+    """A small benchmark: the folder of its manifest and artifacts."""
+    return write_benchmark(tmp_path / "bench", tmp_path / "make")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,7 @@ from codetracer_core.importing import ImportItem, ImportReport, import_runs, rea
 from codetracer_core.models import LabelEvent
 from codetracer_core.parsers import read_run
 from codetracer_core.store import Inbox, Store, Workspace
-from tests.small_runs import ACTIONS, manifest_row, pack_zst, write_benchmark, write_manifest, write_run
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "workspace") as opened:
-        yield opened
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Path:
-    return write_benchmark(tmp_path / "bench", tmp_path / "make")
+from tests.small_runs import ACTIONS, manifest_row, pack_zst, write_manifest, write_run
 
 
 def by_name(report: ImportReport) -> dict[str, ImportItem]:

@@ -48,12 +48,6 @@ def stand_ins(folder: Path, rows: dict[str, dict[str, Any]]) -> Path:
     return folder
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Any:
-    with Store.open(tmp_path / "workspace") as store:
-        yield store
-
-
 def exported(store: Store, source: LabelSource, annotator: str | None = None) -> str:
     out = export_labels("codetracebench", store, source=source, annotator=annotator)
     assert out.left_out == ()

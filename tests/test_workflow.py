@@ -2,7 +2,6 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,19 +15,7 @@ from codetracer_core.exporting import Exported, export_labels, export_steps
 from codetracer_core.importing import import_runs
 from codetracer_core.store import Store
 from codetracer_core.workflow import import_samples_if_empty, label_step, open_run, sample_data_root
-from tests.small_runs import ACTIONS, manifest_row, write_benchmark, write_run
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "workspace") as opened:
-        yield opened
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Path:
-    return write_benchmark(tmp_path / "bench", tmp_path / "make")
-
+from tests.small_runs import ACTIONS, manifest_row, write_run
 
 # --- samples
 

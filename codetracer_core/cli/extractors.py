@@ -43,6 +43,9 @@ LanguageModel = Annotated[
 ]
 CostLimit = Annotated[float, typer.Option(min=0.0, help="US dollars, while the model's price is known.")]
 Attempts = Annotated[int, typer.Option(min=1, max=20, help="How often the model may hand in a spec.")]
+AlsoInto = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Also write the spec into this file.", show_default=False)
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; of a model's, only what passes every check.")]
 
 
@@ -142,9 +145,7 @@ def new(
     api_base: ApiBase = None,
     attempts: Attempts = 4,
     cost_limit: CostLimit = 1.0,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Also write the spec into this file.", show_default=False)
-    ] = None,
+    out: AlsoInto = None,
     yes: Yes = False,
     settings: Settings = None,
     workspace: Workspace = None,
@@ -193,9 +194,7 @@ def repair(
     api_base: ApiBase = None,
     attempts: Attempts = 4,
     cost_limit: CostLimit = 1.0,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Also write the spec into this file.", show_default=False)
-    ] = None,
+    out: AlsoInto = None,
     yes: Yes = False,
     settings: Settings = None,
     workspace: Workspace = None,

@@ -88,8 +88,6 @@ class Extraction:
     passed_by: tuple[str, ...]
     """Files of the run that were not read although, but for numbers, they are called like one that was; none
     that is empty."""
-    read_characters: int
-    """Bytes of the files that were read."""
     records: int
     unmatched: int
     """Records that no rule fits, and what no source takes though it stands beside records."""
@@ -143,7 +141,6 @@ def extract(spec: ExtractorSpec, artifacts: Artifacts, claim: Claim, *, limits: 
         skipped=skipped_by_rules(spec, read.events, covered.asides),
         step_records=len({draft.record.index for draft in read.drafts}),
         passed_by=_passed_by(artifacts, claim, read.reading.budget),
-        read_characters=read.reading.characters,
         records=len(read.records) + len(left_out),
         unmatched=read.unmatched + len(left_out),
         orphans=read.orphans,

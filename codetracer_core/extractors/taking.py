@@ -160,11 +160,6 @@ def take_tool(rule: ToolRule, node: Node, context: Context) -> tuple[ToolCall | 
     )
 
 
-def take_number(rule: Any, node: Node, context: Context) -> float | None:
-    """A number, or the text of one."""
-    return number_of(take(rule, node, context).value)
-
-
 def number_of(value: Any) -> float | None:
     """A finite number, or the text of one; None for anything else, and for what no database can hold."""
     if isinstance(value, str) and len(value) < 40:

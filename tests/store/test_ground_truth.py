@@ -1,7 +1,5 @@
 """One run has one id, and its ground truth is what its manifest row says now."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +8,6 @@ from codetracer_core.errors import NotFound
 from codetracer_core.models import GroundTruth, RunRecord, Stage, Verdict
 from codetracer_core.store import Added, Inbox, Store
 from tests.store.factory import NOON, decide, make_label, make_run
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "workspace") as opened:
-        yield opened
 
 
 def put(store: Store, *records: RunRecord, truth: GroundTruth | None = None) -> Added:

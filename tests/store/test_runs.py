@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,6 @@ from codetracer_core.store import Store, default_workspace
 from tests.store.factory import NOON, decide, make_label, make_run, make_step
 
 HOSTILE = "../../etc/passwd\0'; DROP TABLE run; -- %s {0} \u202e <img src=x onerror=alert(1)> 100%_'\"\\"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "workspace") as opened:
-        yield opened
 
 
 def add(store: Store, *records: RunRecord) -> list[str]:

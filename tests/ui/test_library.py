@@ -1,6 +1,5 @@
 """The library's rows, its search in text, and uploads on their way to the disk."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,6 @@ from codetracer_core.ui.library import _COLUMNS, run_cells, text_hits
 from tests.store.factory import decide, make_label, make_run, make_step
 
 NAMES = [name for name, *_ in _COLUMNS]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "workspace") as store:
-        yield store
 
 
 def test_cells_stand_in_column_order_and_unknown_is_none(store: Store) -> None:
