@@ -200,10 +200,13 @@ class AgentText(Short):
     value: Take = "@"
 
 
+SPEC_NAME_FORM = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+
+
 class ExtractorSpec(Short):
     """How the runs of one format are found and read."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=60)
+    name: str = Field(pattern=SPEC_NAME_FORM, max_length=60)
     """Small letters, digits and single hyphens."""
     version: int = Field(default=1, ge=1, le=1_000_000)
     title: str = Field(min_length=1, max_length=200)

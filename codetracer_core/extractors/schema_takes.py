@@ -34,7 +34,8 @@ JsonPath = Annotated[str, Field(min_length=1), AfterValidator(_path)]
 Pattern = Annotated[str, Field(min_length=1), AfterValidator(_pattern)]
 Glob = Annotated[str, AfterValidator(_glob)]
 Globs = Annotated[tuple[Glob, ...], BeforeValidator(as_list), Field(max_length=50)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_ .-]{0,59}$")]
+NAME_FORM = r"^[A-Za-z][A-Za-z0-9_ .-]{0,59}$"
+Name = Annotated[str, Field(pattern=NAME_FORM)]
 
 
 class Short(Frozen):

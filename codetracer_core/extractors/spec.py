@@ -15,7 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from codetracer_core.errors import SpecError
 from codetracer_core.extractors.limits import LARGEST_SPEC
-from codetracer_core.extractors.schema import ExtractorSpec
+from codetracer_core.extractors.schema import SPEC_NAME_FORM, ExtractorSpec
+from codetracer_core.extractors.schema_takes import NAME_FORM
 from codetracer_core.parsers._artifacts import without_lone_surrogates
 
 __all__ = ["LANGUAGE", "ExtractorSpec", "read_spec", "spec_text"]
@@ -162,6 +163,12 @@ def _line(node: yaml.Node | None, loc: Sequence[int | str]) -> int:
     return line
 
 
+_FORMS = {
+    NAME_FORM: "A name begins with a letter (A to Z) and has letters, digits, spaces and _ . - only, 60 at most.",
+    SPEC_NAME_FORM: "Small letters (a to z), digits and single hyphens, beginning with a letter.",
+}
+
+
 def _words(error: Any, loc: Loc) -> tuple[str, str]:
     """What is wrong, and what to do, for one error of pydantic."""
     at = ".".join(map(str, loc)) or "the spec"
@@ -173,6 +180,8 @@ def _words(error: Any, loc: Loc) -> tuple[str, str]:
         return f"{at}: there is no field {str(loc[-1])[:80]!r}", remedy
     if kind == "missing":
         return f"{at} is missing", ""
+    if kind == "string_pattern_mismatch" and (form := _FORMS.get(error["ctx"]["pattern"])):
+        return f"{at}: {str(error['input'])[:80]!r} cannot stand here", form
     said = str(error["msg"]).removeprefix("Value error, ")
     if kind == "value_error" and ". " in said:
         said, _, remedy = said.partition(". ")

@@ -243,3 +243,10 @@ def test_a_workspace_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 def test_a_number_of_thousands_of_digits_in_a_spec_is_refused_in_words() -> None:
     with pytest.raises(SpecError, match="version"):
         read_spec("version: " + ":".join(["1"] * 5_000))
+
+
+def test_a_name_that_cannot_be_is_refused_with_what_a_name_is() -> None:
+    with pytest.raises(SpecError, match=r"'round, and round' cannot stand here\. A name begins with a letter"):
+        read_spec(RELAY.replace("- name: ", "- name: round, and round # ", 1))
+    with pytest.raises(SpecError, match=r"'Re lay' cannot stand here\. Small letters"):
+        read_spec(RELAY.replace("name: relay", "name: Re lay", 1))
