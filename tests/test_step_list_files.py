@@ -34,7 +34,11 @@ def test_a_name_that_is_none_leads_nowhere(workspace: Workspace, name: str) -> N
     assert read_list(workspace, name) is None
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"[]"), gzip.compress(b'["t", [], ".", false]')])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip", gzip.compress(b"[]"), gzip.compress(b'["t", [], ".", false]')],
+    ids=["empty", "no gzip", "no list", "another list"],  # names of tests hold no time, as gzip's bytes do
+)
 def test_a_file_that_is_not_what_its_name_says_is_no_list(workspace: Workspace, content: bytes) -> None:
     write_list(workspace, MADE)
     (path,) = workspace.lists.iterdir()
