@@ -1,7 +1,7 @@
 """The steps behind a number: every cell of a page leads to the steps that it counts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ from codetracer_core.agreement.disagreement import differing_steps, said_codes
 from codetracer_core.agreement.onset import first_incorrect, onsets
 from codetracer_core.agreement.ranges import ENOUGH, matched_ranges, ranges_of
 from codetracer_core.agreement.stages import borders_of, matched_borders
+from codetracer_core.agreement.who import all_pairs
 from codetracer_core.intervals import Array
 from codetracer_core.ratings import CATEGORIES, INCORRECT, MISSING, Ratings, Unlabelled
 
@@ -115,7 +116,19 @@ class BordersOf:
     tolerance: int = 0
 
 
-Selection = Said | Differ | Voted | Together | Split | Detected | OnsetsApart | RunSaid | RangesOf | BordersOf
+OfTwo = Detected | OnsetsApart | RunSaid | RangesOf | BordersOf
+
+
+@dataclass(frozen=True)
+class AnyPair:
+    """What any of these holds of any two of these raters, who take the places of ``first`` and ``second``. A number
+    over several pairs counts a step once for each pair; here it stands once."""
+
+    raters: tuple[int, ...]
+    of: tuple[OfTwo, ...]
+
+
+Selection = Said | Differ | Voted | Together | Split | OfTwo | AnyPair
 
 
 def steps_behind(
@@ -141,6 +154,12 @@ def steps_behind(
         case Split(raters, code):
             counts = category_counts(codes[:, raters], len(CATEGORIES))
             inside = (counts[:, code] > 0) & (counts[:, code] < counts.sum(axis=1))
+        case AnyPair(raters, of_two):
+            both = [(pair.first, pair.second) for pair in all_pairs(ratings.raters, raters)]
+            parts = [replace(one, first=first, second=second) for first, second in both for one in of_two]
+            steps = {step for part in parts for step in steps_behind(ratings, part, unlabelled=unlabelled)}
+            place = {run_id: at for at, run_id in enumerate(ratings.run_ids)}
+            return sorted(steps, key=lambda step: (place[step[0]], step[1]))
         case Detected(first, second, first_has, second_has):
             found = onsets(codes, ratings)[:, [first, second]]
             runs = (found >= 0).all(axis=1) & ((found > 0) == (first_has, second_has)).all(axis=1)

@@ -1,7 +1,7 @@
 """An agreement as people read it, on a page as in a terminal: who is meant, what a number says, what it opens."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from codetracer_core.agreement.measures import CLASSES, Measures
@@ -9,9 +9,11 @@ from codetracer_core.agreement.onset import OnsetAgreement
 from codetracer_core.agreement.ranges import RangeAgreement
 from codetracer_core.agreement.results import Agreement
 from codetracer_core.agreement.selection import (
+    AnyPair,
     BordersOf,
     Detected,
     Differ,
+    OfTwo,
     OnsetsApart,
     RangesOf,
     RunSaid,
@@ -237,6 +239,15 @@ def selection_words(selection: Selection, raters: Sequence[Rater]) -> str:
             return f"{WORDS[one]} and {WORDS[other]} on one step" if one != other else f"two say {WORDS[one]}"
         case Split(_, code):
             return f"one says {WORDS[code]}, another does not"
+        case AnyPair(who, of_two):
+            ways = " or ".join(_words_of_two(replace(one, first=0, second=1), ("one", "another")) for one in of_two)
+            return f"{_together(names, who)}, each with each: {ways}"
+        case _:
+            return _words_of_two(selection, names)
+
+
+def _words_of_two(selection: OfTwo, names: Sequence[str]) -> str:
+    match selection:
         case Detected(first, second, first_has, second_has):
             return _of_two(names, first, second, first_has, second_has, "an onset", "none")
         case OnsetsApart(first, second, low, high):

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from codetracer_core.agreement import Agreement, Selection
+from codetracer_core.agreement import Agreement
 from codetracer_core.agreement.selection import BordersOf, Detected, OnsetsApart, RangesOf
 from codetracer_core.agreement.told import Scope, rater_name
 from codetracer_core.intervals import Estimate
 from codetracer_core.ratings import INCORRECT, UNUSEFUL
-from codetracer_core.ui.agreement_tables import MOST_RUNS, Table, as_pick, count
+from codetracer_core.ui.agreement_tables import MOST_RUNS, Table, as_pick, count, of_raters
 from codetracer_core.ui.links import step_address
 from codetracer_core.ui.tables import Cell, Column, Row, estimate_cell
 from codetracer_core.words import number_of
@@ -19,8 +19,7 @@ def detection(scope: Scope) -> list[list[Cell]]:
     counts = ((of.both, of.only_first), (of.only_second, of.neither))
 
     def cell(ours: int, theirs: int) -> Cell:
-        behind = Detected(*scope.raters, not ours, not theirs) if len(scope.raters) == 2 else None
-        return count(counts[ours][theirs], behind)
+        return count(counts[ours][theirs], of_raters(scope, Detected(0, 1, not ours, not theirs)))
 
     return [[cell(ours, theirs) for theirs in (0, 1)] for ours in (0, 1)]
 
@@ -55,9 +54,9 @@ def within_table(scope: Scope) -> Table:
 
 
 def _near(scope: Scope, k: int) -> str:
-    if len(scope.raters) != 2 or not any(abs(distance) <= k for distance, _ in scope.onset.distances):
+    if not any(abs(distance) <= k for distance, _ in scope.onset.distances):
         return ""
-    return as_pick(OnsetsApart(*scope.raters, -k, k))
+    return as_pick(of_raters(scope, OnsetsApart(0, 1, -k, k)))
 
 
 def distances_table(scope: Scope) -> Table:
@@ -70,7 +69,7 @@ def distances_table(scope: Scope) -> Table:
     ]
     rows = []
     for distance, runs in scope.onset.distances:
-        behind = OnsetsApart(*scope.raters, distance, distance) if len(scope.raters) == 2 else None
+        behind = of_raters(scope, OnsetsApart(0, 1, distance, distance))
         sign = "−" if distance < 0 else "+" if distance else ""
         cells = {
             "distance": Cell(f"{sign}{abs(distance)}", value=float(distance)),
@@ -112,8 +111,11 @@ def ranges_table(scope: Scope) -> Table:
         Column("label", "Ranges of"),
         Column("matched", "Matched", "number", help="Overlap by at least half (IoU ≥ 0.5), each with one."),
         Column("overlapping", "Less", "number", help="Overlap by less than half."),
-        Column("first", "Only the first's" if two else "Of one", "number"),
-        Column("second", "Only the second's" if two else "Of another", "number"),
+        *(
+            (Column("first", "Only the first's", "number"), Column("second", "Only the second's", "number"))
+            if two
+            else (Column("only", "Only one has", "number", help="Of two raters, no range of the other overlaps it."),)
+        ),
         Column("f1", "F1", "number"),
         Column("iou", "Mean IoU", "number", help="Of all that overlap."),
     ]
@@ -125,15 +127,18 @@ def ranges_table(scope: Scope) -> Table:
     rows = []
     for of, code in zip(scope.ranges, (INCORRECT, UNUSEFUL), strict=True):
 
-        def behind(which: Any, code: int = code) -> Selection | None:
-            return RangesOf(scope.raters[0], scope.raters[1], which, code) if two else None
+        def cell(n: int, *which: Any, code: int = code) -> Cell:
+            return count(n, of_raters(scope, *(RangesOf(0, 1, one, code) for one in which)))
 
+        only_first, only_second = of.first - of.overlapping, of.second - of.overlapping
+        only = {"first": cell(only_first, "first unmatched"), "second": cell(only_second, "second unmatched")}
+        if not two:
+            only = {"only": cell(only_first + only_second, "first unmatched", "second unmatched")}
         cells = {
             "label": Cell(of.label),
-            "matched": count(of.matched, behind("matched")),
-            "overlapping": count(of.overlapping - of.matched, behind("overlapping")),
-            "first": count(of.first - of.overlapping if two else of.first, behind("first unmatched")),
-            "second": count(of.second - of.overlapping if two else of.second, behind("second unmatched")),
+            "matched": cell(of.matched, "matched"),
+            "overlapping": cell(of.overlapping - of.matched, "overlapping"),
+            **only,
             "f1": estimate_cell(of.f1),
             "iou": estimate_cell(of.mean_iou),
             **({"precision": estimate_cell(of.precision), "recall": estimate_cell(of.recall)} if two else {}),
@@ -168,19 +173,13 @@ def stages_table(scope: Scope) -> Table:
 def borders_table(scope: Scope) -> Table:
     """The steps before borders that one or both of two raters draw."""
     columns = [Column("which", "Borders"), Column("open", "")]
-    kinds: tuple[tuple[Any, str], ...] = (
-        ("both", "of both"),
-        ("only first", "only of the first"),
-        ("only second", "only of the second"),
-    )
-    rows = [
-        Row(
-            which,
-            {
-                "which": Cell(words),
-                "open": Cell("steps", pick=as_pick(BordersOf(scope.raters[0], scope.raters[1], which))),
-            },
-        )
-        for which, words in kinds
-    ]
+    kinds: dict[str, tuple[Any, ...]] = {"of both": ("both",)}
+    if len(scope.raters) == 2:
+        kinds |= {"only of the first": ("only first",), "only of the second": ("only second",)}
+    else:
+        kinds["only of one"] = ("only first", "only second")
+    rows = []
+    for words, which in kinds.items():
+        behind = of_raters(scope, *(BordersOf(0, 1, one) for one in which))
+        rows.append(Row(words, {"which": Cell(words), "open": Cell("steps", pick=as_pick(behind))}))
     return columns, rows

@@ -264,7 +264,7 @@ def ranges_and_stages(scope: Scope) -> None:
     with left:
         words = f"Borders between stages ({scope.stages.runs:,} runs in which both drew stages)"
         _table("stages", stages_table(scope), words)
-    if len(scope.raters) == 2 and scope.stages.runs:
+    if scope.stages.runs:
         with right:
             _table("borders", borders_table(scope), "Where they draw them")
 

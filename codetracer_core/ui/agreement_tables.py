@@ -11,7 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from codetracer_core.agreement import Agreement, Selection
 from codetracer_core.agreement.measures import Measures
 from codetracer_core.agreement.selection import (
+    AnyPair,
     Differ,
+    OfTwo,
     RunSaid,
     Said,
     Split,
@@ -45,6 +47,13 @@ def as_selection(pick: str, raters: Sequence[Rater]) -> Selection | None:
     except (ValueError, TypeError, KeyError, IndexError, ValidationError):
         return None
     return found
+
+
+def of_raters(scope: Scope, *of: OfTwo) -> Selection:
+    """What any of these holds of the raters of a scope; whom they name counts for nothing."""
+    if len(scope.raters) == 2 and len(of) == 1:
+        return replace(of[0], first=scope.raters[0], second=scope.raters[1])
+    return AnyPair(scope.raters, of)
 
 
 def count(n: int, selection: Selection | None = None) -> Cell:
@@ -117,14 +126,13 @@ def questions_table(scope: Scope) -> Table:
 
 
 def _behind_counts(of: Measures, scope: Scope) -> tuple[Selection | None, Selection | None]:
-    """The steps behind "both" and "one" of a question; of runs only where two raters both say so."""
+    """The steps behind "both" and "one" of a question."""
     if of.unit == "step":
         code = UNUSEFUL if of is scope.unuseful else INCORRECT
         return Together(scope.raters, code, code), Split(scope.raters, code)
-    if len(scope.raters) != 2:
-        return None, None
     what: Any = "run verdict" if of is scope.run_verdicts else "has incorrect"
-    return RunSaid(*scope.raters, 1, 1, what), None
+    one = (RunSaid(0, 1, ours, theirs, what) for ours, theirs in ((0, 1), (1, 0)))
+    return of_raters(scope, RunSaid(0, 1, 1, 1, what)), of_raters(scope, *one)
 
 
 def pairs_table(found: Agreement) -> Table:

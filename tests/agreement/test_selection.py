@@ -1,12 +1,16 @@
 """Every cell leads to exactly the steps that it counts."""
 
+from dataclasses import replace
+
 import pytest
 
 from codetracer_core.agreement import Agreement, agreement, steps_behind
 from codetracer_core.agreement.selection import (
+    AnyPair,
     BordersOf,
     Detected,
     Differ,
+    OfTwo,
     OnsetsApart,
     RangesOf,
     RunSaid,
@@ -119,3 +123,35 @@ def test_where_raters_differ(ratings: Ratings, found: Agreement) -> None:
     run = found.by_run[0].run_id
     assert steps_behind(ratings, Differ(found.over, run)) == [place for place in everywhere if place[0] == run]
     assert steps_behind(ratings, Differ(found.over, "no such run")) == []
+
+
+def test_a_number_over_several_pairs_leads_to_the_steps_of_each(ratings: Ratings, found: Agreement) -> None:
+    """Each pair counts anew; in the list a step stands once, in the order of runs and steps."""
+    onset, of_incorrect = found.onset, found.ranges[0]
+    both, one, neither = (
+        len([pair for pair in found.pairs for _ in steps_behind(ratings, RunSaid(pair.first, pair.second, *said))])
+        for said in ((1, 1), (1, 0), (0, 0))
+    )
+    assert found.has_incorrect.pairings is not None
+    assert (both, neither) == (found.has_incorrect.pairings.both, found.has_incorrect.pairings.neither)
+    assert 0 < one < found.has_incorrect.pairings.one  # the other way round counts, too
+    counted: list[tuple[OfTwo, int]] = [
+        (Detected(0, 1, True, False), onset.only_first),
+        (Detected(0, 1, False, False), onset.neither),
+        (RangesOf(0, 1, "matched", INCORRECT), of_incorrect.matched),
+        (RangesOf(0, 1, "second unmatched", INCORRECT), of_incorrect.second - of_incorrect.overlapping),
+    ]
+    for selection, count in counted:
+        of_each = [
+            steps_behind(ratings, replace(selection, first=pair.first, second=pair.second)) for pair in found.pairs
+        ]
+        assert sum(map(len, of_each)) == count > 0
+        steps = steps_behind(ratings, AnyPair(found.over, (selection,)))
+        assert set(steps) == set().union(*of_each)
+        assert steps == sorted(steps, key=lambda step: (ratings.run_ids.index(step[0]), step[1]))
+        assert len(steps) == len(set(steps))
+    ways = (RangesOf(0, 1, "first unmatched"), RangesOf(0, 1, "second unmatched"))
+    assert set(steps_behind(ratings, AnyPair(found.over, ways))) == {
+        step for way in ways for step in steps_behind(ratings, AnyPair(found.over, (way,)))
+    }
+    assert steps_behind(ratings, AnyPair((0, 2), ways[:1])) == steps_behind(ratings, replace(ways[0], second=2))

@@ -11,14 +11,23 @@ import streamlit as st
 from sklearn.metrics import f1_score
 from streamlit.testing.v1 import AppTest
 
-from codetracer_core.agreement import Selection, agreement
+from codetracer_core.agreement import Selection, agreement, steps_behind
 from codetracer_core.agreement.selection import Differ, OnsetsApart, Said, Split, Together, Voted
+from codetracer_core.agreement.told import ALL, scopes
 from codetracer_core.projects import Project
 from codetracer_core.ratings import INCORRECT, Rater
 from codetracer_core.store import Store
 from codetracer_core.ui.agreement import Answer, Question
+from codetracer_core.ui.agreement_onsets import (
+    borders_table,
+    detection,
+    distances_table,
+    ranges_table,
+    within_table,
+)
 from codetracer_core.ui.agreement_sections import files_of
-from codetracer_core.ui.agreement_tables import as_pick, as_selection, pair_matrix
+from codetracer_core.ui.agreement_tables import as_pick, as_selection, pair_matrix, questions_table
+from tests.agreement.rated import drawn_ratings
 from tests.conftest import REPOSITORY
 from tests.store.factory import decide, make_label, make_run
 from tests.ui.test_pages import sent, texts
@@ -125,6 +134,28 @@ def test_numbers_are_those_of_the_labels(store: Path) -> None:
     captions = " ".join(caption.value for caption in app.caption)
     assert "4 runs with 24 steps" in captions
     assert "seed 20260401" in captions
+
+
+def test_numbers_of_three_raters_together_open_steps() -> None:
+    ratings = drawn_ratings(11, raters=3, runs=60)
+    found = agreement(ratings)
+    scope = scopes(found)[ALL]
+    tables = [questions_table(scope), within_table(scope), distances_table(scope), ranges_table(scope)]
+    cells = [(row.id, name, cell) for _, rows in tables for row in rows for name, cell in row.cells.items()]
+    cells += [(f"detection {at}", "", cell) for at, row in enumerate(detection(scope)) for cell in row]
+    cells += [(row.id, name, cell) for row in borders_table(scope)[1] for name, cell in row.cells.items()]
+    counts = {"both", "one", "runs", "matched", "overlapping", "only", ""}
+    opened: set[str] = set()
+    for row, name, cell in cells:
+        if name in counts:
+            assert bool(cell.pick) == bool(cell.value), (row, name)
+        if cell.pick:
+            selection = as_selection(cell.pick, found.raters)
+            assert selection is not None, (row, name)
+            assert as_pick(selection) == cell.pick
+            assert steps_behind(ratings, selection), (row, name)
+            opened.add(type(selection).__name__)
+    assert opened == {"AnyPair", "Together", "Split"}
 
 
 def test_counts_of_a_question_open_the_steps_that_they_count(store: Path) -> None:
