@@ -126,6 +126,7 @@ class AnyPair:
 
     raters: tuple[int, ...]
     of: tuple[OfTwo, ...]
+    """One, or one and the same the other way round."""
 
 
 Selection = Said | Differ | Voted | Together | Split | OfTwo | AnyPair

@@ -240,8 +240,8 @@ def selection_words(selection: Selection, raters: Sequence[Rater]) -> str:
         case Split(_, code):
             return f"one says {WORDS[code]}, another does not"
         case AnyPair(who, of_two):
-            ways = " or ".join(_words_of_two(replace(one, first=0, second=1), ("one", "another")) for one in of_two)
-            return f"{_together(names, who)}, each with each: {ways}"
+            one_way = _words_of_two(replace(of_two[0], first=0, second=1), ("one", "another"))
+            return f"Of {_together(names, who)}, any two: {one_way[:1].lower()}{one_way[1:]}"
         case _:
             return _words_of_two(selection, names)
 

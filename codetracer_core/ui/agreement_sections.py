@@ -221,7 +221,6 @@ def onset(store: Store, answer: Answer, scope: Scope) -> None:
     found, of = answer.found, scope.onset
     two = len(scope.raters) == 2
     names = [rater_name(found.raters[at]) for at in scope.raters] if two else ["one", "another"]
-    counted = f"{of.runs:,} runs that both finished" if two else f"{of.runs:,} pairs of raters who both finished a run"
     ways = ["has an onset", "has none"]
     left, right = st.columns([3, 2])
     with left:
@@ -233,7 +232,7 @@ def onset(store: Store, answer: Answer, scope: Scope) -> None:
                 detection(scope),
                 rows_are=names[0],
                 columns_are=names[1],
-                caption=f"Detection: {counted}",
+                caption=f"Detection: {_finished(scope, of.runs)}",
                 selected=opened_pick(),
             )
         )
@@ -253,17 +252,24 @@ def _conflicts_in_words(n: int) -> str:
     return f"The marked onset, which counts, is not the first incorrect step{more}"
 
 
+def _counted(scope: Scope, count: int, of_two: str, of_pair: str) -> str:
+    """Runs of two raters; of several pairs each counts anew."""
+    if len(scope.raters) == 2:
+        return f"{count:,} runs {of_two}"
+    return f"{count:,} pairs of raters who both {of_pair}"
+
+
+def _finished(scope: Scope, count: int) -> str:
+    return _counted(scope, count, "that both finished", "finished a run")
+
+
 def ranges_and_stages(scope: Scope) -> None:
-    runs = scope.ranges[0].runs
-    _table(
-        "ranges",
-        ranges_table(scope),
-        f"Ranges of equal labels, matched one to one by overlap ({runs:,} runs that both finished)",
-    )
+    counted = _finished(scope, scope.ranges[0].runs)
+    _table("ranges", ranges_table(scope), f"Ranges of equal labels, matched one to one by overlap ({counted})")
     left, right = st.columns([2, 1])
     with left:
-        words = f"Borders between stages ({scope.stages.runs:,} runs in which both drew stages)"
-        _table("stages", stages_table(scope), words)
+        drawn = _counted(scope, scope.stages.runs, "in which both drew stages", "drew stages of a run")
+        _table("stages", stages_table(scope), f"Borders between stages ({drawn})")
     if scope.stages.runs:
         with right:
             _table("borders", borders_table(scope), "Where they draw them")

@@ -49,8 +49,10 @@ def facts() -> Component:
 
 @cache
 def page_style() -> Component:
-    """The style sheet that all pages share."""
-    return st.components.v2.component("codetracer_page", css=frontend_text("page.css"), isolate_styles=False)
+    """The style sheet that all pages share, and whether it is for the dark theme."""
+    return st.components.v2.component(
+        "codetracer_page", css=frontend_text("page.css"), js=frontend_text("page.js"), isolate_styles=False
+    )
 
 
 @cache

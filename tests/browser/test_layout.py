@@ -261,11 +261,13 @@ def test_the_list_of_runs_can_be_read(themed: Page, dashboard: Dashboard) -> Non
     assert poor(found) == {}
 
 
-def test_what_streamlit_draws_on_a_page_can_be_read(themed: Page, dashboard: Dashboard) -> None:
+def test_what_streamlit_draws_on_a_page_can_be_read(themed: Page, dashboard: Dashboard, scheme: str) -> None:
     chosen = urlencode({"truth": "Sample manifest", "systems": "careful (sample predictions)"})
     themed.goto(f"{dashboard.url}/evaluate?{chosen}")
     expect(themed.locator(".stMultiSelect [data-tag]")).to_be_visible()
     expect(themed.get_by_test_id("stCaptionContainer").first).to_be_visible()
+    # Dialogs stand outside of the app's own element: colours there follow the document.
+    expect(themed.locator("html")).to_have_css("color-scheme", scheme)
     found = contrasts(themed, [".stMultiSelect [data-tag] span", '[data-testid="stCaptionContainer"] p'])
     themed.goto(f"{dashboard.url}/evaluate?{urlencode({'truth': 'Sample manifest', 'systems': 'none'})}")
     expect(themed.get_by_role("button", name="Try it with the sample predictions")).to_be_visible()
