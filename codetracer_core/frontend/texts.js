@@ -89,9 +89,9 @@ function createTexts(s, detail, flash) {
       asked = null;
       whole = null;
     },
-    /** Ask again where an answer is overdue. */
+    /** Ask again where an answer is overdue, also to what is cut: what asks may be waiting for all of it. */
     tick() {
-      if (s.count && !s.texts.has(s.cur)) askForText();
+      if (whole !== null || (s.count && !s.texts.has(s.cur))) askForText();
     },
     destroy() {
       clearTimeout(timer);

@@ -349,3 +349,25 @@ def test_a_quote_that_the_text_does_not_hold_is_shown_as_such(page: Page, dashbo
     press(page, "Escape")
     see_saved(page)  # what the label holds already stays
     expect(evidence.locator("li")).to_have_count(2)
+
+
+LOSES_THE_NEXT = """
+() => {
+  const pipe = window.codetracerPipes.text, { send } = pipe;
+  window.lost = 0;
+  pipe.send = (question) => {
+    if (!question.full || window.lost) return send(question);
+    window.lost += 1;
+  };
+}
+"""
+
+
+def test_the_whole_of_a_long_text_is_asked_for_again_if_the_question_is_lost(page: Page, dashboard: Dashboard) -> None:
+    """As it may be when the server begins another run at that moment."""
+    open_run(page, dashboard, dashboard.runs["huge"], step=4)
+    expect(page.locator(".openall")).to_be_visible()
+    page.evaluate(LOSES_THE_NEXT)
+    press(page, "x")
+    page.wait_for_function("window.lost === 1")
+    expect(page.locator(".openall")).to_have_count(0)
