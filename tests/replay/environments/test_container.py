@@ -259,7 +259,7 @@ def test_a_run_is_replayed_in_a_container(engine: Engine, tmp_path: Path) -> Non
 _CHILD = """
 import sys
 from pathlib import Path
-from codetracer_core.replay.environments import start
+from codetracer_core.replay.environments import container, start  # an interrupt can get lost in an import
 from codetracer_core.replay.models import ContainerPlace, Limits
 engine, image, scratch, name = sys.argv[1:]
 print("begin", flush=True)

@@ -16,7 +16,7 @@ from tests.replay.environments.conftest import left_behind, needs_git, repositor
 _CHILD = """
 import sys
 from pathlib import Path
-from codetracer_core.replay.environments import start
+from codetracer_core.replay.environments import git, local, start
 from codetracer_core.replay.models import GitPlace, Limits, LocalPlace
 kind, source, scratch, name = sys.argv[1:]
 print("begin", flush=True)
@@ -26,6 +26,8 @@ with start(place, Limits(), shell="session", scratch=Path(scratch), replay_id=na
     print("running", flush=True)
     environment.run("sleep 1234")
 """
+"""Everything is imported before it begins: while Python imports, it can lose an interrupt ("Exception ignored in …
+_get_module_lock"), one in some hundred. The commands take interrupts down in a list, and lose none."""
 
 
 @needs_git
