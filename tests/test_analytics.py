@@ -322,6 +322,16 @@ def test_replays_are_compared_in_pairs() -> None:
     assert replay(made(runs, []), "all").why.startswith("No run has been replayed yet")
 
 
+def test_replays_are_told_apart_by_their_originals_however_many_runs_there_are() -> None:
+    about: dict[str, Any] = {"step_count": 3, "labelled": "no", "outcome": "solved"}
+    crowd = [{"run_id": f"run-{n}", "model": f"m{n % 40}", **about} for n in range(80)]
+    pair = [{"run_id": "old", "model": "rare", **about}, {"run_id": "new", "model": "replaying", **about}]
+    data = replay(dataclasses.replace(made([*crowd, *pair], []), replays=(("old", "new", True),)), "model")
+    assert list(data.rows["group"]) == ["rare"] * 3
+    assert not any("taken together" in note for note in data.notes)
+    assert set(data.behind["run_id"]) == {"old", "new"}
+
+
 def test_replays_count_in_no_other_figure_unless_there_is_nothing_else() -> None:
     def run(name: str, of: str | None, outcome: str) -> dict[str, Any]:
         about = {"model": "m1", "step_count": 3, "labelled": "no"}

@@ -7,13 +7,14 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from codetracer_core.analytics import FIGURES, Figure, FigureData, Frames, Labels, data_of, figure_named, made
 from codetracer_core.analytics.outcomes import replay
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.figures import as_html, as_image, draw
-from codetracer_core.figures.style import DARK, LIGHT, in_scale, safe
+from codetracer_core.figures.style import DARK, LIGHT, in_scale, percent, safe
 from tests.test_analytics import invented
 
 HOSTILE = '<a href="https://example.org/x">press</a><img src=x onerror=alert(1)>%{y}{title}$x^2$\x1b[31m\u202etxt\n'
@@ -121,12 +122,15 @@ def test_panels_count_in_words_and_each_column_has_its_scale() -> None:
     assert shown == [True, True, True]  # the third has no panel below it
 
 
-def test_groups_without_labels_keep_their_place_in_the_budget() -> None:
+def test_groups_with_labels_come_first_in_the_budget_and_those_without_keep_their_place() -> None:
     figure = figure_named("step_budget")
     several = [few(f"m{number}", "solved", 3, labelled="no") for number in range(8)]
     data = data_of(figure, together(*several, few("labelled", "failed", 1, "incorrect")), "model")
     names = list(dict.fromkeys(name.partition(",")[0] for name in draw(figure, data).layout.yaxis.ticktext))
-    assert names == [*(f"m{number}" for number in range(7)), "2 others"]
+    assert names == ["labelled", *(f"m{number}" for number in range(6)), "2 others"]
+    assert any("the 2 others with the fewest labelled runs" in note for note in data.notes)
+    hovers = [text for bar in draw(figure, data).data for text in bar.hovertext]
+    assert any(" in 1 run)" in text for text in hovers)
 
 
 def test_what_is_taken_together_stands_last() -> None:
@@ -153,6 +157,14 @@ def test_a_replay_is_drawn() -> None:
     drawn = draw(figure_named("replay"), data)
     assert list(drawn.data[0].x) == [0, 0.5, 0.5]
     assert list(drawn.layout.yaxis.ticktext) == ["m, before", "m, after", "m, difference"]
+
+
+def test_a_change_for_the_worse_has_a_minus_sign_and_a_share_of_nothing_is_undefined() -> None:
+    assert (percent(-0.5), percent(-0.001), percent(np.nan)) == ("−50 %", "0 %", "undefined")
+    figure = figure_named("error_position")
+    data = data_of(figure, together(few("m", "failed", 2, "incorrect"), few("n", "solved", 1)))
+    hovers = [text for bar in draw(figure, data).data for text in bar.hovertext or ()]
+    assert any("<b>undefined</b> (0 of 0)<br>no interval: no incorrect step" in text for text in hovers)
 
 
 def test_what_is_missing_is_said_in_the_figure() -> None:

@@ -39,10 +39,10 @@ def step_budget(frames: Frames, by: Group) -> FigureData:
     """
     if not len(frames.steps):
         return nothing("There are no steps.")
-    groups = grouped(frames, by, most=8)
+    spoken = is_spoken_of(frames)
+    groups = grouped(frames.runs, by, most=8, foremost=spoken)
     run = frames.steps["run"].to_numpy()
     outcome = names_in(frames.runs, "outcome").to_numpy()
-    spoken = is_spoken_of(frames)
     ids = frames.runs["run_id"].to_numpy()
     rows: list[dict[str, Any]] = []
     behind: list[tuple[int, str, float]] = []
@@ -111,7 +111,7 @@ def effective_ratio(frames: Frames, by: Group) -> FigureData:
     kept, table, out = _ratios(frames)
     if not len(table):
         return nothing(f"None of these runs has complete {frames.labels.in_words}.", out)
-    groups = grouped(kept, by, most=8)
+    groups = grouped(kept.runs, by, most=8)
     # rounded: 1 - 3/10 is a little more than 0.7, and 0.7 is where the next tenth begins
     tenth = np.clip(np.floor(np.round(table["value"].to_numpy() * TENTHS, 9)).astype(int), 0, TENTHS - 1)
     rows: list[dict[str, Any]] = []
@@ -138,7 +138,7 @@ def effective_runs(frames: Frames, by: Group) -> FigureData:
     kept, table, out = _ratios(frames)
     if not len(table):
         return nothing(f"None of these runs has complete {frames.labels.in_words}.", out)
-    groups = grouped(kept, by, most=8)
+    groups = grouped(kept.runs, by, most=8)
     rows = table.assign(
         group=[groups.names[number] for number in groups.of_run], outcome=names_in(kept.runs, "outcome").to_numpy()
     )
@@ -156,7 +156,7 @@ def kinds_by_position(frames: Frames, by: Group) -> FigureData:
     """
     if not len(frames.steps):
         return nothing("There are no steps.")
-    groups = grouped(frames, by, most=6)
+    groups = grouped(frames.runs, by, most=6)
     run, tenth = frames.steps["run"].to_numpy(), tenths(frames)
     changes = (frames.steps["kind"] == "change").to_numpy()
     rows: list[dict[str, Any]] = []
@@ -193,7 +193,7 @@ def transitions(frames: Frames, by: Group) -> FigureData:
         return nothing("No run has two steps.")
     pair_run, first, then = run[:-1][follows], kind[:-1][follows], kind[1:][follows]
     step_id = steps["step_id"].to_numpy()[:-1][follows]
-    groups = grouped(frames, by, most=3)
+    groups = grouped(frames.runs, by, most=3)
     rows: list[dict[str, Any]] = []
     behind: list[tuple[int, str, float]] = []
 

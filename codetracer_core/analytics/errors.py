@@ -49,7 +49,7 @@ def error_position(frames: Frames, by: Group) -> FigureData:
         return nothing(_NO_ERRORS if len(told.runs) else _nobody(frames), out)
     run = told.steps["run"].to_numpy()
     tenth = tenths(told)
-    groups = grouped(told, by, most=4)
+    groups = grouped(told.runs, by, most=4)
     all_of = counts_per_run(told, wrong)
     rows: list[dict[str, Any]] = []
     behind: list[tuple[int, str, float]] = []
@@ -99,7 +99,7 @@ def error_ranges(frames: Frames, by: Group) -> FigureData:
     if not wrong.any():
         return nothing(_NO_ERRORS if len(told.runs) else _nobody(frames), out)
     step_id, run = told.steps["step_id"].to_numpy(), told.steps["run"].to_numpy()
-    groups = grouped(told, by)
+    groups = grouped(told.runs, by)
     all_of = counts_per_run(told, wrong)
     rows: list[dict[str, Any]] = []
     behind: list[tuple[int, str, float]] = []
@@ -162,7 +162,7 @@ def error_free(frames: Frames, by: Group) -> FigureData:
     event = ~np.isnan(onset)
     if not event.any():
         return nothing("None of these runs has a failure onset.", out)
-    groups = grouped(told, by, most=_MOST_CURVES)
+    groups = grouped(told.runs, by, most=_MOST_CURVES)
     rows, behind = _survival(told, groups, np.where(event, onset, length), event, lambda run: float(onset[run]))
     notes = [
         f"{number_of(len(told.runs), 'run')} with {told.labels.in_words}, {int(event.sum()):,} of them with a failure "
@@ -217,7 +217,7 @@ def onset_to_failure(frames: Frames, by: Group) -> FigureData:
     onset, first = onset[usable], first[usable]
     event = ~np.isnan(first)
     last = kept.runs["step_count"].to_numpy() - onset
-    groups = grouped(kept, by, most=_MOST_CURVES)
+    groups = grouped(kept.runs, by, most=_MOST_CURVES)
     rows, behind = _survival(kept, groups, np.where(event, first - onset, last), event, lambda run: float(first[run]))
     notes = [
         f"{number_of(len(kept.runs), 'run')} with a failure onset by {kept.labels.in_words} and exit codes after it; "

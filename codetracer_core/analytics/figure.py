@@ -102,14 +102,18 @@ class Grouped:
         return ((name, self.of_run == number) for number, name in enumerate(self.names))
 
 
-def grouped(frames: Frames, by: Group, *, most: int = MOST_GROUPS) -> Grouped:
-    """The runs by group; with more than ``most`` groups the smallest are one, "n others"."""
-    runs = frames.runs
+def grouped(runs: pd.DataFrame, by: Group, *, most: int = MOST_GROUPS, foremost: Array | None = None) -> Grouped:
+    """Runs (``Frames.runs``, or some of its rows in any order) by group; with more than ``most`` groups the smallest
+    are one, "n others".
+
+    ``foremost``: a truth value for each; groups with more such runs come before those that only have more runs.
+    """
     if by == "all":
         return Grouped(("all runs",), np.zeros(len(runs), dtype=np.int64))
     names = names_in(runs, "agent") + " · " + names_in(runs, "model") if by == "agent_model" else names_in(runs, by)
     counts = names.value_counts()
-    order = sorted(counts.index, key=lambda name: (-counts[name], name))
+    first = counts * 0 if foremost is None else names[foremost].value_counts().reindex(counts.index, fill_value=0)
+    order = sorted(counts.index, key=lambda name: (-first[name], -counts[name], name))
     if by == "outcome":
         order = [name for name in ("solved", "failed", "unknown") if name in counts.index]
     if len(order) <= most:
@@ -119,7 +123,8 @@ def grouped(frames: Frames, by: Group, *, most: int = MOST_GROUPS) -> Grouped:
     rest = f"{len(order) - len(kept)} others"
     number = {name: at for at, name in enumerate(kept)}
     taken = names.map(number).fillna(most - 1).to_numpy(dtype=np.int64)
-    note = f"{len(order):,} groups by {GROUP_WORDS[by]}: the {rest} with the fewest runs are taken together."
+    fewest = "the fewest runs" if foremost is None else "the fewest labelled runs"
+    note = f"{len(order):,} groups by {GROUP_WORDS[by]}: the {rest} with {fewest} are taken together."
     return Grouped((*kept, rest), taken, (note,))
 
 

@@ -36,8 +36,8 @@ def solved_by_category(frames: Frames, by: Group) -> FigureData:
     known, out = keep_known_outcomes(frames)
     if not len(known.runs):
         return nothing(_NO_OUTCOME, out)
-    groups = grouped(known, by, most=8)
-    categories = grouped(known, "category", most=30)
+    groups = grouped(known.runs, by, most=8)
+    categories = grouped(known.runs, "category", most=30)
     solved = (known.runs["outcome"] == "solved").to_numpy()
     rows: list[dict[str, Any]] = []
     behind: list[tuple[int, str, float]] = []
@@ -64,7 +64,7 @@ def solved_rate(frames: Frames, by: Group) -> FigureData:
     known, out = keep_known_outcomes(frames)
     if not len(known.runs):
         return nothing(_NO_OUTCOME, out)
-    groups = grouped(known, by, most=24)
+    groups = grouped(known.runs, by, most=24)
     solved = (known.runs["outcome"] == "solved").to_numpy()
     rows: list[dict[str, Any]] = []
     behind: list[tuple[int, str, float]] = []
@@ -85,7 +85,7 @@ def solved_by_budget(frames: Frames, by: Group) -> FigureData:
     known, out = keep_known_outcomes(frames)
     if not len(known.runs):
         return nothing(_NO_OUTCOME, out)
-    groups = grouped(known, by, most=_MOST_CURVES)
+    groups = grouped(known.runs, by, most=_MOST_CURVES)
     solved = (known.runs["outcome"] == "solved").to_numpy()
     length = known.runs["step_count"].to_numpy()
     limits = _spread(np.unique(length[solved]))
@@ -179,14 +179,11 @@ def replay(frames: Frames, by: Group) -> FigureData:
     if not known:
         return nothing("Of no run and its replay both outcomes are known.", out)
     old, new, matched = (np.array(side) for side in zip(*known, strict=True))
-    groups = grouped(frames, by, most=8)
+    groups = grouped(frames.runs.iloc[old], by, most=8)  # of the originals, a row per pair
     solved = (outcome == "solved").astype(float)
     rows: list[dict[str, Any]] = []
     behind: list[tuple[int, str, float]] = []
-    for group, in_group in groups:
-        mine = in_group[old]
-        if not mine.any():
-            continue
+    for group, mine in groups:
         clusters = frames.clusters[old[mine]]
         ones = np.ones(mine.sum())
         sums = {

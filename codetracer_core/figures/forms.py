@@ -20,6 +20,7 @@ from codetracer_core.figures.style import (
     safe,
     told,
 )
+from codetracer_core.words import number_of
 
 _ROW, _CELL = 30, 40
 """Heights of a row of whiskers and of a row of cells, pixels."""
@@ -311,8 +312,8 @@ def kinds_by_position(data: FigureData, theme: Theme) -> go.Figure:
 
 def _survival(words: str) -> Callable[[Any], str]:
     return lambda row: (
-        f"{words} {int(row['at']):,}: <b>{percent(row['value'])}</b><br>{int(row['at_risk']):,} runs reach it, "
-        f"{int(row['errors']):,} fall since the mark before<br>{interval(row, percent)}"
+        f"{words} {int(row['at']):,}: <b>{percent(row['value'])}</b><br>of {number_of(row['at_risk'], 'run')} that got "
+        f"there {int(row['errors']):,} fell since the mark before<br>{interval(row, percent)}"
     )
 
 

@@ -212,7 +212,7 @@ def step_budget(data: FigureData, theme: Theme) -> go.Figure:
 def _budget_hover(row: Any) -> str:
     return (
         f"{safe(row['group'], 90)}, {row['outcome']}<br><b>{row['value']:.2f}</b> {row['what']} steps per run "
-        f"({int(row['steps']):,} in {int(row['runs']):,} runs)<br>{interval(row, lambda value: f'{value:.2f}')}"
+        f"({row['steps']:,} in {number_of(row['runs'], 'run')})<br>{interval(row, lambda value: f'{value:.2f}')}"
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from codetracer_core.actions import shown
+from codetracer_core.words import minus
 
 # Okabe and Ito's colours, which stay apart for colour-blind eyes, and a marker shape each for those who print.
 STYLES: dict[str, tuple[str, str]] = {
@@ -153,7 +154,8 @@ def plain_figure(theme: Theme) -> go.Figure:
 
 
 def percent(value: float) -> str:
-    return f"{100 * value:.0f} %"
+    """A share or a change of one, as everywhere: "50 %", "−12 %"; *undefined* where there is none."""
+    return "undefined" if np.isnan(value) else f"{minus(f'{100 * value:.0f}')} %"
 
 
 def told(row: Any, count: str, of: str) -> str:

@@ -58,6 +58,9 @@ def analytics_page(store: Store) -> None:
             by = _choose_groups(figure)
     with place:
         components.heading()(key="analytics_heading", data=[figure.title, figure.question])
+        if chosen == ():
+            st.info("No run passes these filters.")
+            return
         with st.spinner("Counting …"):
             frames, data = _computed(store, tuple(sorted(blind)), labels, chosen, figure.name, by)
         _left_out_as_blind(blind, chosen)

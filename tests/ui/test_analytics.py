@@ -49,6 +49,11 @@ def test_every_figure_is_there_or_says_why_not(seeded: Path, figure: str) -> Non
     assert bool(charts) != bool(reasons) or any(button.label == "Show it" for button in app.button)
 
 
+def test_filters_that_no_run_passes_are_the_reason(seeded: Path) -> None:
+    app = page("cost", analytics_text="no such run")
+    assert [info.value for info in app.info] == ["No run passes these filters."]
+
+
 def test_the_labels_of_anybody_can_be_chosen(seeded: Path) -> None:
     app = page("step_budget")
     (choice,) = [box for box in app.selectbox if box.label == "Labels"]
