@@ -13,6 +13,7 @@ from typing import Any
 from codetracer_core.models import RUN_FIELDS, STEP_FIELDS, LabelEvent, SourceRef, Stage, Step, Trajectory
 from codetracer_core.parsers import strip_ansi
 from codetracer_core.tree import TraceTree
+from codetracer_core.words import outcome_alone
 
 VIEWER_SCRIPTS = (
     *("vendor/prism.min.js", "text.js", "keys.js", "outbox.js", "place.js"),
@@ -113,14 +114,13 @@ def viewer_data(
 
 def title(trajectory: Trajectory, *, name: str, declared_step_count: int | None) -> dict[str, str]:
     """The line above the viewer; ``name`` stands in where the files name no task."""
-    solved = {True: "solved", False: "not solved", None: "outcome unknown"}[trajectory.outcome.solved]
     misaligned = ""
     if declared_step_count not in (None, trajectory.step_count):
         misaligned = f"misaligned: {trajectory.step_count} steps here, {declared_step_count} in the manifest"
     return {
         "task": trajectory.task or name,
         "agent": " · ".join(part for part in (trajectory.agent, trajectory.model) if part),
-        "outcome": solved,
+        "outcome": outcome_alone(trajectory.outcome.solved),
         "misaligned": misaligned,
     }
 

@@ -1,6 +1,23 @@
-"""How numbers are said in sentences, wherever they are: in pages, commands and notes."""
+"""How numbers and outcomes are said, wherever they are: in pages, commands, figures and notes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+OUTCOME_WORDS: Mapping[bool | str | None, str] = {
+    True: "solved",
+    False: "not solved",
+    None: "unknown",
+    "solved": "solved",
+    "failed": "not solved",
+    "unknown": "unknown",
+}
+"""What people read of a run's outcome, by ``Outcome.solved`` and by the word that stands for it in the store, in files,
+filters and addresses. There it is "failed"; people read that only of what itself failed: a command, a diagnosis."""
+
+
+def outcome_alone(outcome: bool | str | None) -> str:
+    """As ``OUTCOME_WORDS``, where nothing beside it says what is unknown."""
+    words = OUTCOME_WORDS[outcome]
+    return "outcome unknown" if words == "unknown" else words
 
 
 def number_of(count: float, thing: str) -> str:

@@ -5,7 +5,7 @@ import streamlit as st
 from codetracer_core.ui import compare_choice
 from codetracer_core.ui.annotate import ask_name
 from codetracer_core.ui.compare_diagnoses import asked_diagnoses, compare_diagnoses
-from codetracer_core.ui.comparing import asked_runs, compare_runs
+from codetracer_core.ui.comparing import asked_runs, compare_runs, fit
 from codetracer_core.ui.identity import person
 from codetracer_core.ui.workspace import open_store
 
@@ -14,11 +14,11 @@ runs, diagnoses = asked_runs(), asked_diagnoses()
 task, run = st.query_params.get("task", ""), st.query_params.get("traj", "")
 if (diagnoses or run) and not person():
     ask_name("Who is reading? What a model says of a run is shown to a name: it counts as seen when they label.")
-if len(runs) > 1:
+if fit(runs, "runs"):
     compare_runs(store, runs)
-elif len(diagnoses) > 1:
+elif fit(diagnoses, "diagnoses"):
     compare_diagnoses(store, diagnoses)
-elif run:
+elif run or diagnoses:
     compare_choice.diagnoses_of(store, run, diagnoses)
 elif task or runs:
     compare_choice.runs_of_task(store, task, runs)

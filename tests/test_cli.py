@@ -25,6 +25,7 @@ from codetracer_core.store import Store
 from tests.conftest import REPOSITORY, SAMPLE_DATA
 from tests.ports import held_port
 from tests.small_runs import ACTIONS, manifest_row, pack_zst, write_benchmark, write_manifest, write_run
+from tests.store.factory import decide, make_run
 
 PROGRAM = [sys.executable, "-m", "codetracer_core"]
 COMMANDS = (
@@ -320,6 +321,16 @@ def test_list(codetracer: Any, run_id: str) -> None:
     header, line = codetracer("list").out.splitlines()
     assert header.split() == ["run_id", "agent", "model", "outcome", "labels", "steps"]
     assert line.split() == [run_id, "SWE-agent", "unknown", "0", "6"]
+
+
+def test_a_run_that_did_not_solve_its_task_is_not_solved_for_people_and_failed_for_programs(
+    codetracer: Any, tmp_path: Path
+) -> None:
+    with Store.open(tmp_path / "workspace") as store:
+        store.add_runs([run := make_run("run-1")], decisions=[decide(run)])
+    assert "not solved" in codetracer("list", "--workspace", tmp_path / "workspace").out
+    assert "not solved: 2 of 3 tests failed" in codetracer("inspect", "run-1", "-w", tmp_path / "workspace").out
+    assert [run["outcome"] for run in codetracer("list", "--json", "-w", tmp_path / "workspace").json] == ["failed"]
 
 
 def test_the_workspace_option_wins(codetracer: Any, run_id: str, tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ import re
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from codetracer_core.analytics import FIGURES, Figure, FigureData, Frames, Labels, data_of, figure_named, made
+from codetracer_core.analytics import FIGURES, Figure, FigureData, Frames, Group, Labels, data_of, figure_named, made
 from codetracer_core.analytics.outcomes import replay
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.figures import as_html, as_image, draw
@@ -142,7 +142,24 @@ def test_what_is_taken_together_stands_last() -> None:
 def test_curves_tell_how_many_runs_they_are_of() -> None:
     figure = figure_named("error_free")
     data = data_of(figure, together(few("m", "failed", 2, "incorrect"), few("n", "solved", 1)))
-    assert [one.text for one in draw(figure, data).layout.annotations] == ["failed (2)", "solved (1)"]
+    assert [one.text for one in draw(figure, data).layout.annotations] == ["not solved (2)", "solved (1)"]
+    assert set(data.rows["group"]) == {"failed", "solved"}
+
+
+def test_outcomes_are_read_as_they_are_on_every_page() -> None:
+    """The rows, which are saved and filtered by, keep the words of the data."""
+    frames = together(few("m", "failed", 2, "incorrect"), few("n", "solved", 1), few("o", "unknown", 1))
+    for name, by in (
+        ("step_budget", "model"),
+        ("cost", "all"),
+        ("effective_runs", "outcome"),
+        ("strips_by_kind", "all"),
+    ):
+        data = data_of(figure_named(name), frames, cast(Group, by))
+        assert set(data.rows["outcome"]) == {"solved", "failed", "unknown"}
+        drawn = draw(figure_named(name), data).to_json()
+        assert "not solved" in drawn
+        assert "failed" not in drawn
 
 
 def test_a_replay_is_drawn() -> None:

@@ -109,7 +109,7 @@ def solved_by_budget(frames: Frames, by: Group) -> FigureData:
         f"{number_of(len(known.runs), 'run')} with a known outcome.",
         *out,
         *groups.notes,
-        "The curve tells what a lower limit would have cut off. What failed runs would have done with more steps, "
+        "The curve tells what a lower limit would have cut off. What the others would have done with more steps, "
         "nobody knows.",
         interval_note(known),
     ]

@@ -41,7 +41,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "cost",
         "Cost, tokens and steps by outcome",
-        "Do runs that fail use more than runs that succeed?",
+        "Do runs that do not solve their task use more than those that do?",
         frozenset({"outcome", "cost"}),
         outcomes.cost,
     ),
@@ -75,7 +75,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "error_position",
         "Where incorrect steps stand",
-        "Do errors come early or late in a run, and is that different in solved and failed runs?",
+        "Do errors come early or late in a run, and is that different in runs that solve their task?",
         frozenset({"labels", "outcome"}),
         errors.error_position,
         "outcome",

@@ -16,6 +16,7 @@ from codetracer_core.evaluation import (
     Entry,
     Evaluation,
     compare_systems,
+    dimension_words,
     onset_scores,
     repeats,
     slices,
@@ -106,7 +107,7 @@ def _leaderboard(console: "Console", found: Evaluation, name: str) -> None:
 
 def _clean(console: "Console", found: Evaluation) -> None:
     print_line("\nRuns without incorrect steps: how many answers accuse a step all the same")
-    outcomes = [one.outcome for one in found.entries[0].clean]
+    outcomes = [one.in_words for one in found.entries[0].clean]
     rows = []
     for entry in found.given:
         cells = [f"{one.accused:,.0f} of {one.answered:,}" for one in entry.clean]
@@ -205,7 +206,12 @@ def _slices(console: "Console", found: Evaluation, name: str, by: Sequence[str])
     for part in parts:
         cells = [f"{value_words(part.scores[one].f1)}  {interval_words(part.scores[one].f1)}".rstrip() for one in given]
         rows.append(
-            [*(one_line(value, 40) for value in part.values), f"{part.runs:,}", f"{part.runs_with_errors:,}", *cells]
+            [
+                *(one_line(dimension_words(*said), 40) for said in zip(by, part.values, strict=True)),
+                f"{part.runs:,}",
+                f"{part.runs_with_errors:,}",
+                *cells,
+            ]
         )
     _table(console, (*by, "runs", "with errors", *map(harmless, given)), rows, words=len(by))
     print_undefined(part.scores[one].f1 for part in parts for one in given)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from codetracer_core.cli.terminal import one_line, print_line, print_table
-from codetracer_core.words import number_of
+from codetracer_core.words import OUTCOME_WORDS, number_of
 
 if TYPE_CHECKING:
     from codetracer_core.extracting import Used
@@ -56,8 +56,11 @@ def print_tried(tried: "Tried", *, explain: bool = False) -> None:
 
 def _print_reading(reading: "Reading", extraction: "Extraction", explain: bool) -> None:
     run = extraction.trajectory
-    solved = {True: "solved", False: "failed", None: "unknown"}[run.outcome.solved]
-    facts = [f"task {run.task}" if run.task else "", f"model {run.model}" if run.model else "", f"outcome {solved}"]
+    facts = [
+        f"task {run.task}" if run.task else "",
+        f"model {run.model}" if run.model else "",
+        f"outcome {OUTCOME_WORDS[run.outcome.solved]}",
+    ]
     covered = "" if extraction.coverage is None else f", {extraction.coverage:.0%} of what the agent wrote"
     told = ", ".join(part for part in facts if part)
     print_line(f"{reading.path}: {number_of(run.step_count, 'step')}{covered}; {told}")

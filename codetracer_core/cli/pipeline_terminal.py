@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from codetracer_core.cli.diagnosis_terminal import CONCLUSIONS, WIDTH, steps_in_words, usage_in_words
 from codetracer_core.cli.terminal import harmless, one_line
 from codetracer_core.diagnosis_models import HEURISTIC
-from codetracer_core.words import number_of
+from codetracer_core.words import OUTCOME_WORDS, number_of, outcome_alone
 
 if TYPE_CHECKING:
     from codetracer_core.pipeline import RunStory, Story
@@ -23,8 +23,6 @@ _STYLES: Mapping[str, str] = {
 NARROWEST = 60
 INDENT = 14
 """Columns before what stands behind a head."""
-_OUTCOMES = {"solved": "solved", "failed": "not solved", "unknown": "outcome unknown"}
-_SOLVED = {True: "solved", False: "not solved", None: "outcome unknown"}
 
 
 class _Part(NamedTuple):
@@ -75,7 +73,7 @@ def _wrapped(parts: Iterable[_Part], width: int) -> Iterator[tuple[str, str]]:
 
 
 def _run(run: "RunStory", model: str | None) -> Iterator[_Part]:
-    facts = [run.agent, run.model, run.task, _OUTCOMES[run.outcome]]
+    facts = [run.agent, run.model, run.task, outcome_alone(run.outcome)]
     yield _Part(None, one_line(f"{run.run_id}  {' · '.join(fact for fact in facts if fact)}", 200), "bold", True)
     counted = f"{run.steps} ({run.explore} explore, {run.change} change)"
     yield from _headed("steps", f"{counted}{' (misaligned with the manifest)' if run.misaligned else ''}")
@@ -112,7 +110,9 @@ def _replay(run: "RunStory") -> tuple[str, str]:
     row = run.replay
     since = f"from step {row.step_id}: " if row.step_id else ""
     outcome = (
-        "" if row.status in ("skipped", "not started") else f", {_SOLVED[row.solved]} (was: {_OUTCOMES[run.outcome]})"
+        ""
+        if row.status in ("skipped", "not started")
+        else f", {outcome_alone(row.solved)} (was: {OUTCOME_WORDS[run.outcome]})"
     )
     again = ", done before" if row.was_done else ""
     new = f"; it is the run {row.new_run_id}" if row.new_run_id else ""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from codetracer_core.cli.diagnosis_terminal import usage_in_words
 from codetracer_core.cli.terminal import headed, one_line, print_line
-from codetracer_core.replay.words import OUTCOME_WORDS, PASSED_WORDS, place_words, plan_words
-from codetracer_core.words import number_of
+from codetracer_core.replay.words import PASSED_WORDS, place_words, plan_words
+from codetracer_core.words import OUTCOME_WORDS, number_of
 
 if TYPE_CHECKING:
     from codetracer_core.replay.models import Checkpoint, ReplayOrder, ReplayResult

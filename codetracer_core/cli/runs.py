@@ -10,6 +10,7 @@ from codetracer_core.cli import terminal
 from codetracer_core.cli.batches import exit_if_nothing_came_in, imported
 from codetracer_core.cli.options import AsJson, Format, Run, Settings, Workspace, place_of
 from codetracer_core.errors import CodeTracerError
+from codetracer_core.words import OUTCOME_WORDS
 
 if TYPE_CHECKING:
     from codetracer_core.models import Step
@@ -95,7 +96,9 @@ def list_(workspace: Workspace = None, as_json: AsJson = False) -> None:
     terminal.print_table(
         [
             {
-                **{name: row[name] for name in ("run_id", "agent", "model", "outcome", "labels")},
+                **{name: row[name] for name in ("run_id", "agent", "model")},
+                "outcome": OUTCOME_WORDS[str(row["outcome"])],
+                "labels": row["labels"],
                 "steps": f"{row['step_count']}{' (misaligned)' if row['misaligned'] else ''}",
             }
             for row in rows

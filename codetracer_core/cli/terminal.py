@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from codetracer_core.errors import in_words
+from codetracer_core.words import OUTCOME_WORDS
 
 if TYPE_CHECKING:
     from codetracer_core.importing import ImportItem, ImportReport, Progress
@@ -107,7 +108,6 @@ def print_label_report(report: "LabelReport", *, dry_run: bool) -> None:
 
 def print_overview(view: "RunView") -> None:
     run = view.trajectory
-    solved = {True: "solved", False: "failed", None: "unknown"}[run.outcome.solved]
     where = f" ({run.outcome.source.path}, line {run.outcome.source.line_start})" if run.outcome.source else ""
     counted = f"{run.step_count}"
     if view.declared_step_count not in (None, run.step_count):
@@ -119,7 +119,7 @@ def print_overview(view: "RunView") -> None:
         "agent": " ".join(part for part in (run.agent, run.agent_version) if part),
         "model": run.model,
         "task": run.task,
-        "outcome": f"{solved}: {run.outcome.reason}{where}",
+        "outcome": f"{OUTCOME_WORDS[run.outcome.solved]}: {run.outcome.reason}{where}",
         "ended": run.exit_status,
         "cost": None if run.usage.cost_usd is None else f"{run.usage.cost_usd:.4f} USD",
         "steps": counted,

@@ -8,6 +8,7 @@ from codetracer_core.diagnosis.failures import failure_of, tests_of
 from codetracer_core.diagnosis.reading import Reading, capped, listed
 from codetracer_core.diagnosis.visible import field_as_read, inline
 from codetracer_core.models import Outcome, Step
+from codetracer_core.words import OUTCOME_WORDS
 
 MOST_HITS = 40
 HITS_PER_TEXT = 3
@@ -114,8 +115,7 @@ def outcome_of(reading: Reading, characters: int) -> list[str]:
     outcome, tests = reading.trajectory.outcome, reading.trajectory.tests
     if outcome.solved is not None and outcome.source is None:
         outcome = Outcome()  # read from none of the run's own files: a benchmark's manifest said so
-    word = {True: "solved", False: "not solved", None: "not known"}[outcome.solved]
-    parts = [f"Outcome of the run: {word} ({inline(outcome.reason, 200)})"]
+    parts = [f"Outcome of the run: {OUTCOME_WORDS[outcome.solved]} ({inline(outcome.reason, 200)})"]
     bad = [test for test in tests if test.status.casefold() not in ("passed", "pass", "ok", "success")]
     if tests:
         parts.append(f"Tests of the verifier: {len(tests) - len(bad)} of {len(tests)} passed.")

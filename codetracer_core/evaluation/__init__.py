@@ -23,7 +23,7 @@ from codetracer_core.evaluation.plain import as_json
 from codetracer_core.evaluation.rates import Position, StepRates, corrected_prevalence, positions, step_rates
 from codetracer_core.evaluation.repeats import Repeats, Spread, repeats
 from codetracer_core.evaluation.rows import Missing, Prediction, Rows, Status, System, Truth
-from codetracer_core.evaluation.slices import DIMENSIONS, Slice, slices
+from codetracer_core.evaluation.slices import DIMENSIONS, NOT_KNOWN, Slice, dimension_words, slices
 from codetracer_core.evaluation.staged import StageScores, stage_scores
 from codetracer_core.evaluation.summary import Entry, Evaluation, evaluate
 from codetracer_core.evaluation.tolerance import TOLERANCES, tolerant
@@ -32,6 +32,7 @@ __all__ = [
     "CONVENTIONS",
     "DEFAULT",
     "DIMENSIONS",
+    "NOT_KNOWN",
     "TOLERANCES",
     "AgainstBaseline",
     "Caveat",
@@ -65,6 +66,7 @@ __all__ = [
     "as_json",
     "compare_systems",
     "corrected_prevalence",
+    "dimension_words",
     "evaluate",
     "false_accusations",
     "misses",

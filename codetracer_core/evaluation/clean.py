@@ -8,6 +8,7 @@ import numpy as np
 from codetracer_core.evaluation.counting import ANSWERED, FAILED, MISSING, Observations, by_cluster
 from codetracer_core.evaluation.rows import Rows
 from codetracer_core.intervals import SEED, Array, Estimate, quotient
+from codetracer_core.words import OUTCOME_WORDS
 
 OutcomeGroup = Literal["all", "solved", "failed", "unknown"]
 _SOLVED = {"solved": 1, "failed": 0, "unknown": -1}
@@ -19,6 +20,7 @@ class CleanRuns:
     """Runs without an incorrect step, of one outcome. Only answered ones count: a failed answer accuses nobody."""
 
     outcome: OutcomeGroup
+    """As data has it; people read ``in_words``."""
     runs: int
     answered: int
     """Observations (runs × repetitions)."""
@@ -31,6 +33,13 @@ class CleanRuns:
     share_accused: Estimate
     per_run: Estimate
     """Accusations per observation."""
+
+    @property
+    def in_words(self) -> str:
+        """Which runs these are: runs that are …"""
+        return {"all": "solved or not", "unknown": "of unknown outcome"}.get(self.outcome) or OUTCOME_WORDS[
+            self.outcome
+        ]
 
 
 def clean_runs(rows: Rows, seen: Observations, *, seed: int = SEED) -> tuple[CleanRuns, ...]:

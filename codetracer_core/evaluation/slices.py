@@ -9,6 +9,7 @@ import numpy as np
 from codetracer_core.evaluation.conventions import DEFAULT, Score, score
 from codetracer_core.evaluation.rows import Truth
 from codetracer_core.evaluation.summary import Evaluation
+from codetracer_core.words import OUTCOME_WORDS
 
 BANDS = (10, 20, 50, 100)
 """Number of steps up to which a run belongs to a band; the last band has no end."""
@@ -26,17 +27,23 @@ def band_of(step_count: int) -> str:
 
 
 _IN_ORDER = (*(band_of(last) for last in BANDS), band_of(BANDS[-1] + 1), "easy", "medium", "hard", "solved", "failed")
+_OUTCOME = "solved"
 DIMENSIONS: Mapping[str, Callable[[Truth], str]] = {
     "agent": lambda run: run.agent or NOT_KNOWN,
     "model": lambda run: run.model or NOT_KNOWN,
     "category": lambda run: run.category or NOT_KNOWN,
     "difficulty": lambda run: run.difficulty or NOT_KNOWN,
     "length": lambda run: band_of(run.step_count),
-    "solved": lambda run: NOT_KNOWN if run.solved is None else "solved" if run.solved else "failed",
+    _OUTCOME: lambda run: NOT_KNOWN if run.solved is None else "solved" if run.solved else "failed",
     "wave": lambda run: run.wave or NOT_KNOWN,
     "task": lambda run: run.task or NOT_KNOWN,
 }
-"""By what runs can be told apart."""
+"""By what runs can be told apart, and the value of each as data has it; people read ``dimension_words``."""
+
+
+def dimension_words(dimension: str, value: str) -> str:
+    """What people read of a value; the same but for outcomes."""
+    return OUTCOME_WORDS.get(value, value) if dimension == _OUTCOME else value
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from codetracer_core.extractors.schema import ExtractorSpec, Fact
 from codetracer_core.extractors.taking import count_of, number_of, take, when
 from codetracer_core.models import Outcome, SourceRef, Usage
 from codetracer_core.parsers._fields import number_field
+from codetracer_core.words import OUTCOME_WORDS
 
 Told = tuple[Any, Node, Record]
 """A value, where it stands, and in which record."""
@@ -59,7 +60,7 @@ def _outcome(solved: bool, source: SourceRef | None) -> Outcome:
     if source is None:
         return Outcome(reason="the spec says it, and no file: not taken")
     where = f"{source.path}, {source.pointer}" if source.pointer else f"{source.path}, line {source.line_start}"
-    return Outcome(solved=solved, reason=f"{where}: {'solved' if solved else 'not solved'}", source=source)
+    return Outcome(solved=solved, reason=f"{where}: {OUTCOME_WORDS[solved]}", source=source)
 
 
 def _word(node: Node, record: Record) -> str | None:

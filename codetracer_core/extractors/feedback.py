@@ -7,7 +7,7 @@ from codetracer_core.extractors.engine import LEFT_OUT, Extraction
 from codetracer_core.extractors.layout import cut, named
 from codetracer_core.extractors.trying import Tried
 from codetracer_core.models import Step
-from codetracer_core.words import number_of
+from codetracer_core.words import OUTCOME_WORDS, number_of
 
 CHARACTERS = 9_000
 _MOST_PROBLEMS = 6
@@ -35,11 +35,11 @@ def _lines(tried: Tried) -> Iterator[str]:
 
 def _extraction(extraction: Extraction, name: str) -> Iterator[str]:
     run = extraction.trajectory
-    solved = {True: "solved", False: "failed", None: "unknown"}[run.outcome.solved]
     facts = {"task": run.task, "model": run.model, "agent": run.agent, "ended": run.exit_status}
     stated = ", ".join(f"{key} {cut(value, 60)!r}" for key, value in facts.items() if value) or "no facts"
     text = f"task text of {len(run.task_text)} characters" if run.task_text else "no task text"
-    yield f"\nRun {name}: {number_of(run.step_count, 'step')}; {stated}; {text}; outcome {solved}"
+    outcome = OUTCOME_WORDS[run.outcome.solved]
+    yield f"\nRun {name}: {number_of(run.step_count, 'step')}; {stated}; {text}; outcome {outcome}"
     steps = run.steps if len(run.steps) <= 5 else (*run.steps[:3], *run.steps[-2:])
     for step in steps:
         yield _step(step)

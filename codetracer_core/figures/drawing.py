@@ -1,12 +1,14 @@
 """From the data of a figure to the figure: which form each has, and what stands around it in a file of its own."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import plotly.graph_objects as go
 
 from codetracer_core.analytics import GROUP_WORDS, Figure, FigureData
 from codetracer_core.figures import forms, panels, strips
 from codetracer_core.figures.style import Theme, plain_figure, safe, theme_of, wrapped
+from codetracer_core.words import OUTCOME_WORDS
 
 _FORMS: dict[str, Callable[[FigureData, Theme], go.Figure]] = {
     "solved_rate": forms.solved_rate,
@@ -37,10 +39,17 @@ def draw(figure: Figure, data: FigureData, *, dark: bool = False, alone: bool = 
     ``alone``: it will stand by itself, so its title, question and notes stand in it.
     """
     theme = theme_of(dark=dark)
-    drawn = _FORMS[figure.name](data, theme) if len(data.rows) else _empty(data.why, theme)
+    drawn = _FORMS[figure.name](_in_words(data), theme) if len(data.rows) else _empty(data.why, theme)
     if alone:
         _surround(drawn, figure, data, theme)
     return drawn
+
+
+def _in_words(data: FigureData) -> FigureData:
+    """The same rows, outcomes in the words that people read."""
+    told = [name for name in ("outcome", *(["group"] if data.by == "outcome" else [])) if name in data.rows]
+    words = {name: data.rows[name].map(OUTCOME_WORDS.get).fillna(data.rows[name]) for name in told}
+    return replace(data, rows=data.rows.assign(**words))
 
 
 def _empty(why: str, theme: Theme) -> go.Figure:

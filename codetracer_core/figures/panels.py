@@ -9,9 +9,10 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from codetracer_core.analytics import FigureData
-from codetracer_core.analytics.frames import KINDS, OUTCOMES, VERDICTS
+from codetracer_core.analytics.frames import KINDS, VERDICTS
 from codetracer_core.analytics.outcomes import MEASURES
 from codetracer_core.figures.style import (
+    ENDINGS,
     PATTERNS,
     STYLES,
     Theme,
@@ -134,7 +135,7 @@ def step_budget(data: FigureData, theme: Theme) -> go.Figure:
     lines = list(dict.fromkeys(zip(rows["group"], rows["outcome"], strict=True)))
     # every group has kinds, not every one has verdicts: in the order of the kinds none comes before its place
     groups = list(dict.fromkeys(rows.sort_values("split", kind="stable")["group"]))
-    lines.sort(key=lambda line: (groups.index(line[0]), OUTCOMES.index(line[1])))
+    lines.sort(key=lambda line: (groups.index(line[0]), ENDINGS.index(line[1])))
     # groups stand apart: a gap before the first line of each
     heights: dict[tuple[str, str], float] = {}
     at = -1.0
@@ -261,7 +262,7 @@ def effective_runs(data: FigureData, theme: Theme) -> go.Figure:
 def cost(data: FigureData, theme: Theme) -> go.Figure:
     rows = data.rows
     measures = [measure for measure in MEASURES if (rows["measure"] == measure).any()]
-    outcomes = [outcome for outcome in OUTCOMES if (rows["outcome"] == outcome).any()]
+    outcomes = [outcome for outcome in ENDINGS if (rows["outcome"] == outcome).any()]
     drawn = _in_panels(
         theme, 1, len(measures), [MEASURES[measure] for measure in measures], shared_yaxes=True, horizontal_spacing=0.04
     )
@@ -357,7 +358,7 @@ def _points(
     """A mark for each run, those of a line beside each other; its outcome is its colour and shape."""
     # golden section: even at any number; few stay near their line
     spread = ((np.arange(len(rows)) * 0.618_034) % 1 - 0.5) * min(0.5, 0.05 * (len(rows) - 1))
-    for outcome in OUTCOMES:
+    for outcome in ENDINGS:
         mine = (rows["outcome"] == outcome).to_numpy()
         part = rows[mine]
         if not len(part):
@@ -384,7 +385,7 @@ def _points(
 
 def _outcome_key(drawn: go.Figure, rows: pd.DataFrame, theme: Theme) -> None:
     """What the marks mean, for the outcomes that occur."""
-    for outcome in OUTCOMES:
+    for outcome in ENDINGS:
         if (rows["outcome"] == outcome).any():
             marker = {"color": look_of(outcome, 6, theme)[0], "symbol": STYLES[outcome][1], "size": 9}
             drawn.add_scatter(x=[None], y=[None], mode="markers", name=outcome, showlegend=True, marker=marker)

@@ -7,8 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from codetracer_core.analytics import FigureData
-from codetracer_core.analytics.frames import KINDS, OUTCOMES, VERDICTS
-from codetracer_core.figures.style import STYLES, Theme, look_of, plain_figure, safe
+from codetracer_core.analytics.frames import KINDS, VERDICTS
+from codetracer_core.figures.style import ENDINGS, STYLES, Theme, look_of, plain_figure, safe
 
 
 def strips(data: FigureData, theme: Theme) -> go.Figure:
@@ -49,7 +49,7 @@ def strips(data: FigureData, theme: Theme) -> go.Figure:
             )
         key = {"symbol": "square", "size": 12, "color": colour}
         drawn.add_scatter(x=[None], y=[None], mode="markers", name=word, showlegend=True, marker=key)
-    for outcome in OUTCOMES:
+    for outcome in ENDINGS:
         of = runs[(runs["outcome"] == outcome).to_numpy()]
         if not len(of):
             continue

@@ -9,7 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from codetracer_core.actions import shown
-from codetracer_core.words import minus
+from codetracer_core.analytics.frames import OUTCOMES
+from codetracer_core.words import OUTCOME_WORDS, minus
 
 # Okabe and Ito's colours, which stay apart for colour-blind eyes, and a marker shape each for those who print.
 STYLES: dict[str, tuple[str, str]] = {
@@ -22,10 +23,12 @@ STYLES: dict[str, tuple[str, str]] = {
     "uncertain": ("#cc79a7", "diamond"),
     "unlabelled": ("#b0b0b0", "circle-open"),
     "solved": ("#009e73", "circle"),
-    "failed": ("#d55e00", "x"),
+    "not solved": ("#d55e00", "x"),
     "unknown": ("#999999", "circle-open"),
 }
 """What a word of the vocabulary looks like everywhere: colour and marker."""
+ENDINGS = tuple(OUTCOME_WORDS[outcome] for outcome in OUTCOMES)
+"""Outcomes as figures say them, in their order."""
 PATTERNS = {"explore": "", "change": "/", "message": "."} | {
     "correct": "",
     "incorrect": "x",
@@ -114,7 +117,7 @@ def faint(colour: str, alpha: float = 0.16) -> str:
     return f"rgba({red},{green},{blue},{alpha})"
 
 
-_OUTCOME_SERIES = {"solved": 2, "failed": 1, "unknown": 6}
+_OUTCOME_SERIES = {"solved": 2, "not solved": 1, "unknown": 6}
 
 
 def look_of(name: str, number: int, theme: Theme) -> tuple[str, str, str]:

@@ -31,7 +31,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     go.textContent = chosen.size > data.most ? `At most ${data.most}` : `Compare ${chosen.size || ""}`.trim();
     for (const row of body.rows) row.classList.toggle("chosen", chosen.has(row.dataset.id));
   };
-  for (const { id, cells } of data.rows) {
+  for (const { id, cells, outcome } of data.rows) {
     const row = element("tr"),
       tick = element("input"),
       first = element("td"),
@@ -50,7 +50,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const named = element("td");
     named.append(label);
     row.append(first, named, ...cells.slice(1).map((text) => words("td", "", text)));
-    for (const cell of row.cells) if (/^(solved|not solved)$/.test(cell.textContent)) cell.dataset.outcome = cell.textContent;
+    if (outcome) row.cells[data.columns.indexOf("Outcome") + 1].dataset.outcome = outcome;
     row.addEventListener("click", (event) => {
       if (event.target.tagName === "TD") tick.click();
     });

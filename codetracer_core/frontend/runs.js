@@ -75,18 +75,23 @@ function createTable(root) {
 
   // --- what is shown ------------------------------------------------------------------------------------------
 
+  /** The words of the search. What is read instead of a value stands for that value: else "solved" would find "not solved". */
+  function asked() {
+    const words = t.columns.flatMap(({ words }) => Object.entries(words ?? {})),
+      query = $(".query").value.toLowerCase();
+    return words.reduce((asked, [value, read]) => asked.replaceAll(read, value), query).split(/\s+/);
+  }
+
   function passes(row, except) {
     if (t.hits && !(row.run in t.hits)) return false;
     for (const [column, values] of t.facets) {
       if (column !== except && values.size && !values.has(row.cells[column])) return false;
     }
-    return $(".query")
-      .value.toLowerCase()
-      .split(/\s+/)
-      .every((word) => row.words.includes(word));
+    return t.asked.every((word) => row.words.includes(word));
   }
 
   function apply() {
+    t.asked = asked();
     t.shown = t.rows.filter((row) => passes(row));
     if (t.sort) {
       const { column, down } = t.sort;
@@ -184,12 +189,13 @@ function createTable(root) {
     node.setAttribute("aria-selected", i === t.cur);
     node.classList.toggle("marked", t.marked.has(row.run));
     node.style.gridTemplateColumns = template();
-    t.columns.forEach(({ name, type }, column) => {
+    t.columns.forEach((facts, column) => {
+      const { name, type } = facts;
       const value = row.cells[column];
       const cell = element(
         "span",
         `cell ${type} ${name}`,
-        name === "task" ? (value ?? row.run) : formatted(value, type),
+        name === "task" ? (value ?? row.run) : formatted(value, facts),
       );
       cell.setAttribute("role", "gridcell");
       if (type === "flag" && value !== null) cell.setAttribute("aria-label", value ? "yes" : "no");
@@ -218,8 +224,9 @@ function createTable(root) {
   /** What is not known; whether there is ground truth is known, and kept from whoever labels the run blind. */
   const nothing = (type) => (type === "flag" ? "hidden" : "unknown");
 
-  function formatted(value, type) {
+  function formatted(value, { type, words }) {
     if (value === null) return nothing(type);
+    if (words?.[value]) return words[value];
     if (type === "time") return value.slice(0, 10);
     if (type === "flag") return value ? "●" : "";
     if (type === "money") return value.toFixed(3);
@@ -231,7 +238,7 @@ function createTable(root) {
 
   function paintFacets() {
     $(".facets").replaceChildren(
-      ...t.columns.flatMap(({ title, facet, type }, column) => {
+      ...t.columns.flatMap(({ title, facet, type, words }, column) => {
         if (!facet) return [];
         const box = element("details", "facet");
         box.dataset.column = column;
@@ -253,7 +260,7 @@ function createTable(root) {
             apply();
             remember();
           };
-          const name = value === null ? nothing(type) : type === "flag" ? (value ? "yes" : "no") : value;
+          const name = value === null ? nothing(type) : type === "flag" ? (value ? "yes" : "no") : (words?.[value] ?? value);
           label.append(tick, element("span", "", name), element("span", "n"));
           label.facetValue = value;
           box.lastChild.append(label);

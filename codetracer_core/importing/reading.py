@@ -17,6 +17,7 @@ from codetracer_core.importing.report import ImportItem
 from codetracer_core.models import Kind, Outcome, RunRecord, Trajectory
 from codetracer_core.parsers import ReadRun, RunLocation, read_run
 from codetracer_core.stages import validate_stages
+from codetracer_core.words import OUTCOME_WORDS
 
 READER_VERSION = 1
 """Raised whenever a parser reads the same files differently, so that the next import replaces what is stored."""
@@ -139,7 +140,7 @@ def _with_row(trajectory: Trajectory, row: BenchmarkRow, manifest: str) -> Traje
     }
     solved = trajectory.outcome.solved
     if solved is None and row.solved is not None:
-        said = "solved" if row.solved else "not solved"
+        said = OUTCOME_WORDS[row.solved]
         reason = f"{MANIFEST_SAYS} ({manifest}) says {said}; the run's own files: {trajectory.outcome.reason}"
         updates["outcome"] = Outcome(solved=row.solved, reason=reason)
     elif solved is not None and row.solved is not None and solved != row.solved:

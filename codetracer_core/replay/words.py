@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from codetracer_core.replay.models import Checkpoint, ContainerPlace, Deed, GitPlace, LocalPlace, Place
 from codetracer_core.words import number_of
 
-OUTCOME_WORDS: Mapping[bool | None, str] = {True: "solved", False: "not solved", None: "unknown"}
 PASSED_WORDS: Mapping[bool | None, str] = {True: "passed", False: "failed", None: "not run to the end"}
 """Of the task's own tests."""
 

@@ -31,7 +31,7 @@ from codetracer_core.ui.run_filters import run_filters
 from codetracer_core.ui.step_lists import keep_list
 from codetracer_core.ui.tables import Cell, Column, Row, show_table
 from codetracer_core.ui.viewer import EXPOSES, FEWEST_RUNS, note_exposures
-from codetracer_core.words import left_out_as_blind, number_of
+from codetracer_core.words import OUTCOME_WORDS, left_out_as_blind, number_of
 
 MOST_LISTED = 500
 """So many runs are listed below a figure; the page says if there are more."""
@@ -283,7 +283,8 @@ def _row(run_id: str, step: int | None, facts: Any, list_id: str) -> Row:
     steps = int(facts["step_count"])
     cells = {
         "run": Cell(run_id, href=address),
-        **{name: Cell(named(facts[name])) for name in ("task", "agent", "model", "outcome")},
+        **{name: Cell(named(facts[name])) for name in ("task", "agent", "model")},
+        "outcome": Cell(OUTCOME_WORDS[named(facts["outcome"])]),
         "steps": Cell(f"{steps:,}", value=steps),
     }
     if step is not None:

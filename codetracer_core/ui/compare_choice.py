@@ -11,9 +11,9 @@ from codetracer_core.ui import components, shell
 from codetracer_core.ui.comparing import MOST_RUNS
 from codetracer_core.ui.diagnosing import on_record
 from codetracer_core.ui.tables import Cell, Column, Row, show_table
+from codetracer_core.words import OUTCOME_WORDS, outcome_alone
 
 MOST_SUGGESTED = 6
-_OUTCOMES = {"solved": "solved", "failed": "not solved", "unknown": "outcome unknown"}
 
 
 def tasks(store: Store) -> None:
@@ -76,9 +76,10 @@ def runs_of_task(store: Store, task: str, chosen: Sequence[str]) -> None:
     rows = [
         {
             "id": run.run_id,
+            "outcome": run.outcome,
             "cells": [
                 " · ".join(part for part in (run.agent, run.model) if part) or run.run_id,
-                _OUTCOMES[run.outcome],
+                OUTCOME_WORDS[run.outcome],
                 f"{run.step_count:,}",
                 "unknown" if run.cost_usd is None else f"${run.cost_usd:,.3f}",
                 run.trial or "",
@@ -120,14 +121,15 @@ def _made_by(run: RunSummary) -> tuple[str | None, str | None]:
 
 def _pair_words(one: RunSummary, other: RunSummary) -> str:
     return "  against  ".join(
-        f"{run.model or run.agent or run.run_id}, {_OUTCOMES[run.outcome]}, {run.step_count} steps"
+        f"{run.model or run.agent or run.run_id}, {outcome_alone(run.outcome)}, {run.step_count} steps"
         for run in (one, other)
     )
 
 
 def diagnoses_of(store: Store, name: str, chosen: Sequence[str]) -> None:
-    """Choose diagnoses of one run, or two by the same model. Raises NotFound, NotAllowed."""
-    run_id = store.find_run(name)
+    """Choose diagnoses of one run, or two by the same model; without a run of that of the first chosen diagnosis.
+    Raises NotFound, NotAllowed."""
+    run_id = store.find_run(name) if name else store.diagnosis(chosen[0]).run_id
     on_record(store, run_id)
     (run,) = store.runs(ids=[run_id])
     found = store.diagnoses([run_id])

@@ -12,7 +12,6 @@ from codetracer_core.errors import CodeTracerError
 from codetracer_core.store import Store
 from codetracer_core.tree import TraceTree
 from codetracer_core.ui import components
-from codetracer_core.ui.comparing import MOST_RUNS
 from codetracer_core.ui.diagnosing import go_to, on_record
 from codetracer_core.ui.diagnosis_report import (
     agreement_words,
@@ -34,11 +33,9 @@ def asked_diagnoses() -> list[str]:
 def compare_diagnoses(store: Store, ids: Sequence[str]) -> None:
     """Diagnoses of one run beside each other.
 
-    Raises NotFound, CodeTracerError if they are not of one run or do not fit, NotAllowed for somebody who stands blind
+    Raises NotFound, CodeTracerError if they are not of one run, NotAllowed for somebody who stands blind
     to it: before they are told anything.
     """
-    if len(ids) > MOST_RUNS:
-        raise CodeTracerError(f"{len(ids)} diagnoses do not fit side by side", remedy=f"Choose at most {MOST_RUNS}.")
     found = [store.diagnosis(one) for one in ids]
     for run_id in sorted({one.run_id for one in found}):
         on_record(store, run_id)

@@ -13,7 +13,6 @@ import streamlit as st
 
 from codetracer_core.adjudication import Voice
 from codetracer_core.alignment import Deed, Parting, Row, Share, align, by_stage, deeds, letter, parting, share
-from codetracer_core.errors import CodeTracerError
 from codetracer_core.models import Trajectory
 from codetracer_core.store import Store
 from codetracer_core.ui import components, identity, shell
@@ -42,11 +41,15 @@ _WANTS_LABELS = "compare_labels"
 
 
 def asked_runs() -> list[str]:
-    """The runs that the address names, each once, in its order. Raises CodeTracerError for too many."""
-    names = list(dict.fromkeys(name for name in st.query_params.get("runs", "").split(",") if name))
-    if len(names) > MOST_RUNS:
-        raise CodeTracerError(f"{len(names)} runs do not fit side by side", remedy=f"Choose at most {MOST_RUNS}.")
-    return names
+    """The runs that the address names, each once, in its order."""
+    return list(dict.fromkeys(name for name in st.query_params.get("runs", "").split(",") if name))
+
+
+def fit(asked: Sequence[str], what: str) -> bool:
+    """Whether so many can stand side by side; says so if they are too many."""
+    if len(asked) > MOST_RUNS:
+        st.warning(f"{len(asked)} {what} do not fit side by side. Choose at most {MOST_RUNS}.")
+    return 1 < len(asked) <= MOST_RUNS
 
 
 def compare_runs(store: Store, names: Sequence[str]) -> None:

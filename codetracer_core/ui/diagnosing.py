@@ -29,6 +29,7 @@ from codetracer_core.ui.diagnosis_report import (
 )
 from codetracer_core.ui.jobs import cancel, jobs, may_cancel
 from codetracer_core.ui.viewer import note_exposure, outbox_pipe
+from codetracer_core.words import outcome_alone
 from codetracer_core.workflow import RunView
 
 MOST_TOLD = 80
@@ -82,8 +83,7 @@ def jobs_of(run_id: str) -> list[DiagnosisJob]:
 
 def title(run: RunSummary) -> None:
     """Which run it is about, and the way to its steps."""
-    outcome = {"solved": "solved", "failed": "not solved"}.get(run.outcome, "outcome unknown")
-    told = (run.agent, run.model, outcome, f"{run.step_count:,} steps")
+    told = (run.agent, run.model, outcome_alone(run.outcome), f"{run.step_count:,} steps")
     with st.container(horizontal=True, vertical_alignment="center"):
         components.heading()(key="heading", data=[run.task or run.run_id, " · ".join(part for part in told if part)])
         st.page_link(shell.pages()["trajectory"], label="Open the run", query_params={"traj": run.run_id})

@@ -8,12 +8,14 @@ import streamlit as st
 
 from codetracer_core.evaluation import (
     DIMENSIONS,
+    NOT_KNOWN,
     TOLERANCES,
     Convention,
     Entry,
     Evaluation,
     OnsetScores,
     Slice,
+    dimension_words,
     onset_scores,
     repeats,
     slices,
@@ -27,8 +29,6 @@ from codetracer_core.ui.evaluation_downloads import score_columns
 from codetracer_core.ui.tables import Cell, Column, Row, estimate_cell, matrix, number, show_table
 
 # --- runs without an incorrect step ---------------------------------------------------------------------------
-
-_OUTCOMES = {"all": "solved or not", "solved": "solved", "failed": "not solved", "unknown": "of unknown outcome"}
 
 
 def clean_runs(evaluation: Evaluation) -> None:
@@ -47,7 +47,7 @@ def clean_runs(evaluation: Evaluation) -> None:
             f"{entry.name} {group.outcome}",
             {
                 "name": Cell(entry_title(entry)),
-                "outcome": Cell(_OUTCOMES[group.outcome]),
+                "outcome": Cell(group.in_words),
                 "runs": count_cell(group.runs),
                 "answered": Cell(
                     f"{group.answered:,}" + (f", {group.failed:,} failed" if group.failed else ""),
@@ -142,7 +142,7 @@ def _one_way(found: Sequence[Slice], entries: Sequence[Entry], by: str) -> None:
         Row(
             "/".join(one.values),
             {
-                "value": Cell(one.values[0], tone="weak" if one.values[0] == "not known" else ""),
+                "value": Cell(dimension_words(by, one.values[0]), tone="weak" if one.values[0] == NOT_KNOWN else ""),
                 "runs": count_cell(one.runs),
                 "errors": count_cell(one.runs_with_errors),
                 **{name: score_cell(score.f1) for name, score in one.scores.items()},
@@ -161,8 +161,8 @@ def _two_ways(
     cells = [[_grid_cell(at.get((first, second)), entry.name) for second in across] for first in firsts]
     matrix(
         "slices_grid",
-        firsts,
-        across,
+        [dimension_words(by[0], value) for value in firsts],
+        [dimension_words(by[1], value) for value in across],
         cells,
         rows_are=by[0],
         columns_are=by[1],

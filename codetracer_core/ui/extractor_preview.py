@@ -18,6 +18,7 @@ from codetracer_core.extractors.engine import Extraction, SpecLimits, as_format,
 from codetracer_core.extractors.spec import ExtractorSpec, read_spec
 from codetracer_core.models import SourceRef, Step, Trajectory
 from codetracer_core.parsers import Artifacts, RunLocation
+from codetracer_core.words import OUTCOME_WORDS
 
 LIMITS = SpecLimits(read_bytes=1 << 26, records=100_000, operations=10_000_000, seconds=10.0)
 """Of a preview: somebody waits for it."""
@@ -199,7 +200,6 @@ def _cut(text: str, ref: SourceRef | None) -> dict[str, Any]:
 
 
 def _facts(trajectory: Trajectory) -> list[tuple[str, str]]:
-    solved = {True: "solved", False: "failed", None: "unknown"}[trajectory.outcome.solved]
     usage = trajectory.usage
     facts: list[tuple[str, object]] = [
         ("Format", f"{trajectory.format} {trajectory.view}"),
@@ -207,7 +207,7 @@ def _facts(trajectory: Trajectory) -> list[tuple[str, str]]:
         ("Model", trajectory.model),
         ("Task", trajectory.task),
         ("Task text", (trajectory.task_text or "")[:LONGEST_TEXT]),
-        ("Outcome", f"{solved} ({trajectory.outcome.reason})"),
+        ("Outcome", f"{OUTCOME_WORDS[trajectory.outcome.solved]} ({trajectory.outcome.reason})"),
         ("Exit status", trajectory.exit_status),
         ("Started", trajectory.started_at),
         ("Ended", trajectory.ended_at),

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import streamlit as st
 
-from codetracer_core.store import Reader, RunSummary
+from codetracer_core.store import OutcomeWord, Reader, RunSummary
 from codetracer_core.ui import components, shell
+from codetracer_core.words import OUTCOME_WORDS
 
 # name of the field, title, how it is written, width (CSS grid), offered as a filter
 _COLUMNS: tuple[tuple[str, str, str, str, bool], ...] = (
@@ -24,6 +25,8 @@ _COLUMNS: tuple[tuple[str, str, str, str, bool], ...] = (
     ("format", "Format", "text", "minmax(118px, 0.8fr)", True),
     ("imported_at", "Imported", "time", "92px", False),
 )
+_WORDS = {"outcome": {word: OUTCOME_WORDS[word] for word in get_args(OutcomeWord)}}
+"""What is read instead of the values of a column."""
 
 
 def choose_runs(run_ids: Collection[str], words: str) -> None:
@@ -68,7 +71,7 @@ def runs_table(runs: Sequence[RunSummary], store: Reader, *, tell_filtered: bool
         key="runs",
         data={
             "columns": [
-                {"name": name, "title": title, "type": kind, "width": width, "facet": facet}
+                {"name": name, "title": title, "type": kind, "width": width, "facet": facet, "words": _WORDS.get(name)}
                 for name, title, kind, width, facet in _COLUMNS
             ],
             "runs": [run.run_id for run in runs],

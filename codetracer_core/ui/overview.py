@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from codetracer_core.figures.style import STYLES
 from codetracer_core.models import Stage, Trajectory
 from codetracer_core.tree import ROOT, TraceTree, as_graph
+from codetracer_core.words import OUTCOME_WORDS
 
 ColourBy = Literal["kind", "verdict", "ground truth", "stage"]
 SizeBy = Literal["text", "time"]
@@ -164,12 +165,11 @@ def _seconds_between(before: datetime | None, after: datetime | None) -> float |
 def run_facts(trajectory: Trajectory) -> list[tuple[str, str]]:
     """What the files say of the run, as (name, value) pairs of text for a table; what they do not say is "unknown"."""
     outcome, usage = trajectory.outcome, trajectory.usage
-    solved = {True: "solved", False: "not solved", None: "unknown"}[outcome.solved]
     duration = _seconds_between(trajectory.started_at, trajectory.ended_at)
     source, replay = outcome.source, trajectory.replay_of
     passed = sum(test.status == "passed" for test in trajectory.tests)
     return [
-        ("Outcome", solved),
+        ("Outcome", OUTCOME_WORDS[outcome.solved]),
         (
             "Outcome read from",
             f"{source.path}, line {source.line_start}: {outcome.reason}" if source else outcome.reason,

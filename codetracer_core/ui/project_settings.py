@@ -4,7 +4,7 @@ The verbs are those of ``project_work``, which the command line has as well. Eve
 of a lead itself.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, cast, get_args
 
 import pandas as pd
@@ -19,7 +19,7 @@ from codetracer_core.store import RunSummary, Store
 from codetracer_core.ui import components
 from codetracer_core.ui.identity import blind_runs, people, person, require
 from codetracer_core.ui.settings import changing
-from codetracer_core.words import number_of
+from codetracer_core.words import OUTCOME_WORDS, number_of
 
 _NEW = "a new project"
 _ORDERS: dict[Order, str] = {
@@ -75,8 +75,10 @@ def _filtered(store: Store, key: str) -> list[RunSummary]:
     """The runs that pass the filters of the library, with widgets for these; says how many they are."""
     everything = store.runs()
 
-    def choose(title: str, values: set[str | None]) -> list[str] | None:
-        return st.multiselect(title, sorted(value for value in values if value), key=f"{key}_{title}") or None
+    def choose(title: str, values: set[str | None], words: Mapping[Any, str] | None = None) -> list[str] | None:
+        offered = sorted(value for value in values if value)
+        read = str if words is None else words.__getitem__
+        return st.multiselect(title, offered, key=f"{key}_{title}", format_func=read) or None
 
     columns = st.columns(4)
     with columns[0]:
@@ -84,7 +86,7 @@ def _filtered(store: Store, key: str) -> list[RunSummary]:
         text = st.text_input("Text of the task or its name", key=f"{key}_text")
     with columns[1]:
         agents = choose("Agent", {run.agent for run in everything})
-        outcomes = choose("Outcome", {run.outcome for run in everything})
+        outcomes = choose("Outcome", {run.outcome for run in everything}, OUTCOME_WORDS)
     with columns[2]:
         models = choose("Model", {run.model for run in everything})
         truth = st.selectbox("Ground truth", [*_TRUTH], key=f"{key}_truth")
@@ -102,7 +104,7 @@ def _filtered(store: Store, key: str) -> list[RunSummary]:
     st.text(f"{len(found):,} of {number_of(len(everything), 'run')} match")
     with st.expander("Which ones"):
         names = ("run_id", "task", "agent", "model", "outcome", "step_count", "collection")
-        rows = [{name: getattr(run, name) for name in names} for run in found]
+        rows = [{name: getattr(run, name) for name in names} | {"outcome": OUTCOME_WORDS[run.outcome]} for run in found]
         st.dataframe(pd.DataFrame(rows, columns=names), hide_index=True)
     return found
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from codetracer_core.diagnosis_models import CallUsage
 from codetracer_core.errors import NotFound
 from codetracer_core.replay.recording import ReplayEvent, Started, read_started
-from codetracer_core.replay.words import OUTCOME_WORDS
 from codetracer_core.replaying import BatchedReplay
 from codetracer_core.ui.jobs import Job, jobs
+from codetracer_core.words import outcome_alone
 
 
 @dataclass(kw_only=True)
@@ -74,7 +74,7 @@ class ReplayBatchJob(Job):
     def keep(self, row: BatchedReplay) -> None:
         """What became of a run."""
         run = self.runs[row.run_id]
-        outcome = "" if not row.replay_id else "outcome unknown" if row.solved is None else OUTCOME_WORDS[row.solved]
+        outcome = outcome_alone(row.solved) if row.replay_id else ""
         before = "was replayed so before" if row.was_done else ""
         run.words = " · ".join(filter(None, (outcome, before, row.reason)))
         run.replay_id, run.usage, run.state = (

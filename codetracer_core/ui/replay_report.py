@@ -20,10 +20,10 @@ from codetracer_core.replay.models import (
     ReplayStatus,
 )
 from codetracer_core.replay.recording import RecordedStep, ReplayEvent, Started, TestRun
-from codetracer_core.replay.words import OUTCOME_WORDS, PASSED_WORDS, place_words, plan_words
+from codetracer_core.replay.words import PASSED_WORDS, place_words, plan_words
 from codetracer_core.ui.diagnosis_report import duration_words, money, tokens_words, usage_words
 from codetracer_core.ui.replay_plan import shortened
-from codetracer_core.words import number_of
+from codetracer_core.words import OUTCOME_WORDS, number_of
 
 STATUS_WORDS: Mapping[ReplayStatus, str] = {
     "finished": "finished",

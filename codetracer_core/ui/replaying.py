@@ -17,7 +17,7 @@ from codetracer_core.models import Trajectory
 from codetracer_core.replay.models import Checkpoint, ReplayResult
 from codetracer_core.replay.plan import checkpoint
 from codetracer_core.replay.recording import ReplayEvent, Started, is_running, read_events, read_result
-from codetracer_core.replay.words import OUTCOME_WORDS, PASSED_WORDS, place_words
+from codetracer_core.replay.words import PASSED_WORDS, place_words
 from codetracer_core.replaying import before_and_after, listed_replays
 from codetracer_core.store import RunSummary, Store
 from codetracer_core.ui import components, identity, shell
@@ -27,7 +27,7 @@ from codetracer_core.ui.jobs import cancel, jobs, may_cancel
 from codetracer_core.ui.replay_jobs import ReplayJob, job_of, replay_named
 from codetracer_core.ui.replay_report import Shown, replay_data, who_goes_on
 from codetracer_core.ui.workspace import open_run
-from codetracer_core.words import minus, number_of
+from codetracer_core.words import OUTCOME_WORDS, minus, number_of
 
 MOST_LISTED = 200
 

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import streamlit as st
 
 from codetracer_core.store import OutcomeWord, Reader
+from codetracer_core.words import OUTCOME_WORDS
 
 _FACETS = {
     "agents": ("agent", "Agent"),
@@ -33,11 +34,20 @@ def run_filters(store: Reader, key: str) -> tuple[str, ...] | None:
         wanted[name] = column.multiselect(
             label, offered[fact], key=f"{key}_{name}", bind="query-params", placeholder="any"
         )
-    wanted["outcomes"] = others[-1].multiselect(
-        "Outcome", list(get_args(OutcomeWord)), key=f"{key}_outcomes", bind="query-params", placeholder="any"
-    )
+    wanted["outcomes"] = _outcomes(others[-1], f"{key}_outcomes")
     given = {name: value for name, value in wanted.items() if value}
     return _passing(store, _state(store), given) if given else None
+
+
+def _outcomes(column: Any, key: str) -> list[str]:
+    """What is chosen is kept in the address as data has it; bound to it, the widget would put there what it shows."""
+    offered = get_args(OutcomeWord)
+    if key not in st.session_state:
+        st.session_state[key] = [one for one in st.query_params.get_all(key) if one in offered]
+    chosen = column.multiselect("Outcome", offered, key=key, format_func=OUTCOME_WORDS.__getitem__, placeholder="any")
+    if st.query_params.get_all(key) != chosen:
+        st.query_params[key] = chosen
+    return cast("list[str]", chosen)
 
 
 def _state(store: Reader) -> tuple[str, int]:

@@ -33,11 +33,17 @@ def test_filters_narrow_the_list_and_say_so(page: Page, dashboard: Dashboard) ->
     page.goto(dashboard.url)
     expect(page.locator(".count")).to_contain_text(f"{len(listed)} of {len(listed)} runs")
     page.locator("summary", has_text="Outcome").click()
-    page.locator("label", has_text="failed").click()
+    page.locator("label", has_text="not solved").click()
     failed = [run for run in listed if run["outcome"] == "failed"]
     expect(page.locator(".count")).to_contain_text(f"{len(failed)} of {len(listed)} runs")
+    expect(page.locator(".rows .cell.outcome").first).to_have_text("not solved")
     page.locator(".clear").click()
     expect(page.locator(".count")).to_contain_text(f"{len(listed)} of {len(listed)} runs")
+    for words, outcome in (("not solved", "failed"), ("failed", "failed"), ("solved", "solved")):
+        page.locator(".query").fill(words)
+        passing = sum(run["outcome"] == outcome for run in listed)
+        expect(page.locator(".count")).to_contain_text(f"{passing} of {len(listed)} runs")
+    page.locator(".query").fill("")
 
 
 TYPES_AT_ONCE = """

@@ -339,7 +339,7 @@ def test_an_outcome_from_outside_the_run_is_not_told() -> None:
     """The import takes it from a benchmark's manifest where the run's own files say nothing."""
     known = RUN.model_copy(update={"outcome": Outcome(solved=True, reason="the benchmark's manifest says solved")})
     for text in (ask(reading_of(known), "test_outcomes").text, overview(reading_of(known))):
-        assert "Outcome of the run: not known" in text
+        assert "Outcome of the run: unknown" in text
         assert "manifest" not in text
 
 

@@ -8,6 +8,7 @@ from codetracer_core.evaluation import (
     DIMENSIONS,
     against_baselines,
     compare_systems,
+    dimension_words,
     evaluate,
     slices,
 )
@@ -123,6 +124,8 @@ def test_slices_come_in_their_own_order_and_unknown_last() -> None:
     assert values("length") == ["up to 10", "11–20", "51–100", "101 and more"]
     assert values("wave") == ["second", "not known"]
     assert values("agent") == ["not known"]
+    assert (dimension_words("solved", "failed"), dimension_words("task", "failed")) == ("not solved", "failed")
+    assert dimension_words("solved", "not known") == "not known"
     assert set(DIMENSIONS) >= {"agent", "model", "category", "difficulty", "length", "solved", "wave"}
     assert [band_of(count) for count in (0, 10, 11, 100, 101)] == [
         *("up to 10", "up to 10", "11–20", "51–100", "101 and more"),

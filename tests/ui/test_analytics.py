@@ -54,6 +54,18 @@ def test_filters_that_no_run_passes_are_the_reason(seeded: Path) -> None:
     assert [info.value for info in app.info] == ["No run passes these filters."]
 
 
+def test_outcomes_are_filtered_by_in_the_words_of_the_pages_and_kept_in_the_address_as_data_has_them(
+    seeded: Path,
+) -> None:
+    app = page("cost", analytics_outcomes="failed")
+    (outcomes,) = [box for box in app.multiselect if box.label == "Outcome"]
+    assert (outcomes.options, outcomes.value) == (["solved", "not solved", "unknown"], ["failed"])
+    outcomes.set_value(["solved", "failed"]).run()
+    assert app.query_params["analytics_outcomes"] == ["solved", "failed"]
+    outcomes.set_value([]).run()
+    assert "analytics_outcomes" not in app.query_params
+
+
 def test_the_labels_of_anybody_can_be_chosen(seeded: Path) -> None:
     app = page("step_budget")
     (choice,) = [box for box in app.selectbox if box.label == "Labels"]

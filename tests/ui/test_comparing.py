@@ -215,7 +215,21 @@ def test_one_run_leads_to_the_others_of_its_task(workspace: Path) -> None:
     assert choice["chosen"] == [RUN]
     assert [row["id"] for row in choice["rows"]] == [OTHER, RUN]
     assert [pair["ids"] for pair in choice["suggested"]] == [[RUN, OTHER]]
+    assert {row["id"]: (row["outcome"], row["cells"][1]) for row in choice["rows"]} == {
+        RUN: ("solved", "solved"),
+        OTHER: ("failed", "not solved"),
+    }
     assert "name no task" in words_on(page(runs=LONE))
+
+
+def test_more_than_fit_side_by_side_can_be_chosen_from(workspace: Path) -> None:
+    with Store.open(workspace) as store:
+        more = [make_run(f"more-{n}", 3, task="fix-it") for n in range(3)]
+        store.add_runs(more, decisions=[decide(run) for run in more])
+    st.cache_resource.clear()
+    app = page(runs=",".join([RUN, OTHER, *(run.run_id for run in more)]))
+    assert [one.value for one in app.warning] == ["5 runs do not fit side by side. Choose at most 4."]
+    assert len(sent(app)["runs_of_task"]["chosen"]) == 5
 
 
 def summaries(place: Path) -> dict[str, RunSummary]:

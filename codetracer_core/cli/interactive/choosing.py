@@ -9,7 +9,7 @@ from codetracer_core.cli.interactive.lines import Lines
 from codetracer_core.cli.terminal import one_line
 from codetracer_core.errors import NotFound
 from codetracer_core.store import RunSummary, Store
-from codetracer_core.words import number_of
+from codetracer_core.words import number_of, outcome_alone
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,7 +59,7 @@ def _in_order(letters: str, text: str) -> bool:
 
 
 def _about(run: RunSummary) -> str:
-    facts = (run.agent, run.model, run.task, run.outcome, number_of(run.step_count, "step"))
+    facts = (run.agent, run.model, run.task, outcome_alone(run.outcome), number_of(run.step_count, "step"))
     return " · ".join(str(fact) for fact in facts if fact)
 
 

@@ -7,7 +7,7 @@ from codetracer_core.cli.interactive.kept import Walk
 from codetracer_core.cli.interactive.session import Session
 from codetracer_core.cli.terminal import one_line
 from codetracer_core.errors import CodeTracerError, NotFound
-from codetracer_core.words import number_of
+from codetracer_core.words import number_of, outcome_alone
 
 WALKS: dict[str, Walk] = {
     "all": "all",
@@ -27,7 +27,7 @@ _RANGE = re.compile(r"(\d{1,9})(?:\s*(?:-|–|\.\.)\s*(\d{1,9}))?")
 def overview(session: Session, words: str = "") -> None:
     """What this run is."""
     run = session.view.trajectory
-    outcome = {True: "solved", False: "not solved", None: "outcome unknown"}[run.outcome.solved]
+    outcome = outcome_alone(run.outcome.solved)
     kinds = [row.kind for row in session.view.tree.rows]
     facts = (run.agent, run.model, run.task, outcome, number_of(run.step_count, "step"))
     session.say(session.run_id, "bold")
