@@ -266,6 +266,18 @@ def model_of(config: Config) -> Model | None:
     )
 
 
+def language_model_of(config: Config, cannot: str, remedy: str) -> Model:
+    """The language model that these settings name, for what the offline rules ``cannot`` do ("describe a format").
+
+    Raises ConfigError, with the remedy, if none is named or the offline rules are, and what ``open_model`` raises.
+    """
+    model = None if config.llm.model is None else model_of(config)
+    if model is None:
+        problem = "no model is chosen" if config.llm.model is None else f"the offline rules cannot {cannot}"
+        raise ConfigError(problem, remedy=remedy)
+    return model
+
+
 def _checked(sections: Mapping[str, Any]) -> Config:
     """Strictly: "yes" is no number and "3" none either. As JSON, so that a list may stand for a tuple."""
     return Config.model_validate_json(json.dumps(_plain(sections)), strict=True)

@@ -149,6 +149,14 @@ def test_a_model_that_cannot_be_asked_or_gives_up_is_told(codetracer: Any, model
     assert "offline rules" in codetracer("extractors", "new", UNFAMILIAR / "tern", "--model", "heuristic").err
 
 
+@pytest.mark.parametrize("words", [("new", UNFAMILIAR / "tern"), ("find", UNFAMILIAR)], ids=["new", "find"])
+def test_whoever_names_no_model_is_not_sent_to_the_rules_that_cannot_do_it(codetracer: Any, words: Any) -> None:
+    unnamed = codetracer("extractors", *words)
+    assert (unnamed.code, "no model is chosen. Name a language model with --model" in unnamed.err) == (1, True)
+    assert "heuristic" not in unnamed.err
+    assert ("--spec" in unnamed.err) == (words[0] == "new")
+
+
 def test_a_spec_is_tried_on_folders_and_explains_itself(codetracer: Any, tmp_path: Path) -> None:
     tried = codetracer("extractors", "test", SPECS / "tern.yaml", UNFAMILIAR / "tern", "--explain")
     assert tried.code == 0

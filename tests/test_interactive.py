@@ -300,9 +300,9 @@ def test_a_model_that_fails_is_told_and_prose_is_an_answer_without_support(
     assert "  I think it was the weather.\n  no quote supports this\n" in said.out
     assert "no answer: scripted at http" in said.out
     nobody = session(run_id, "ask why?")
-    assert "no model is chosen" in nobody.out
+    assert "no model is chosen. Name a model: model openai/gpt-5" in nobody.out
     rules = session(run_id, "ask why?", options=("--model", "heuristic"))
-    assert "the offline rules answer no questions" in rules.out
+    assert "the offline rules cannot answer questions. Name a model: model openai/gpt-5" in rules.out
 
 
 def test_a_replay_is_made_with_the_settings_of_the_session(

@@ -17,7 +17,7 @@ from codetracer_core.cli.extractors_terminal import (
     used_as_json,
     version_as_json,
 )
-from codetracer_core.cli.options import ApiBase, AsJson, Settings, Workspace, place_of, setup_of, whose
+from codetracer_core.cli.options import ApiBase, AsJson, LanguageModel, Settings, Workspace, place_of, setup_of, whose
 from codetracer_core.errors import CodeTracerError, NotFound
 from codetracer_core.words import number_of
 
@@ -37,9 +37,6 @@ extractors_app = typer.Typer(
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of an extractor ('codetracer extractors list').")]
 SpecVersion = Annotated[
     int | None, typer.Option("--version", min=1, help="Else the one that reads runs.", show_default=False)
-]
-LanguageModel = Annotated[
-    str | None, typer.Option("--model", help="As litellm calls it (else CODETRACER_MODEL).", show_default=False)
 ]
 CostLimit = Annotated[float, typer.Option(min=0.0, help="US dollars, while the model's price is known.")]
 Attempts = Annotated[int, typer.Option(min=1, max=20, help="How often the model may hand in a spec.")]
@@ -172,7 +169,9 @@ def new(
         accept(offer, place_of(workspace), out=out, yes=yes, as_json=as_json)
         return
     _refuse_known(folder, place_of(workspace))
-    asked = _model(settings, workspace, model, api_base)
+    asked = _model(
+        settings, workspace, model, api_base, otherwise=", or write the spec yourself and give it with --spec"
+    )
     with terminal.stoppable() as received:
         proposed = propose(
             folder,
@@ -210,7 +209,9 @@ def repair(
     from codetracer_core.extractors.registry import version_of
 
     old = version_of(place_of(workspace), name)
-    asked = _model(settings, workspace, model, api_base)
+    asked = _model(
+        settings, workspace, model, api_base, otherwise=f", or change it yourself: codetracer extractors edit {name}"
+    )
     with terminal.stoppable() as received:
         proposed = repaired(
             old.spec,
@@ -374,17 +375,14 @@ def _refuse_known(folder: Path, place: Path) -> None:
         )
 
 
-def _model(settings: Path | None, workspace: Path | None, model: str | None, api_base: str | None) -> "Model":
-    from codetracer_core.config import model_of
+def _model(
+    settings: Path | None, workspace: Path | None, model: str | None, api_base: str | None, *, otherwise: str = ""
+) -> "Model":
+    """The model to be asked. ``otherwise``: what goes without one, as the end of a sentence."""
+    from codetracer_core.config import language_model_of
 
     config = setup_of(settings, workspace, {"llm.model": model, "llm.api_base": api_base}).config
-    asked = model_of(config)
-    if asked is None:
-        raise CodeTracerError(
-            "the offline rules cannot describe a format",
-            remedy="Name a language model with --model, or write the spec yourself and give it with --spec.",
-        )
-    return asked
+    return language_model_of(config, "describe a format", f"Name a language model with --model{otherwise}.")
 
 
 def _spec_in(file: Path) -> "ExtractorSpec":

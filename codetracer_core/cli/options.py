@@ -31,6 +31,11 @@ ModelName = Annotated[
         show_default=False,
     ),
 ]
+LanguageModel = Annotated[
+    str | None,
+    typer.Option("--model", help="As litellm calls it: openai/gpt-5 (else CODETRACER_MODEL).", show_default=False),
+]
+"""Where the offline rules will not do."""
 ApiBase = Annotated[
     str | None,
     typer.Option(help="OpenAI-compatible server to ask (else CODETRACER_API_BASE).", show_default=False),

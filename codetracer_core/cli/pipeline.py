@@ -92,7 +92,7 @@ def run(
             )
         orders = Orders(
             config=config,
-            model=None if replays.no_agent else agent_of(asked),
+            model=None if replays.no_agent else agent_of(config),
             options=replays,
             plugin=plugin,
         )

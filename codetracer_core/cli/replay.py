@@ -12,7 +12,7 @@ from codetracer_core.cli.options import (
     ApiBase,
     AsJson,
     CostLimit,
-    ModelName,
+    LanguageModel,
     Settings,
     Workspace,
     place_of,
@@ -51,7 +51,7 @@ def replay(
     options: ReplayOptions,
     network: Annotated[bool | None, _option("--network/--no-network", words="Else off where that can be done.")] = None,
     no_advice: Annotated[bool, typer.Option("--no-advice", help="Tell the model nothing of the diagnosis.")] = False,
-    model: ModelName = None,
+    model: LanguageModel = None,
     api_base: ApiBase = None,
     cost_limit: CostLimit = None,
     divergence: Annotated[
@@ -102,7 +102,6 @@ def replay(
     if not one_run and step is not None:
         raise typer.BadParameter("--step goes with one RUN: of several, each begins at its own failure onset.")
     from codetracer_core.cli.batches import chosen_runs
-    from codetracer_core.config import model_of
     from codetracer_core.store import Store
 
     config = setup_of(
@@ -120,7 +119,7 @@ def replay(
         orders=Orders(
             config=config,
             # What would run can be seen before a model is chosen.
-            model=None if options.no_agent or (dry_run and config.llm.model is None) else agent_of(model_of(config)),
+            model=None if options.no_agent or (dry_run and config.llm.model is None) else agent_of(config),
             options=options,
             advice=not no_advice,
             plugin=plugin_called(options),

@@ -115,14 +115,12 @@ def plugin_called(options: ReplayOptions) -> "PluginPlace | None":
     return PluginPlace(name=env, options=options_of(given))
 
 
-def agent_of(model: "Model | None") -> "Model":
-    """The model that goes on in a replay. Raises CodeTracerError for None, which stands for the offline rules."""
-    if model is None:
-        raise CodeTracerError(
-            "the offline rules cannot go on with a task: that takes a language model",
-            remedy="Name one with --model, or run the earlier steps only (--no-agent).",
-        )
-    return model
+def agent_of(config: "Config") -> "Model":
+    """The model that goes on in a replay. Raises ConfigError if none is named, or the offline rules are."""
+    from codetracer_core.config import language_model_of
+
+    remedy = "Name a language model with --model, or run the earlier steps only (--no-agent)."
+    return language_model_of(config, "go on with a task", remedy)
 
 
 def warn_of_this_machine(allowed: bool) -> None:

@@ -125,7 +125,7 @@ def look_for_runs(root: Path, asking: Asking) -> TeachingJob:
         found = candidate_folders(root, model, ceiling=asking.ceiling, cancelled=job.is_cancelled)
         job.candidates, job.usage, job.problem = found.folders, found.usage, found.problem
         for refused in found.refused:
-            job.tell(refused, "warning")
+            job.tell(f"refused: {refused}", "warning")
 
     return _start(TeachingJob(who=_lead(), folder=root, model=asking.model, finds=True), asking, work)
 

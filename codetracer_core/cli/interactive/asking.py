@@ -97,9 +97,9 @@ def question(session: Session, words: str) -> None:
         if not session.conversation:
             session.say("nothing was asked yet: ask why did the tests fail?")
         return
-    model = session.model()
-    if model is None:
-        raise CodeTracerError("the offline rules answer no questions", remedy="Name a model: model openai/gpt-5")
+    from codetracer_core.config import language_model_of
+
+    model = language_model_of(session.config(), "answer questions", "Name a model: model openai/gpt-5")
     with terminal.stoppable() as received, watching() as tell:
         exchange = ask(
             words,
