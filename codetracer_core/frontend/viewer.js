@@ -7,6 +7,7 @@ const HIDDEN = "hidden from you until you have submitted this run";
 /** What an address can ask for (`show=`), as the server reads it (`viewer.py`). */
 const SHOWN = { labels: ["reveal", "others"], truth: ["reveal"], others: ["others"], none: [] };
 
+const ADDRESS_FOLLOWS = 200; // ms after the last key: browsers refuse to write it at every one
 const instances = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -164,7 +165,7 @@ function createViewer(root) {
     connect();
     fit();
     s.show(s.cur, { center: true });
-    if (fresh && data.quote) s.quotes.show(data.quote);
+    if (fresh && data.quote?.step_id === s.cur + 1) s.quotes.show(data.quote);
     s.queue.opened();
     s.walk.opened(fresh);
     adjudication.opened();
@@ -230,7 +231,7 @@ function createViewer(root) {
     texts.ask();
     refresh();
     clearTimeout(urlTimer);
-    urlTimer = setTimeout(rememberPlace, 200);
+    urlTimer = setTimeout(rememberPlace, ADDRESS_FOLLOWS);
   };
   s.move = (by) => {
     let next = s.cur + by;
@@ -295,6 +296,8 @@ function createViewer(root) {
   };
   /** Where we are: in the address, and for the day on which the run is opened again. */
   function rememberPlace() {
+    clearTimeout(urlTimer);
+    urlTimer = 0;
     s.place.remember();
     const url = new URL(location.href);
     if (!/\/(trajectory|annotate|adjudicate)$/.test(url.pathname)) return; // the page was left in the meantime
@@ -305,6 +308,9 @@ function createViewer(root) {
     if (s.data.show) url.searchParams.set("show", s.data.show);
     if (url.href !== location.href) history.replaceState(history.state, "", url);
   }
+
+  const leave = () => urlTimer && s.place.leave();
+  window.addEventListener("pagehide", leave);
 
   // --- labels -------------------------------------------------------------------------------------------------
 
@@ -586,9 +592,11 @@ function createViewer(root) {
     s.place.destroy();
     window.removeEventListener("keydown", onKey, true);
     window.removeEventListener("resize", fit);
+    window.removeEventListener("pagehide", leave);
     moved.disconnect();
     clearInterval(ticking);
     for (const part of [texts, find, head]) part.destroy();
+    if (urlTimer) s.place.remember();
     clearTimeout(urlTimer);
     disconnect();
   };
