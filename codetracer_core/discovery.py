@@ -35,13 +35,15 @@ def discover(
     max_depth: int = MAX_DEPTH,
     visited: Callable[[int], None] | None = None,
     formats: Sequence[Format] = PARSERS,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Discovery:
     """All runs at or below ``root`` (a folder, or one file), in path order.
 
     Folders that hold no runs (version control, caches, virtual environments), links to folders and anything
     more than ``max_depth`` levels down are passed over. A file of a run is that run: its trial folder, where it lies
     in one. Where there is nothing but a run around ``root``, that is told as a problem. ``visited`` hears the number
-    of folders looked at so far.
+    of folders looked at so far. Once ``cancelled`` no further folder is looked at: what was found until then is
+    returned.
     """
     if not _can_see(root):
         raise NotFound("there is nothing here", path=root, remedy="Check the path.")
@@ -50,7 +52,7 @@ def discover(
     if root.is_file():
         found.locations = _runs_of_file(root, asked)
     else:
-        _Walk(found, asked, max_depth, visited).folder(root, 0)
+        _Walk(found, asked, max_depth, visited, cancelled).folder(root, 0)
     if not found.locations and not found.problems and (around := _run_around(root, asked)):
         found.problems.append(
             UnknownFormat("no run, but a part of one", path=root, remedy=f"Name the run itself: {around.path}")
@@ -142,10 +144,13 @@ class _Walk:
     asked: _Asked
     max_depth: int
     visited: Callable[[int], None] | None
+    cancelled: Callable[[], bool]
     covered: set[Path] = field(default_factory=set)
     seen: int = 0
 
     def folder(self, folder: Path, depth: int) -> None:
+        if self.cancelled():
+            return
         self.seen += 1
         if self.visited is not None:
             self.visited(self.seen)

@@ -3,7 +3,7 @@
 Everything that can go wrong with one run ends as an item of the ``ImportReport``; the other runs go on.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from codetracer_core.discovery import MAX_DEPTH
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.extractors.fit_log import FitEntry, log_fits
 from codetracer_core.formats import formats_of
-from codetracer_core.importing.plan import Place, Progress, plan_import
+from codetracer_core.importing.plan import Place, Plan, Progress, plan_import
 from codetracer_core.importing.reading import Read, read_task
 from codetracer_core.importing.report import REPORT_IT, ImportItem, ImportReport, Status, unexpected
 from codetracer_core.store import Inbox, RunStatus, Store
@@ -34,6 +34,7 @@ def import_runs(
     uploads: Path | None = None,
     max_depth: int | None = None,
     progress: Progress | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> ImportReport:
     """Import every run at or below ``paths`` (folders, files, archives); what cannot be imported is in the report.
 
@@ -47,7 +48,8 @@ def import_runs(
 
     Runs go to the store a hundred at a time; those of a killed import are there. The same run in two places is
     imported once. Importing again changes nothing; where evidence, manifest row or reader changed, the run is
-    replaced and keeps its labels.
+    replaced and keeps its labels. Once ``cancelled`` no further run is read; those that were read are stored, and the
+    report says where it stopped.
     """
     heard: list[tuple[str, FitEntry]] = []
     place = Place(
@@ -58,16 +60,32 @@ def import_runs(
         MAX_DEPTH if max_depth is None else max_depth,
         formats_of(store.workspace.folder, lambda name, entry: heard.append((name, entry))),
         heard,
+        cancelled,
     )
     plan = plan_import([Path(path) for path in paths], Path(manifest) if manifest else None, place, progress)
+    if cancelled():
+        return ImportReport((), "Cancelled while runs were looked for: nothing was imported.")
     items: list[ImportItem] = []
     first_path: dict[str | None, str] = {}
     batch: list[tuple[int, Read]] = []
     fits: list[tuple[int, tuple[str, FitEntry]]] = []
-    characters = 0
+    characters, stopped = 0, ""
     read_at = datetime.now(UTC)
-    for done, (task, reads) in enumerate(zip(plan.tasks, map(read_task, plan.tasks), strict=True), start=1):
-        for read in reads:
+
+    def keep() -> None:
+        if batch:
+            stored = _store(store, [read for _, read in batch], read_at)
+            for (index, _), item in zip(batch, stored, strict=True):
+                items[index] = item
+        _log_fits(store.workspace.folder, fits, items)
+        batch.clear()
+        fits.clear()
+
+    for done, task in enumerate(plan.tasks, start=1):
+        if cancelled():
+            stopped = _where_it_stopped(plan, done - 1)
+            break
+        for read in read_task(task):
             item = read.item
             if read.record is not None:
                 # Two rows of a manifest are two runs, whatever lies there; else the evidence tells runs apart.
@@ -80,18 +98,22 @@ def import_runs(
                     characters += read.characters
             if read.fit is not None:
                 fits.append((len(items), read.fit))
+            if read.is_cut_off:
+                stopped = f"{item.path}: {item.reason}."
             items.append(item)
         if batch and (len(batch) >= BATCH or characters >= _BATCH_CHARACTERS or done == len(plan.tasks)):
-            stored = _store(store, [read for _, read in batch], read_at)
-            for (index, _), item in zip(batch, stored, strict=True):
-                items[index] = item
-            batch, characters = [], 0
-            _log_fits(store.workspace.folder, fits, items)
-            fits = []
+            keep()
+            characters = 0
         if progress is not None:
             progress(done, len(plan.tasks), task.path)
-    _log_fits(store.workspace.folder, fits, items)
-    return ImportReport(tuple(items + plan.items))
+    keep()
+    return ImportReport(tuple(items + plan.items), stopped)
+
+
+def _where_it_stopped(plan: Plan, done: int) -> str:
+    what = "runs and archives" if any(isinstance(task.source, Path) for task in plan.tasks) else "runs"
+    first = plan.tasks[done].path
+    return f"Cancelled: {done:,} of {len(plan.tasks):,} {what} were read. The first that was not is {first}"
 
 
 def _log_fits(workspace: Path, fits: Sequence[tuple[int, tuple[str, FitEntry]]], items: Sequence[ImportItem]) -> None:

@@ -33,6 +33,8 @@ class Place:
     formats: Sequence[Format] = PARSERS
     heard: list[tuple[str, FitEntry]] = field(default_factory=list, compare=False)
     """What ``formats`` told of how well they fitted: of taught ones, the name and the entry for its log."""
+    cancelled: Callable[[], bool] = field(default=lambda: False, compare=False)
+    """Asked before each folder that is looked through and each run that is read."""
 
     def named(self, path: Path) -> "Place":
         """This place with a collection: if it has none, the name of the folder, manifest or archive."""
@@ -90,7 +92,7 @@ def failed_item(path: str, error: Exception, place: Place) -> ImportItem:
 
 
 def plan_import(paths: Sequence[Path], manifest: Path | None, place: Place, progress: Progress | None) -> Plan:
-    """What to read, in path order, and what can be told without reading."""
+    """What to read, in path order, and what can be told without reading. Once cancelled it is not whole."""
     plan = Plan()
     paths = list({path.resolve(): path for path in paths}.values())
     listed = [path for path in paths if path.is_file() and is_manifest(path)]
@@ -140,6 +142,8 @@ def _plan_rows(manifest: Manifest, roots: Sequence[Path], place: Place, plan: Pl
         plan.items.append(ImportItem(f"{shown}, {problem.place}", "failed", problem.reason, problem.remedy))
     artifacts = _artifacts_of(manifest, roots)
     for row in manifest.rows:
+        if place.cancelled():
+            return
         path = artifacts.get(row.traj_id)
         if row.traj_id in plan.rows:
             reason = f"a row of {plan.rows[row.traj_id]}, too"
@@ -215,6 +219,7 @@ def _plan_path(path: Path, has_manifest: bool, place: Place, plan: Plan, progres
         max_depth=place.max_depth,
         visited=visited,
         formats=place.formats,
+        cancelled=place.cancelled,
     )
     runs = [run for run in found.locations if not plan.has_joined(run.folder / run.claim.unit)]
     plan.tasks.extend(Task(run, place) for run in runs)

@@ -17,7 +17,7 @@ from codetracer_core.importing.report import ImportItem
 from codetracer_core.models import Kind, Outcome, RunRecord, Trajectory
 from codetracer_core.parsers import ReadRun, RunLocation, read_run
 from codetracer_core.stages import validate_stages
-from codetracer_core.words import OUTCOME_WORDS
+from codetracer_core.words import OUTCOME_WORDS, number_of
 
 READER_VERSION = 1
 """Raised whenever a parser reads the same files differently, so that the next import replaces what is stored."""
@@ -33,6 +33,8 @@ class Read:
     row: BenchmarkRow | None = None
     fit: tuple[str, FitEntry] | None = None
     """Of a run in a taught format: the extractor's name, and how well it fitted."""
+    is_cut_off: bool = False
+    """Of an archive: the import was cancelled before all of it was read."""
 
     @property
     def characters(self) -> int:
@@ -68,8 +70,19 @@ def _read_archive(task: Task, archive: Path) -> list[Read]:
             source = run_of_row(folder, task.row, place)
             return [_read_one(replace(task, source=source, place=place), source)]
         plan = plan_import([folder], None, place, None)
-        inner = [read for inside in plan.tasks for read in read_task(inside)]
+        inner: list[Read] = []
+        for done, inside in enumerate(plan.tasks):
+            if place.cancelled():
+                reason = f"cancelled: {done:,} of {number_of(len(plan.tasks), 'run')} in it were read"
+                return [*inner, _cut_off(task, reason)]
+            inner += read_task(inside)
+        if not plan.tasks and place.cancelled():
+            return [_cut_off(task, "cancelled while runs were looked for in it")]
         return inner + [Read(item) for item in plan.items]
+
+
+def _cut_off(task: Task, reason: str) -> Read:
+    return Read(ImportItem(task.path, "skipped", reason, "Import it again for the others."), is_cut_off=True)
 
 
 def _read_one(task: Task, location: RunLocation) -> Read:

@@ -32,6 +32,8 @@ class ImportReport:
     """All items of one import. A *misaligned* run is imported, too; its step numbers do not fit the manifest."""
 
     items: tuple[ImportItem, ...]
+    stopped: str = ""
+    """Not empty: the import was cancelled before its end; words on how far it came, and where it stopped."""
 
     @property
     def counts(self) -> dict[Status, int]:
@@ -39,7 +41,7 @@ class ImportReport:
         return {status: counted[status] for status in ("imported", "skipped", "misaligned", "failed")}
 
     def as_json(self) -> dict[str, Any]:
-        return {"counts": self.counts, "items": [asdict(item) for item in self.items]}
+        return {"counts": self.counts, "stopped": self.stopped, "items": [asdict(item) for item in self.items]}
 
 
 def unexpected(error: Exception) -> str:

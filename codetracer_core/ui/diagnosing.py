@@ -25,9 +25,9 @@ from codetracer_core.ui.diagnosis_report import (
     headline,
     made_by,
     report_data,
-    usage_words,
 )
-from codetracer_core.ui.jobs import cancel, jobs, may_cancel
+from codetracer_core.ui.job_list import Entry, by_whom, job_entry, job_list, job_row, with_last
+from codetracer_core.ui.jobs import jobs
 from codetracer_core.ui.viewer import note_exposure, outbox_pipe
 from codetracer_core.words import outcome_alone
 from codetracer_core.workflow import RunView
@@ -93,11 +93,16 @@ def title(run: RunSummary) -> None:
 
 
 def jobs_panel(store: Store, run_id: str | None = None) -> None:
-    """Jobs on one run with what they read and think, or all jobs with how far they are; followed while any runs.
+    """Jobs on one run with what they read and think, or all jobs with how far they are; followed while any runs."""
 
-    The browser asks how far they are, not a timer of Streamlit's: see ``frontend/jobs.js``.
-    """
-    _draw_jobs(store, run_id, [job.job_id for job in _jobs_to_see(store, run_id) if _runs(job, run_id)])
+    def entries() -> list[Entry]:
+        found = _jobs_to_see(store, run_id)
+        if found and run_id is not None:
+            on_record(store, run_id)
+        blind = identity.blind_runs(store) if run_id is None else set()
+        return [job_data(job, blind, run_id) for job in found]
+
+    job_list("jobs", entries, go_to)
 
 
 def _jobs_to_see(store: Store, run_id: str | None) -> list[DiagnosisJob]:
@@ -112,38 +117,12 @@ def _jobs_to_see(store: Store, run_id: str | None) -> list[DiagnosisJob]:
         for job in seen
         if job.ended_at is not None and (len(job.runs) > 1 or not all(run.diagnosis_id for run in job.runs.values()))
     ]
-    return [job for job in seen if job.ended_at is None or job in over[:MOST_OVER]]
+    return with_last([job for job in seen if job.ended_at is None or job in over], MOST_OVER)
 
 
 def _runs(job: DiagnosisJob, run_id: str | None) -> bool:
     """Whether it is still at this run, or (None) at any."""
     return job.ended_at is None if run_id is None else not job.runs[run_id].is_over
-
-
-@st.fragment
-def _draw_jobs(store: Store, run_id: str | None, running: Sequence[str]) -> None:
-    found = _jobs_to_see(store, run_id)
-    still = {job.job_id for job in found if _runs(job, run_id)}
-    if not still.issuperset(running):
-        st.rerun()  # a diagnosis has arrived: the page around this shows it
-    if not found:
-        return
-    if run_id is not None:
-        on_record(store, run_id)
-    blind = identity.blind_runs(store) if run_id is None else set()
-    result = components.jobs()(
-        key="jobs",
-        data={"jobs": [job_data(job, blind, run_id) for job in found]},
-        default={"tick": 0},
-        on_tick_change=components.nothing,
-        on_cancel_change=components.nothing,
-        on_open_change=components.nothing,
-    )
-    if result.cancel:
-        cancel(str(result.cancel))
-        st.rerun(scope="fragment")
-    if isinstance(result.open, Mapping):
-        go_to(result.open)
 
 
 def go_to(opened: Mapping[str, Any]) -> None:
@@ -162,45 +141,33 @@ def _named(opened: Mapping[str, Any], name: str) -> dict[str, str]:
     return {name: str(opened[name])} if opened.get(name) else {}
 
 
-def job_data(job: DiagnosisJob, blind: set[str], run_id: str | None) -> dict[str, Any]:
-    """A job as ``frontend/jobs.js`` shows it: nothing of runs in ``blind``, and a log only of the run that is open."""
+def job_data(job: DiagnosisJob, blind: set[str], run_id: str | None) -> Entry:
+    """A job as the list tells it: nothing of runs in ``blind``, and a log only of the run that is open."""
     runs = [run for run in job.runs.values() if run.run_id not in blind and run_id in (None, run.run_id)]
     over = sum(run.is_over for run in runs)
-    words = f"by {job.who} · {duration_words(job.seconds)}"
-    if len(runs) > 1:
-        words += f" · {over} of {len(runs)} runs"
-    hidden = len(job.runs) - len(runs) if run_id is None else 0
-    used = [run.usage for run in runs]
-    total = sum(used[1:], start=used[0])
     alone = job.runs[run_id] if run_id is not None else None
-    if alone is not None:
-        words = " · ".join(part for part in (alone.state, alone.words, words) if part)
-    return {
-        "id": job.job_id,
-        "madeWith": job.made_with,
-        "words": words,
-        "usage": usage_words(total) if total.calls else "",
-        "isOver": not _runs(job, run_id),
-        "isStopping": job.is_cancelled(),
-        "isBatch": len(job.runs) > 1 and run_id is None,
-        "mayCancel": _runs(job, run_id) and may_cancel(job),
-        "share": over / len(runs),
-        "runs": [] if alone else [_run_data(run, has_usage=len(runs) > 1) for run in runs],
-        "hidden": f"{hidden} more that you label blind" if hidden else "",
-        "logOf": run_id or "",
-        "log": _log(alone) if alone else [],
-    }
+    several = len(runs) > 1
+    return job_entry(
+        job,
+        job.made_with,
+        [
+            *([alone.state, alone.words] if alone else []),
+            by_whom(job),
+            f"{over} of {len(runs)} runs" if several else "",
+        ],
+        usage=[run.usage for run in runs],
+        share=over / len(runs) if len(job.runs) > 1 and alone is None else None,
+        rows=[] if alone else [_row(run, has_usage=several) for run in runs],
+        hidden=len(job.runs) - len(runs) if alone is None else 0,
+        log_of=run_id or "",
+        log=_log(alone) if alone else (),
+        is_over=not _runs(job, run_id),
+    )
 
 
-def _run_data(run: RunOfJob, *, has_usage: bool) -> dict[str, str]:
-    return {
-        "run": run.run_id,
-        "task": run.task,
-        "state": run.state,
-        "words": run.words,
-        "usage": usage_words(run.usage) if run.usage.calls and has_usage else "",
-        "diagnosis": run.diagnosis_id,
-    }
+def _row(run: RunOfJob, *, has_usage: bool) -> dict[str, str]:
+    used = run.usage if has_usage else None
+    return job_row(run.run_id, run.task, run.state, run.words, usage=used, opens=run.diagnosis_id)
 
 
 def _log(run: RunOfJob) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from codetracer_core.errors import CodeTracerError, in_words
 from codetracer_core.evaluation_files import MOST_BYTES, FileKind, Kept, keep_files, kept_files, remove_files
 from codetracer_core.store import Store
 from codetracer_core.ui.identity import person, require
-from codetracer_core.ui.importing import kept
+from codetracer_core.ui.uploads import kept
 from codetracer_core.words import number_of
 
 _UPLOADS: dict[FileKind, list[str]] = {"manifest": ["jsonl", "parquet"], "predictions": ["jsonl", "zip"]}

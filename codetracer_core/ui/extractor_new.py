@@ -1,5 +1,6 @@
 """Describing a new format: a folder, a model that proposes a spec or none, and what models are at work on."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,11 @@ from codetracer_core.extractors.spec import LANGUAGE
 from codetracer_core.llm import Message
 from codetracer_core.llm.tokens import count_tokens
 from codetracer_core.store import Store, default_workspace
-from codetracer_core.ui import components
 from codetracer_core.ui.diagnosis_order import address_field, model_facts, model_field, show_estimate
-from codetracer_core.ui.diagnosis_report import duration_words, usage_words
 from codetracer_core.ui.extractor_jobs import Asking, TeachingJob, look_for_runs, propose_for, repair_on
 from codetracer_core.ui.extractor_preview import share_words
-from codetracer_core.ui.jobs import cancel, jobs, may_cancel
+from codetracer_core.ui.job_list import Entry, by_whom, job_entry, job_list, job_row, with_last
+from codetracer_core.ui.jobs import jobs
 from codetracer_core.words import number_of
 
 TEMPLATE = Path(__file__).with_name("extractor_template.yaml")
@@ -114,38 +114,19 @@ def repair_panel(store: Store, version: Version, folder: str) -> None:
 
 def jobs_panel() -> None:
     """What models are at work on, followed while it goes on; and what came of the last orders."""
-    _draw_jobs([job.job_id for job in _seen() if job.ended_at is None])
+    job_list("teaching_jobs", _entries, _go_to)
 
 
 def _seen() -> list[TeachingJob]:
-    known = jobs().all(TeachingJob)
-    over = [job for job in known if job.ended_at is not None][:MOST_JOBS]
-    return [job for job in known if job.ended_at is None or job in over]
+    return with_last(jobs().all(TeachingJob), MOST_JOBS)
 
 
-@st.fragment
-def _draw_jobs(running: list[str]) -> None:
+def _entries() -> list[Entry]:
     found = _seen()
-    if not {job.job_id for job in found if job.ended_at is None}.issuperset(running):
-        st.rerun()
-    if not found:
-        return
-    result = components.jobs()(
-        key="teaching_jobs",
-        data={"jobs": [job_data(job, has_log=job.ended_at is None or job is found[0]) for job in found]},
-        default={"tick": 0},
-        on_tick_change=components.nothing,
-        on_cancel_change=components.nothing,
-        on_open_change=components.nothing,
-    )
-    if result.cancel:
-        cancel(str(result.cancel))
-        st.rerun(scope="fragment")
-    if result.open:
-        _go_to(result.open)
+    return [job_data(job, has_log=job.ended_at is None or job is found[0]) for job in found]
 
 
-def _go_to(opened: Any) -> None:
+def _go_to(opened: Mapping[str, Any]) -> None:
     """To a proposal, or to a folder that was found: whatever the browser names must be among those that are known."""
     named, chosen = str(opened.get("run", "")), str(opened.get("diagnosis", ""))
     job = next((job for job in _seen() if job.job_id == named), None)
@@ -156,46 +137,34 @@ def _go_to(opened: Any) -> None:
     st.rerun()
 
 
-def job_data(job: TeachingJob, *, has_log: bool) -> dict[str, Any]:
-    """A job as ``frontend/jobs.js`` shows it."""
-    state = "waiting or at work" if job.ended_at is None else ""
-    words = [state, f"by {job.who or 'somebody'}", duration_words(job.seconds)]
+def job_data(job: TeachingJob, *, has_log: bool) -> Entry:
+    """A job as the list tells it."""
     what = f"{job.repairs}, repaired on" if job.repairs else "Run folders below" if job.finds else "A spec for"
-    return {
-        "id": job.job_id,
-        "madeWith": f"{what} {job.folder} · {job.model}",
-        "words": " · ".join(word for word in words if word),
-        "usage": usage_words(job.usage) if job.usage.calls else "",
-        "isOver": job.ended_at is not None,
-        "isStopping": job.is_cancelled(),
-        "isBatch": False,
-        "mayCancel": job.ended_at is None and may_cancel(job),
-        "share": 0,
-        "runs": _results(job),
-        "hidden": "",
-        "logOf": "",
-        "log": [
+    return job_entry(
+        job,
+        f"{what} {job.folder} · {job.model}",
+        ["" if job.ended_at else "at work" if job.has_begun else "waiting", by_whom(job)],
+        usage=[job.usage],
+        rows=_results(job),
+        log=[
             {"at": f"{told.at:%H:%M:%S}", "kind": told.kind, "said": told.words[:1_000], "steps": []}
             for told in (list(job.told) if has_log else [])
         ],
-    }
+    )
 
 
 def _results(job: TeachingJob) -> list[dict[str, str]]:
     """What can be opened: the spec that was proposed, or the folders that were found."""
     if job.finds:
-        return [_result(job, str(folder), "found", why, key=str(folder)) for folder, why in job.candidates] or (
-            [_result(job, "No folder looks like a run", "failed", "")] if job.ended_at and not job.problem else []
-        )
+        if not job.candidates and job.ended_at and not job.problem:
+            return [job_row(job.job_id, "No folder looks like a run", "failed")]
+        return [job_row(job.job_id, str(folder), "found", why, opens=str(folder)) for folder, why in job.candidates]
     proposed = job.proposed
     if proposed is None:
         return []
     title = "Open the proposed spec" if proposed.spec else "No spec came of it"
-    return [_result(job, title, proposed.status, " · ".join(filter(None, (_made(proposed), proposed.reason))))]
-
-
-def _result(job: TeachingJob, title: str, state: str, words: str, *, key: str = "") -> dict[str, str]:
-    return {"run": job.job_id, "task": title, "state": state, "words": words, "usage": "", "diagnosis": key}
+    words = " · ".join(filter(None, (_made(proposed), proposed.reason)))
+    return [job_row(job.job_id, title, proposed.status, words)]
 
 
 def _made(proposed: Proposed) -> str:

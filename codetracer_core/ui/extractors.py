@@ -16,14 +16,14 @@ from codetracer_core.extractors.registry import Extractor, Version, registered, 
 from codetracer_core.extractors.sharing import export_text, import_text
 from codetracer_core.extractors.spec import LANGUAGE, read_spec, spec_text
 from codetracer_core.extractors.trying import Tried, try_spec
-from codetracer_core.importing import ImportReport
 from codetracer_core.store import Store
 from codetracer_core.ui import components, identity, shell
 from codetracer_core.ui.extractor_editor import Draft, editor, text_of
 from codetracer_core.ui.extractor_jobs import TeachingJob
 from codetracer_core.ui.extractor_new import TEMPLATE, jobs_panel, new_panel, repair_panel
 from codetracer_core.ui.extractor_preview import LIMITS, share_words
-from codetracer_core.ui.importing import import_now, show_report
+from codetracer_core.ui.import_jobs import import_paths
+from codetracer_core.ui.importing import SHORT, follow_import
 from codetracer_core.ui.jobs import jobs
 from codetracer_core.ui.library import choose_runs
 from codetracer_core.ui.tables import Cell, Column, Row, show_table
@@ -305,16 +305,16 @@ def _saved(store: Store, draft: Draft) -> None:
         st.warning("On the runs here, and on those beside them that look alike, checks say no.")
         components.notes()(key="not_passed", data=not_passed)
     folder = draft.folder
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if folder and st.button("Import the runs of this folder", type="primary"):
-            st.session_state[_IMPORTED] = import_now([folder], None)
-        report: ImportReport | None = st.session_state.get(_IMPORTED)
-        first = next((item.run_id for item in report.items if item.run_id), None) if report else None
-        if first:
-            label = "Open the first run to label it"
-            st.page_link(shell.pages()["trajectory"], label=label, query_params={"traj": first})
-    if report:
-        show_report(report)
+    row = st.container(horizontal=True, vertical_alignment="center")
+    if folder and row.button("Import the runs of this folder", type="primary"):
+        job = import_paths([folder])
+        job.over.wait(SHORT)
+        st.session_state[_IMPORTED] = job.job_id
+    report = follow_import(st.session_state.get(_IMPORTED))
+    first = next((item.run_id for item in report.items if item.run_id), None) if report else None
+    if first:
+        label = "Open the first run to label it"
+        row.page_link(shell.pages()["trajectory"], label=label, query_params={"traj": first})
 
 
 # --- other folders --------------------------------------------------------------------------------------------

@@ -2,93 +2,123 @@
 
 import json
 import os
-import re
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from codetracer_core.config import load_config
-from codetracer_core.errors import CodeTracerError
-from codetracer_core.importing import ImportItem, ImportReport, import_runs
-from codetracer_core.store import default_workspace
+from codetracer_core.importing import ImportItem, ImportReport
 from codetracer_core.ui import components, identity, shell
-from codetracer_core.ui.workspace import open_store
+from codetracer_core.ui.import_jobs import ImportJob, import_paths, import_uploads
+from codetracer_core.ui.job_list import Entry, by_whom, job_entry, job_list, job_row, with_last
+from codetracer_core.ui.jobs import jobs
+from codetracer_core.words import number_of
 
 MOST_PROBLEMS = 30
 MOST_WAYS = 5
 """Links from one report to the page of extractors."""
+MOST_OVER = 3
+"""Imports that are over and still listed, beside the one whose report is open."""
+SHORT = 0.5
+"""Seconds: the report of an import that is over by then is there at once, without a list of what is under way."""
 UPLOAD_TYPES = ["zip", "zst", "gz", "tar", "traj", "json", "jsonl", "log", "txt", "cast", "parquet"]
-_LONGEST_FILE_NAME = 200
-"""Bytes; file systems take 255. Of a longer name the end is kept, for it tells the format."""
+_OPENED = "import"
+"""In the address, so that a reload finds it, and in the session, for who comes back from another page."""
 
 
 def import_panel() -> None:
-    """Fields to import runs, and the report of the last import."""
+    """Fields to import runs, imports under way, and the report of the one that is open."""
     by_path, by_upload = st.columns(2, gap="large")
     with by_path, st.form("import_path", border=False):
         path = st.text_input("Folder, file or archive on this machine", placeholder="~/runs/swe-bench")
         manifest = st.text_input("CodeTraceBench manifest (optional)", placeholder="~/bench_manifest.verified.jsonl")
         if st.form_submit_button("Import from path", type="primary") and path.strip():
-            import_now([_as_path(path)], _as_path(manifest) if manifest.strip() else None)
+            _open(import_paths([_as_path(path)], _as_path(manifest) if manifest.strip() else None))
     with by_upload, st.form("import_upload", border=False, clear_on_submit=True):
         files = st.file_uploader("Files or archives (.zip, .tar.zst)", type=UPLOAD_TYPES, accept_multiple_files=True)
         pressed = st.form_submit_button("Import uploads")
         if pressed and not files:
             st.warning("No file has arrived yet. Choose one, and press again when it is listed.")
         elif pressed:
-            with tempfile.TemporaryDirectory(prefix="codetracer-upload-") as folder:
-                uploads = Path(folder)
-                import_now([kept(uploads, i, file) for i, file in enumerate(files)], None, uploads=uploads)
-    if report := st.session_state.get("import_report"):
-        show_report(report)
+            _open(import_uploads(files))
+    named = st.query_params.get(_OPENED) or st.session_state.get(_OPENED)
+    follow_import(named, with_others=True)
 
 
 def _as_path(text: str) -> Path:
     return Path(text.strip()).expanduser()
 
 
-def kept(folder: Path, number: int, file: UploadedFile) -> Path:
-    """The upload as a file. Its own name is kept, for formats are told by it, but never as a path."""
-    place = folder / f"upload-{number + 1}"
-    place.mkdir()
-    name = "".join(character for character in re.split(r"[/\\]", file.name)[-1] if character.isprintable())
-    name = name.encode()[-_LONGEST_FILE_NAME:].decode(errors="ignore")
-    path = place / (name if name.strip(".") else "upload")
-    path.write_bytes(file.getbuffer())
-    return path
+def is_asked_for() -> bool:
+    """Whether the address names an import."""
+    return _OPENED in st.query_params
 
 
-def import_now(paths: Sequence[Path], manifest: Path | None, *, uploads: Path | None = None) -> ImportReport | None:
-    """Import with a bar of progress; the report is kept in the session. None, with words, if nothing could begin.
+def _open(job: ImportJob) -> None:
+    job.over.wait(SHORT)
+    st.session_state[_OPENED] = st.query_params[_OPENED] = job.job_id
 
-    Raises NotAllowed."""
-    identity.require("lead")  # a path is read with the rights of the server
-    bar = st.progress(0.0, text="Looking for runs …")
 
-    def progress(done: int, total: int, path: str) -> None:
-        if total:
-            bar.progress(done / total, text=f"{done} of {total} runs read")
-        else:
-            bar.progress(0.0, text=f"Looking for runs … {done} folders")
+# --- under way ------------------------------------------------------------------------------------------------
 
-    try:
-        depth = load_config(None, default_workspace()).config.discovery.max_depth
-        report = import_runs(
-            paths, store=open_store(), manifest=manifest, uploads=uploads, max_depth=depth, progress=progress
-        )
-    except CodeTracerError as error:  # the manifest that was named, or the file of settings, cannot be read
-        st.error("Nothing was imported.")
-        st.text(str(error))
-        report = None
+
+def follow_import(job_id: str | None, *, with_others: bool = False) -> ImportReport | None:
+    """How far an import is, and once it is over what became of it, which is returned then; with others in a list."""
+    job = next((job for job in jobs().all(ImportJob) if job.job_id == job_id), None)
+
+    def entries() -> list[Entry]:
+        identity.require("lead")  # paths are those of the server
+        known = [one for one in jobs().all(ImportJob) if one is job or with_others]
+        return [import_data(one) for one in with_last(known, MOST_OVER) if one is not job or one.ended_at is None]
+
+    job_list("imports", entries, _go_to)
+    if job is not None and job.ended_at is not None:
+        _show_outcome(job)
+        return job.report
+    if job is None and job_id is not None:
+        st.text("The report of this import is gone with the server that made it; the runs that it read are here.")
+    return None
+
+
+def _go_to(opened: Mapping[str, Any]) -> None:
+    st.query_params[_OPENED] = str(opened.get("run", ""))
+    st.rerun()
+
+
+def import_data(job: ImportJob) -> Entry:
+    """An import as the list tells it."""
+    done, total = job.progress
+    if job.ended_at is not None:
+        how_far = f"{job.ended_at:%Y-%m-%d %H:%M} UTC"
+    elif not job.has_begun:
+        how_far = "waits for the import before it"
     else:
-        st.session_state["import_report"] = report
-    bar.empty()
-    return report
+        how_far = f"{done:,} of {total:,} read" if total else f"looking for runs … {number_of(done, 'folder')}"
+    return job_entry(
+        job,
+        f"Import of {job.what}",
+        [how_far, by_whom(job)],
+        share=None if job.ended_at else done / total if total else 0,
+        rows=[job_row(job.job_id, "Show its report")] if job.ended_at else (),
+    )
+
+
+# --- over -----------------------------------------------------------------------------------------------------
+
+
+def _show_outcome(job: ImportJob) -> None:
+    st.text(f"Import of {job.what} · {by_whom(job)}")
+    if job.problem:  # the manifest that was named, or the file of settings, cannot be read; or the workspace is full
+        _, total = job.progress
+        st.error("The import ended early. What it had stored by then is here." if total else "Nothing was imported.")
+        st.text(job.problem)
+    if job.report is not None:
+        if job.report.stopped:
+            components.warning()(key="import_stopped", data=job.report.stopped)
+        show_report(job.report)
 
 
 def show_report(report: ImportReport) -> None:

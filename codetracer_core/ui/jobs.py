@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 from uuid import uuid4
 
 import streamlit as st
@@ -19,10 +19,10 @@ import streamlit as st
 from codetracer_core.errors import CodeTracerError, NotAllowed, NotFound
 from codetracer_core.ui import identity
 
-AT_ONCE = 4
-"""Jobs that run at the same time; more wait for their turn."""
+_AT_ONCE = {"models": 4, "imports": 1}
+"""Jobs of each lane that run at the same time; more wait for their turn, but never for those of another lane."""
 MOST_ENDED = 30
-"""Jobs that are over and still listed."""
+"""Jobs of one kind that are over and still listed."""
 _SECONDS_TO_END = 20.0
 """How long the end of the server waits for jobs to keep what they have."""
 
@@ -31,13 +31,19 @@ _SECONDS_TO_END = 20.0
 class Job:
     """One order: its threads write it, every session reads it. What it is about is told by its kind, a subclass."""
 
+    lane: ClassVar[str] = "models"
+    """Which jobs it waits for."""
     who: str
     """Who ordered it."""
     job_id: str = field(default_factory=lambda: uuid4().hex)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    has_begun: bool = False
+    """Else it waits for its turn."""
     ended_at: datetime | None = None
     problem: str = ""
     """Why the whole job ended early, in words."""
+    over: threading.Event = field(default_factory=threading.Event)
+    """Set last of all: whoever waits for it finds everything in its place."""
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def is_cancelled(self) -> bool:
@@ -65,18 +71,21 @@ class Jobs:
     def __init__(self) -> None:
         self._jobs: list[Job] = []
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="codetracer-job")
+        self._pools = {
+            lane: ThreadPoolExecutor(at_once, thread_name_prefix=f"codetracer-{lane}")
+            for lane, at_once in _AT_ONCE.items()
+        }
         self._futures: list[Future[None]] = []
 
     def start(self, job: J, work: Callable[[J], None]) -> None:
         """Have a thread do the work of a job, which it may end early by raising CodeTracerError."""
         with self._lock:
-            ended = [one for one in self._jobs if one.ended_at is not None]
+            ended = [one for one in self._jobs if one.ended_at is not None and type(one) is type(job)]
             for old in ended[: max(0, len(ended) - MOST_ENDED + 1)]:
                 self._jobs.remove(old)
             self._jobs.append(job)
             self._futures = [one for one in self._futures if not one.done()]
-            self._futures.append(self._pool.submit(_do, job, work))
+            self._futures.append(self._pools[job.lane].submit(_do, job, work))
 
     def all(self, kind: type[J]) -> list[J]:
         """Those of this kind, the newest first."""
@@ -95,10 +104,12 @@ class Jobs:
         for one in self.all(Job):
             one.cancel()
         wait_for(self._futures, timeout=_SECONDS_TO_END)
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _do(job: J, work: Callable[[J], None]) -> None:
+    job.has_begun = True
     try:
         work(job)
     except CodeTracerError as error:
@@ -111,6 +122,7 @@ def _do(job: J, work: Callable[[J], None]) -> None:
     finally:
         job.settle()
         job.ended_at = datetime.now(UTC)
+        job.over.set()
 
 
 @st.cache_resource(show_spinner=False, on_release=Jobs.end)

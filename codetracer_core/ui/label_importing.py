@@ -19,7 +19,7 @@ from codetracer_core.label_importing import LabelReport, import_labels
 from codetracer_core.models import LabelSource
 from codetracer_core.store import Store
 from codetracer_core.ui.identity import blind_runs, require
-from codetracer_core.ui.importing import kept
+from codetracer_core.ui.uploads import kept
 
 UPLOAD_TYPES = ["jsonl", "parquet", "json", "csv", "zip"]
 MOST_LABELS = 100

@@ -14,10 +14,11 @@ from codetracer_core.replay.models import ReplayOrder
 from codetracer_core.replay.words import place_words
 from codetracer_core.replaying import TASK, Choice, choose_step, order_of_run, replay_all
 from codetracer_core.store import RunSummary, Store, default_workspace
-from codetracer_core.ui import components, identity, shell
+from codetracer_core.ui import identity, shell
 from codetracer_core.ui.diagnosis_order import ORDERERS, opened_model
-from codetracer_core.ui.diagnosis_report import duration_words, money, usage_words
-from codetracer_core.ui.jobs import cancel, jobs, may_cancel
+from codetracer_core.ui.diagnosis_report import money
+from codetracer_core.ui.job_list import Entry, by_whom, job_entry, job_list, job_row, with_last
+from codetracer_core.ui.jobs import jobs
 from codetracer_core.ui.library import filtered_runs, only_chosen, runs_table
 from codetracer_core.ui.replay_access import require_may_replay
 from codetracer_core.ui.replay_jobs import ReplayBatchJob, RunOfBatch
@@ -236,7 +237,7 @@ def start_many(store: Store, wanted: Many, runs: Sequence[RunSummary]) -> Replay
 
 def _panel(store: Store) -> None:
     """Batches with how far they are, followed while any runs; of one that is over pass@1 before and after."""
-    _draw(store, [job.job_id for job in _to_see(store) if job.ended_at is None])
+    job_list("replay_batches", lambda: _entries(store), _go_to)
     over = next((job for job in _to_see(store) if job.ended_at is not None), None)
     if over is not None and any(run.state in FINISHED for run in over.runs.values()):
         pass_at_1(store, list(over.runs), title="pass@1 of the runs of the last batch, with their earlier replays")
@@ -244,64 +245,31 @@ def _panel(store: Store) -> None:
 
 def _to_see(store: Store) -> list[ReplayBatchJob]:
     blind = identity.blind_runs(store)
-    seen = [job for job in jobs().all(ReplayBatchJob) if not blind.issuperset(job.runs)]
-    over = [job for job in seen if job.ended_at is not None][:MOST_OVER]
-    return [job for job in seen if job.ended_at is None or job in over]
+    return with_last([job for job in jobs().all(ReplayBatchJob) if not blind.issuperset(job.runs)], MOST_OVER)
 
 
-@st.fragment
-def _draw(store: Store, running: Sequence[str]) -> None:
-    found = _to_see(store)
-    if not {job.job_id for job in found if job.ended_at is None}.issuperset(running):
-        st.rerun()  # what came of it stands around this
-    if not found:
-        return
+def _entries(store: Store) -> list[Entry]:
     blind = identity.blind_runs(store)
-    result = components.jobs()(
-        key="replay_batches",
-        data={"jobs": [batch_data(job, blind) for job in found]},
-        default={"tick": 0},
-        on_tick_change=components.nothing,
-        on_cancel_change=components.nothing,
-        on_open_change=components.nothing,
-    )
-    if result.cancel:
-        cancel(str(result.cancel))
-        st.rerun(scope="fragment")
-    if isinstance(result.open, Mapping):
-        query = {"traj": str(result.open.get("run", "")), "replay": str(result.open.get("diagnosis", ""))}
-        st.switch_page(shell.pages()["replay"], query_params={name: value for name, value in query.items() if value})
+    return [batch_data(job, blind) for job in _to_see(store)]
 
 
-def batch_data(job: ReplayBatchJob, blind: set[str]) -> dict[str, Any]:
-    """A batch as ``frontend/jobs.js`` shows it; nothing of runs in ``blind``."""
+def _go_to(opened: Mapping[str, Any]) -> None:
+    query = {"traj": str(opened.get("run", "")), "replay": str(opened.get("diagnosis", ""))}
+    st.switch_page(shell.pages()["replay"], query_params={name: value for name, value in query.items() if value})
+
+
+def batch_data(job: ReplayBatchJob, blind: set[str]) -> Entry:
+    """A batch as the list tells it; nothing of runs in ``blind``."""
     runs = [run for run in job.runs.values() if run.run_id not in blind]
     over = sum(run.is_over for run in runs)
-    total = sum((run.usage for run in runs[1:]), start=runs[0].usage)
-    words = [f"by {job.who}", duration_words(job.seconds), f"{over} of {number_of(len(runs), 'run')}", job.problem]
-    hidden = len(job.runs) - len(runs)
-    return {
-        "id": job.job_id,
-        "madeWith": job.made_with,
-        "words": " · ".join(filter(None, words)),
-        "usage": usage_words(total) if total.calls else "",
-        "isOver": job.ended_at is not None,
-        "isStopping": job.is_cancelled(),
-        "isBatch": True,
-        "mayCancel": job.ended_at is None and may_cancel(job),
-        "share": over / len(runs),
-        "runs": [
-            {
-                "run": run.run_id,
-                "task": run.task,
-                "state": run.state,
-                "words": run.words,
-                "usage": usage_words(run.usage) if run.usage.calls else "",
-                "diagnosis": run.replay_id,  # what came of it, by which it is opened
-            }
-            for run in runs
+    return job_entry(
+        job,
+        job.made_with,
+        [by_whom(job), f"{over} of {number_of(len(runs), 'run')}", job.problem],
+        usage=[run.usage for run in runs],
+        share=over / len(runs),
+        rows=[
+            job_row(run.run_id, run.task, run.state, run.words, usage=run.usage, opens=run.replay_id) for run in runs
         ],
-        "hidden": f"{hidden} more that you label blind" if hidden else "",
-        "logOf": "",
-        "log": [],
-    }
+        hidden=len(job.runs) - len(runs),
+    )

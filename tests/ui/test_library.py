@@ -8,8 +8,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRe
 
 from codetracer_core.models import Outcome, Usage
 from codetracer_core.store import Store
-from codetracer_core.ui.importing import kept
 from codetracer_core.ui.library import _COLUMNS, run_cells, text_hits
+from codetracer_core.ui.uploads import kept
 from tests.store.factory import decide, make_label, make_run, make_step
 
 NAMES = [name for name, *_ in _COLUMNS]
