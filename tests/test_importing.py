@@ -1,6 +1,8 @@
+import itertools
 import json
 import shutil
 import zipfile
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -202,6 +204,61 @@ def test_a_killed_import_keeps_what_it_had(tmp_path: Path, store: Store, monkeyp
         import_runs([tmp_path / "runs"], store=store, progress=killed)
     assert len(store.runs()) == 2
     assert import_runs([tmp_path / "runs"], store=store).counts["imported"] == 3
+
+
+# --- cancelled
+
+
+def after(calls: int) -> Callable[[], bool]:
+    """Cancelled once it was asked so often."""
+    asked = itertools.count(1)
+    return lambda: next(asked) > calls
+
+
+def several_runs(folder: Path, count: int) -> Path:
+    for number in range(count):
+        write_run(folder / f"{number}.traj", ACTIONS[: number + 1])
+    return folder
+
+
+def test_a_cancelled_import_keeps_what_it_has_read_and_says_where_it_stopped(tmp_path: Path, store: Store) -> None:
+    runs = several_runs(tmp_path / "runs", 4)
+    read: list[str] = []
+    report = import_runs(
+        [runs], store=store, progress=lambda done, total, path: read.append(path), cancelled=lambda: len(read) > 3
+    )
+    assert [Path(path).name for path in read] == ["runs", "0.traj", "1.traj", "2.traj"]
+    assert report.counts == {"imported": 3, "skipped": 0, "misaligned": 0, "failed": 0}
+    assert report.stopped == f"Cancelled: 3 of 4 runs were read. The first that was not is {runs / '3.traj'}"
+    assert report.as_json()["stopped"] == report.stopped
+    assert len(store.runs()) == 3
+    whole = import_runs([runs], store=store)
+    assert (whole.counts["imported"], whole.counts["skipped"], whole.stopped) == (1, 3, "")
+
+
+def test_an_import_that_is_cancelled_while_it_looks_for_runs_imports_none(tmp_path: Path, store: Store) -> None:
+    several_runs(tmp_path / "runs" / "a", 2)
+    several_runs(tmp_path / "runs" / "b", 2)
+    looked_at: list[str] = []
+    report = import_runs(
+        [tmp_path / "runs"],
+        store=store,
+        progress=lambda done, total, path: looked_at.append(path),
+        cancelled=lambda: len(looked_at) > 1,
+    )
+    assert len(looked_at) == 2  # the folder itself and one of the two in it
+    assert report == ImportReport((), "Cancelled while runs were looked for: nothing was imported.")
+    assert store.runs() == []
+
+
+def test_a_cancelled_import_stops_within_an_archive(tmp_path: Path, store: Store) -> None:
+    archive = pack_zip(tmp_path / "runs.zip", several_runs(tmp_path / "runs", 4))
+    asked = 6  # once all is planned, before the archive is read, for the two folders in it, and for two of its runs
+    report = import_runs([archive], store=store, cancelled=after(asked))
+    told = "cancelled: 2 of 4 runs in it were read"
+    assert report.counts == {"imported": 2, "skipped": 1, "misaligned": 0, "failed": 0}
+    assert report.stopped == f"{archive}: {told}."
+    assert [(item.path, item.reason) for item in report.items if item.status == "skipped"] == [(str(archive), told)]
 
 
 def test_an_empty_folder_and_an_unknown_format_are_told(tmp_path: Path, store: Store) -> None:

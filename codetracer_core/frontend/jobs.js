@@ -16,7 +16,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
 
 function createPanel(root) {
   const box = root.appendChild(element("div", "jobs"));
-  const panel = { ticks: 0, asks: createAsking() };
+  const panel = { ticks: 0, asks: createAsking(box) };
   const act = (name, value) => {
     if (name === "open") panel.asks.leaving();
     panel.leaveBy(name, value);
@@ -24,6 +24,10 @@ function createPanel(root) {
 
   panel.receive = (data) => {
     panel.asks.runs = data.jobs.some(({ isOver }) => !isOver);
+    panel.asks.show(() => paint(data));
+  };
+
+  function paint(data) {
     const focused = root.activeElement?.dataset?.name,
       log = box.querySelector(".log"),
       atEnd = !log || log.scrollHeight - log.scrollTop - log.clientHeight < 30,
@@ -32,7 +36,7 @@ function createPanel(root) {
     const now = box.querySelector(".log");
     if (now) now.scrollTop = atEnd ? now.scrollHeight : scrolled;
     if (focused) box.querySelector(`[data-name="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
-  };
+  }
   return panel;
 }
 

@@ -36,9 +36,14 @@ function createReplay(root) {
   const side = element("div");
   side.append(agent.part, tests.part);
   columns.append(earlier.part, side);
-  const r = { ticks: 0, asks: createAsking(), opened: new Set(), id: null };
+  const r = { ticks: 0, asks: createAsking(box), opened: new Set(), id: null };
 
   r.receive = (data) => {
+    r.asks.runs = !data.isOver;
+    r.asks.show(() => paint(data));
+  };
+
+  function paint(data) {
     if (data.id !== r.id) {
       r.id = data.id;
       r.opened.clear();
@@ -47,7 +52,6 @@ function createReplay(root) {
         ol.replaceChildren();
       }
     }
-    r.asks.runs = !data.isOver;
     r.texts = data.texts;
     paintHead(data);
     paintCards(data);
@@ -64,7 +68,7 @@ function createReplay(root) {
     agent.part.hidden = !data.hasAgent;
     tests.part.hidden = !data.tests.length;
     columns.classList.toggle("two", !earlier.part.hidden && !(agent.part.hidden && tests.part.hidden));
-  };
+  }
 
   function list(title, className) {
     const part = element("section", className),

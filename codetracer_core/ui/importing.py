@@ -13,7 +13,7 @@ import streamlit as st
 from codetracer_core.importing import ImportItem, ImportReport
 from codetracer_core.ui import components, identity, shell
 from codetracer_core.ui.import_jobs import ImportJob, import_paths, import_uploads
-from codetracer_core.ui.job_list import Entry, by_whom, job_entry, job_list, job_row, with_last
+from codetracer_core.ui.job_list import Entry, by_whom, job_entry, job_list, job_row
 from codetracer_core.ui.jobs import jobs
 from codetracer_core.words import number_of
 
@@ -21,7 +21,7 @@ MOST_PROBLEMS = 30
 MOST_WAYS = 5
 """Links from one report to the page of extractors."""
 MOST_OVER = 3
-"""Imports that are over and still listed, beside the one whose report is open."""
+"""Earlier imports that are listed, beside the one whose report is open."""
 SHORT = 0.5
 """Seconds: the report of an import that is over by then is there at once, without a list of what is under way."""
 UPLOAD_TYPES = ["zip", "zst", "gz", "tar", "traj", "json", "jsonl", "log", "txt", "cast", "parquet"]
@@ -72,7 +72,9 @@ def follow_import(job_id: str | None, *, with_others: bool = False) -> ImportRep
     def entries() -> list[Entry]:
         identity.require("lead")  # paths are those of the server
         known = [one for one in jobs().all(ImportJob) if one is job or with_others]
-        return [import_data(one) for one in with_last(known, MOST_OVER) if one is not job or one.ended_at is None]
+        over = [one for one in known if one.ended_at is not None and one is not job][:MOST_OVER]
+        earlier = [job_entry(over[0], "Earlier imports", (), rows=[_row(one) for one in over])] if over else []
+        return [import_data(one) for one in known if one.ended_at is None] + earlier
 
     job_list("imports", entries, _go_to)
     if job is not None and job.ended_at is not None:
@@ -89,21 +91,17 @@ def _go_to(opened: Mapping[str, Any]) -> None:
 
 
 def import_data(job: ImportJob) -> Entry:
-    """An import as the list tells it."""
+    """An import that is under way as the list tells it."""
     done, total = job.progress
-    if job.ended_at is not None:
-        how_far = f"{job.ended_at:%Y-%m-%d %H:%M} UTC"
-    elif not job.has_begun:
+    if not job.has_begun:
         how_far = "waits for the import before it"
     else:
         how_far = f"{done:,} of {total:,} read" if total else f"looking for runs … {number_of(done, 'folder')}"
-    return job_entry(
-        job,
-        f"Import of {job.what}",
-        [how_far, by_whom(job)],
-        share=None if job.ended_at else done / total if total else 0,
-        rows=[job_row(job.job_id, "Show its report")] if job.ended_at else (),
-    )
+    return job_entry(job, f"Import of {job.what}", [how_far, by_whom(job)], share=done / total if total else 0)
+
+
+def _row(job: ImportJob) -> dict[str, str]:
+    return job_row(job.job_id, job.what, words=f"{job.started_at:%Y-%m-%d %H:%M} UTC · {by_whom(job)}")
 
 
 # --- over -----------------------------------------------------------------------------------------------------

@@ -99,8 +99,8 @@ def job_entry(
 
 
 def by_whom(job: Job) -> str:
-    """Who ordered it, and how long it has taken."""
-    return f"by {job.who or 'somebody'} · {duration_words(job.seconds)}"
+    """Who ordered it, if they have a name, and how long it has taken."""
+    return f"by {job.who} · {duration_words(job.seconds)}" if job.who else duration_words(job.seconds)
 
 
 def job_row(

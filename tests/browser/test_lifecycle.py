@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, WebSocketRoute, expect
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from codetracer_core.store import Store
@@ -298,6 +298,41 @@ def test_labels_pressed_without_a_connection_arrive_when_it_is_back(
     assert wait_for_verdicts(page, dashboard, "long", who, 4) == expected
     press(page, *["j"] * 60)
     see_step(page, 163)
+
+
+def test_an_import_outlives_its_page_and_can_be_cancelled(page: Page, tmp_path: Path) -> None:
+    for number in range(200):
+        write_run(tmp_path / "first" / f"first-{number}", 30, 100, name=str(number))
+        steps = tmp_path / "first" / f"first-{number}" / "steps.json"
+        steps.write_text(steps.read_text().replace("observation of", f"{number}: observation of"))
+    write_run(tmp_path / "second" / "0", 300, 4_000, name="large")
+    for number in range(1, 300):  # one run again and again: it takes its time to be read, and nothing to be stored
+        (tmp_path / "second" / str(number)).mkdir()
+        (tmp_path / "second" / str(number) / "steps.json").hardlink_to(tmp_path / "second" / "0" / "steps.json")
+    own = Dashboard(tmp_path / "workspace")
+    own.start()
+    whole = "200 imported · 0 skipped · 0 misaligned · 0 failed"
+    try:
+        import_folder(page, own, tmp_path / "first")
+        expect(page.locator(".progress")).to_be_visible()
+        page.reload()
+        expect(page.get_by_text(whole)).to_be_visible()
+        page.locator(".query").fill("first-")
+        expect(page.locator(".count")).to_contain_text("200 of")
+
+        page.get_by_label("Folder, file or archive on this machine").fill(str(tmp_path / "second"))
+        page.get_by_role("button", name="Import from path").click()
+        expect(page.locator(".job").first).to_contain_text("of 300 read")
+        page.get_by_role("button", name="Cancel").hover()
+        page.mouse.down()
+        page.wait_for_timeout(1_500)  # long enough for the list to be told anew, under the hand
+        page.mouse.up()
+        expect(page.get_by_text("runs were read. The first that was not is")).to_be_visible()
+        expect(page.get_by_text(whole)).to_have_count(0)
+        page.get_by_role("button", name=str(tmp_path / "first")).click()
+        expect(page.get_by_text(whole)).to_be_visible()
+    finally:
+        own.kill()
 
 
 def test_a_dashboard_that_is_stopped_leaves_its_workspace_whole_and_may_come_back(
