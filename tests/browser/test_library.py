@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Dashboard, cli, write_run
-from tests.browser.steps import import_folder, open_import_panel, press, see_standing, see_step, see_taken_in
+from tests.browser.steps import import_folder, open_import_panel, press, see_step, see_taken_in
 
 pytestmark = pytest.mark.browser
 
@@ -139,30 +139,6 @@ def test_an_uploaded_archive_is_imported(page: Page, dashboard: Dashboard, tmp_p
     page.locator(".row").first.click()
     see_step(page, 1)
     expect(page.locator(".total")).to_have_text("3")
-
-
-def test_an_import_outlives_its_page_and_can_be_cancelled(page: Page, dashboard: Dashboard, tmp_path: Path) -> None:
-    for name, count in (("first", 200), ("second", 300)):
-        for number in range(count):
-            write_run(tmp_path / name / f"{name}-{number}", 20, 200, name=f"{name} {number}")
-            steps = tmp_path / name / f"{name}-{number}" / "steps.json"
-            steps.write_text(steps.read_text().replace("observation of", f"{name} {number}: observation of"))
-    import_folder(page, dashboard, tmp_path / "first")
-    expect(page.locator(".progress")).to_be_visible()
-    page.reload()
-    expect(page.get_by_text("200 imported · 0 skipped · 0 misaligned · 0 failed")).to_be_visible()
-    page.locator(".query").fill("first-")
-    expect(page.locator(".row").first).to_be_visible()
-    expect(page.locator(".count")).to_contain_text("200 of")
-
-    see_standing(page)
-    page.get_by_label("Folder, file or archive on this machine").fill(str(tmp_path / "second"))
-    page.get_by_role("button", name="Import from path").click()
-    page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_text("The first that was not is")).to_be_visible()
-    expect(page.get_by_text("200 imported")).to_have_count(0)
-    page.locator(".job").get_by_role("button", name=str(tmp_path / "first")).click()
-    expect(page.get_by_text("200 imported · 0 skipped · 0 misaligned · 0 failed")).to_be_visible()
 
 
 def test_the_command_line_hands_runs_to_the_running_dashboard(page: Page, dashboard: Dashboard, tmp_path: Path) -> None:
