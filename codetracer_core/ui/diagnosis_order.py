@@ -66,6 +66,7 @@ def order_form(store: Store, key: str) -> Order | None:
         index=STRATEGIES.index(defaults.strategy),
         format_func=STRATEGY_WORDS.__getitem__,
         key=f"{key}_strategy",
+        persist_state="page",
     )
     samples = often.number_input(
         "Samples",
@@ -73,6 +74,7 @@ def order_form(store: Store, key: str) -> Order | None:
         20,
         defaults.samples,
         key=f"{key}_samples",
+        persist_state="page",
         help="Independent repetitions that are merged: what several of them say is surer, and costs as much more.",
     )
     st.caption(f"{STRATEGY_WORDS[strategy].capitalize()}: {STRATEGY_MEANING[strategy]}.")
@@ -102,6 +104,7 @@ def model_field(store: Store, config: Config, key: str, *, rules: bool) -> str:
         index=names.index(config.llm.model) if config.llm.model in names else 0 if rules else None,
         accept_new_options=True,
         key=f"{key}_model",
+        persist_state="page",
         placeholder="openai/gpt-5, anthropic/… or any other name that litellm knows",
         help=("The built-in heuristic needs no key. " if rules else "") + "Any model name of litellm can be typed in.",
     )
@@ -113,26 +116,46 @@ def _limits(defaults: DiagnosisSettings, key: str) -> dict[str, object]:
     cost, minutes, turns, tokens = st.columns(4)
     given: dict[str, object] = {
         "cost_limit_usd": cost.number_input(
-            "Cost limit, USD", 0.01, None, defaults.cost_limit_usd, step=0.5, key=f"{key}_cost", help="Per run."
+            "Cost limit, USD",
+            0.01,
+            None,
+            defaults.cost_limit_usd,
+            step=0.5,
+            key=f"{key}_cost",
+            persist_state="page",
+            help="Per run.",
         ),
-        "max_turns": turns.number_input("Calls per sample", 1, 500, defaults.max_turns, key=f"{key}_turns"),
+        "max_turns": turns.number_input(
+            "Calls per sample", 1, 500, defaults.max_turns, key=f"{key}_turns", persist_state="page"
+        ),
         "token_limit": tokens.number_input(
-            "Token limit", 1_000, None, defaults.token_limit, step=10_000, key=f"{key}_tokens", placeholder="none"
+            "Token limit",
+            1_000,
+            None,
+            defaults.token_limit,
+            step=10_000,
+            key=f"{key}_tokens",
+            placeholder="none",
+            persist_state="page",
         ),
     }
-    limit = minutes.number_input("Minutes", 0.5, None, defaults.max_seconds / 60, step=5.0, key=f"{key}_minutes")
+    limit = minutes.number_input(
+        "Minutes", 0.5, None, defaults.max_seconds / 60, step=5.0, key=f"{key}_minutes", persist_state="page"
+    )
     given["max_seconds"] = limit * 60
     with st.container(horizontal=True):
         given["use_memory"] = st.toggle(
             "Use memory",
             defaults.use_memory,
             key=f"{key}_memory",
+            persist_state="page",
             help="Insights of earlier diagnoses of the same kind of agent go into the prompt, and new ones are kept.",
         )
         given["show_outcome"] = st.toggle(
             "Tell the outcome",
             defaults.show_outcome,
             key=f"{key}_outcome",
+            persist_state="page",
             help="Tell the model what the run's own result files say of outcome and tests.",
         )
     return given
@@ -146,6 +169,7 @@ def address_field(config: Config, key: str) -> str | None:
         "API base",
         config.llm.api_base or "",
         key=f"{key}_api_base",
+        persist_state="page",
         placeholder="the provider's own; or http://127.0.0.1:8080/v1 of a server of yours",
     ).strip()
     st.caption(f"{WHERE_KEYS_GO} The key is sent to this address.")

@@ -57,14 +57,18 @@ def order_form(store: Store, view: RunView, suggested: Suggestion) -> Wanted:
     where, who, preview = st.columns([3, 3, 5], gap="medium")
     with where:
         step = _step(view, suggested, wanted)
-        place = choose_place(config.replay, wanted.missing)
+        place = choose_place(config.replay, wanted.missing, run_id=str(view.run_id))
         test_command = typed(
-            st, "Test command", "replay_test", config.replay.test_command, "decides the outcome: exit code 0 is solved"
+            st,
+            "Test command",
+            test_key := f"replay_test {view.run_id}",
+            config.replay.test_command,
+            "decides the outcome: exit code 0 is solved",
         )
         if not test_command:
             st.caption("Without tests the outcome stays unknown: what a model says of its own work proves nothing.")
             for number, found in enumerate(_offered(place)):
-                st.button(f"Use {found}", key=f"replay_offered {number}", on_click=_take, args=(found,))
+                st.button(f"Use {found}", key=f"replay_offered {number}", on_click=_take, args=(test_key, found))
     with preview:  # before the model is looked up, which can take a while
         skip = _preview(view, step, wanted.missing)
     with who:
@@ -72,6 +76,7 @@ def order_form(store: Store, view: RunView, suggested: Suggestion) -> Wanted:
             "Hand over to a model",
             True,
             key="replay_agent",
+            persist_state="page",
             help="Off: only the earlier steps are run again, and compared with what the run recorded.",
         )
         budget, advice = Budget(), False
@@ -103,8 +108,8 @@ def _offered(place: Place | None) -> tuple[str, ...]:
     return offered_tests(place) if place is not None and may_look else ()
 
 
-def _take(test_command: str) -> None:
-    st.session_state["replay_test"] = test_command
+def _take(key: str, test_command: str) -> None:
+    st.session_state[key] = test_command
 
 
 def _step(view: RunView, suggested: Suggestion, wanted: Wanted) -> int | None:
@@ -115,6 +120,7 @@ def _step(view: RunView, suggested: Suggestion, wanted: Wanted) -> int | None:
         suggested.step_id,
         key=f"replay_step {view.run_id} {suggested.step_id}",
         placeholder="number of a step",
+        persist_state="page",
         help="The steps before it are run again; from it on the model goes on.",
     )
     if step is None:
@@ -153,6 +159,7 @@ def _advice(suggested: Suggestion, wanted: Wanted) -> bool:
         "Give it the diagnosis",
         has_any,
         key=f"replay_advice {suggested.diagnosis_id}",
+        persist_state="page",
         disabled=not has_any,
         help="Where the run went off track, the evidence, and what to do instead.",
     )
@@ -169,7 +176,9 @@ def _budget(trajectory: Trajectory, step: int | None, config: ReplayConfig) -> B
         matched = had.budget(cost_limit_usd=config.cost_limit_usd, token_limit=config.token_limit)
     offered = ["As the original had", "Given"]
     default = offered[config.max_steps is not None]
-    how = st.segmented_control("Budget", offered, default=default, key="replay_budget", required=True)
+    how = st.segmented_control(
+        "Budget", offered, default=default, key="replay_budget", required=True, persist_state="page"
+    )
     if how != "Given" and matched is not None:
         tokens = f", {matched.token_limit:,} tokens" if matched.token_limit is not None else ""
         said(
@@ -185,10 +194,19 @@ def budget_fields(config: ReplayConfig) -> Budget:
     steps, cost, tokens_field = st.columns(3)
     most = config.max_steps or Budget().max_steps
     return Budget(
-        max_steps=steps.number_input("Steps", 1, 10_000, most, key="replay_steps"),
-        cost_limit_usd=cost.number_input("USD", 0.01, None, config.cost_limit_usd, 0.5, key="replay_cost"),
+        max_steps=steps.number_input("Steps", 1, 10_000, most, key="replay_steps", persist_state="page"),
+        cost_limit_usd=cost.number_input(
+            "USD", 0.01, None, config.cost_limit_usd, 0.5, key="replay_cost", persist_state="page"
+        ),
         token_limit=tokens_field.number_input(
-            "Tokens", 1_000, None, config.token_limit, 10_000, key="replay_tokens", placeholder="any"
+            "Tokens",
+            1_000,
+            None,
+            config.token_limit,
+            10_000,
+            key="replay_tokens",
+            placeholder="any",
+            persist_state="page",
         ),
     )
 
@@ -197,27 +215,44 @@ def limit_fields(config: ReplayConfig) -> tuple[Limits, float, float]:
     """Limits of the environment, the share of steps that may differ, seconds for the tests."""
     known = config.limits
     first, second, third = st.columns(3, vertical_alignment="bottom")
-    command = first.number_input("Seconds per command", 1.0, None, known.command_seconds, 10.0, key="replay_command")
-    minutes = second.number_input("Minutes in all", 0.5, None, known.total_seconds / 60, 5.0, key="replay_total")
-    tests = third.number_input("Seconds for tests", 1.0, None, config.test_seconds, 60.0, key="replay_test_seconds")
-    first, second = st.columns(2)
-    memory = first.number_input("Memory, MB", 64, None, known.memory_mb, 512, key="replay_memory")
-    disk = second.number_input(
-        "Disk, MB", 1, None, known.disk_mb, 1_024, key="replay_disk", help="In all, outside of a container."
+    command = first.number_input(
+        "Seconds per command", 1.0, None, known.command_seconds, 10.0, key="replay_command", persist_state="page"
     )
-    processes = first.number_input("Processes", 8, None, known.processes, key="replay_processes")
-    output = second.number_input("Output, kB", 1, None, known.output_bytes // 1_000, 100, key="replay_output")
+    minutes = second.number_input(
+        "Minutes in all", 0.5, None, known.total_seconds / 60, 5.0, key="replay_total", persist_state="page"
+    )
+    tests = third.number_input(
+        "Seconds for tests", 1.0, None, config.test_seconds, 60.0, key="replay_test_seconds", persist_state="page"
+    )
+    first, second = st.columns(2)
+    memory = first.number_input("Memory, MB", 64, None, known.memory_mb, 512, key="replay_memory", persist_state="page")
+    disk = second.number_input(
+        "Disk, MB",
+        1,
+        None,
+        known.disk_mb,
+        1_024,
+        key="replay_disk",
+        persist_state="page",
+        help="In all, outside of a container.",
+    )
+    processes = first.number_input("Processes", 8, None, known.processes, key="replay_processes", persist_state="page")
+    output = second.number_input(
+        "Output, kB", 1, None, known.output_bytes // 1_000, 100, key="replay_output", persist_state="page"
+    )
     divergence = st.slider(
         "Stop when a larger share of the earlier steps differs, %",
         0,
         100,
         round(config.divergence * 100),
         key="replay_divergence",
+        persist_state="page",
     )
     network = st.toggle(
         "Allow the network",
         known.network,
         key="replay_network",
+        persist_state="page",
         help="Off where the environment can do that; the result tells whether it could.",
     )
     limits = Limits(

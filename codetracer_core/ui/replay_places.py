@@ -25,10 +25,11 @@ _OF_A_PLUGIN = "An environment that another package brings; what it closes off i
 
 
 def choose_place(
-    config: ReplayConfig, missing: list[str], key: str = "replay", *, whose: str = "this run"
+    config: ReplayConfig, missing: list[str], key: str = "replay", *, whose: str = "this run", run_id: str = ""
 ) -> Place | None:
     """Fields for the environment; what keeps it from being used is added to ``missing``, as sentences. ``key`` tells
-    apart the forms of a page: a tick that commands may run here is good for one of them."""
+    apart the forms of a page: a tick that commands may run here is good for one of them. What was filled in stands
+    there again when the form is opened again: a folder or an image for the same run, as it is that of one task."""
     offered = [*_NAMES, *sorted(plugins.environments())]
     kind = st.segmented_control(
         "Environment",
@@ -37,6 +38,7 @@ def choose_place(
         format_func=lambda one: _NAMES.get(one, one),
         key=f"{key}_kind",
         required=True,
+        persist_state="page",
     )
     kind = str(kind or offered[0])
     st.caption(_MEANING.get(kind, _OF_A_PLUGIN))
@@ -44,7 +46,8 @@ def choose_place(
     if reason:
         missing.append(f"This environment cannot be used here: {reason}")
         said(missing[-1], f"{key}_why_not")
-    place = _FIELDS[kind](config, missing, key) if kind in _FIELDS else _plugin(kind, missing, key)
+    fields = f"{key} {run_id}"
+    place = _FIELDS[kind](config, missing, fields) if kind in _FIELDS else _plugin(kind, missing, fields)
     if kind in ("git", "local"):
         allowed = _allowed(missing, key, whose)
         place = place and place.model_copy(update={"allowed": allowed})
@@ -57,7 +60,12 @@ def choose_place(
 
 def _container(config: ReplayConfig, missing: list[str], key: str) -> ContainerPlace | None:
     how = st.segmented_control(
-        "Made from", ["Image", "Compose file"], default="Image", key=f"{key}_made_from", required=True
+        "Made from",
+        ["Image", "Compose file"],
+        default="Image",
+        key=f"{key}_made_from",
+        required=True,
+        persist_state="page",
     )
     left, right = st.columns(2)
     image = compose = service = ""
@@ -94,7 +102,11 @@ def _local(_: ReplayConfig, missing: list[str], key: str) -> LocalPlace | None:
 def _plugin(name: str, missing: list[str], key: str) -> PluginPlace | None:
     """Whatever its package reads: one option in a line, by its name."""
     text = st.text_area(
-        "Options", "", key=f"{key}_options {name}", placeholder="NAME=VALUE, one in a line, as its package tells"
+        "Options",
+        "",
+        key=f"{key}_options {name}",
+        placeholder="NAME=VALUE, one in a line, as its package tells",
+        persist_state="page",
     )
     lines = text.splitlines() if is_text(text) else []
     try:
@@ -127,5 +139,5 @@ def said(words: str, key: str) -> None:
 
 def typed(place: Any, label: str, key: str, default: str, placeholder: str) -> str:
     """What somebody typed into a field; "" for what cannot be stored."""
-    text = (place.text_input(label, default, key=key, placeholder=placeholder) or "").strip()
+    text = (place.text_input(label, default, key=key, placeholder=placeholder, persist_state="page") or "").strip()
     return text if is_text(text) else ""

@@ -341,6 +341,29 @@ def test_commands_on_this_machine_take_a_lead_and_leave(
     assert "Commands of this run may run on this machine" in [box.label for box in app.checkbox]
 
 
+def test_what_was_filled_in_stands_there_again_after_a_replay_but_not_that_commands_may_run_here(place: Path) -> None:
+    (place / "codetracer.yaml").write_text("replay:\n  allow_local: true\n")
+
+    def fields() -> dict[str, object]:
+        shown = [*app.number_input, *app.segmented_control, *app.text_input, *app.toggle, *app.selectbox]
+        return {one.label: one.value for one in shown}
+
+    app = order("eve")
+    app.number_input[0].set_value(4)
+    app.segmented_control[0].set_value("local").run()
+    for label, words in (("Folder", "some/project"), ("Test command", "pytest -q")):
+        next(one for one in app.text_input if one.label == label).set_value(words)
+    app.toggle[0].set_value(False)
+    app.checkbox[0].check().run()
+    filled, ticked = fields(), app.checkbox[0].value
+    for is_open in (False, True):  # as it is closed when a replay begins
+        app.session_state[f"new_replay {RUN}"] = is_open
+        app.run()
+    assert (filled["Folder"], filled["Test command"], filled["From step"]) == ("some/project", "pytest -q", 4)
+    assert fields() == filled
+    assert (ticked, app.checkbox[0].value) == (True, False)
+
+
 def test_the_tests_that_lie_in_a_tasks_folder_are_offered(place: Path, tmp_path: Path) -> None:
     (place / "codetracer.yaml").write_text("replay:\n  allow_local: true\n")
     (tmp_path / "task").mkdir()
