@@ -18,6 +18,7 @@ from codetracer_core.replay.models import (
     Checkpoint,
     GitPlace,
     LocalPlace,
+    Place,
     ReplayedStep,
     ReplayOrder,
     ReplayResult,
@@ -45,6 +46,22 @@ FINISHED: tuple[ReplayStatus, ...] = ("finished", "limit")
 def ready(trajectory: Trajectory, order: ReplayOrder, model: Model | None) -> Checkpoint:
     """The plan of a replay that can begin. Raises CodeTracerError in words for one that cannot: nothing has been
     started or written by then."""
+    plan = plan_of(trajectory, order, model)
+    require_place(order.place)
+    return plan
+
+
+def require_place(place: Place) -> None:
+    """Raise CodeTracerError, in words, for a place in which nothing can or may run here. Asks the container engine."""
+    if isinstance(place, LocalPlace | GitPlace) and not place.allowed:
+        raise NotAllowed(WARNING, remedy="Say in so many words that this is allowed, or replay in a container.")
+    if reason := why_not(place.kind):
+        raise EnvironmentBroken(reason)
+
+
+def plan_of(trajectory: Trajectory, order: ReplayOrder, model: Model | None) -> Checkpoint:
+    """The plan of a replay. Raises CodeTracerError in words for one that cannot be made of this run, wherever that
+    were. Asks nobody and runs nothing."""
     if not 1 <= order.step_id <= trajectory.step_count + 1:
         raise CodeTracerError(
             f"there is no step {order.step_id} to replay from: the run has {number_of(trajectory.step_count, 'step')}",
@@ -68,10 +85,6 @@ def ready(trajectory: Trajectory, order: ReplayOrder, model: Model | None) -> Ch
             f"step {first.step_id}: {first.why}",
             remedy="Choose an earlier step, or allow that such steps are left out: the state may then be another.",
         )
-    if isinstance(order.place, LocalPlace | GitPlace) and not order.place.allowed:
-        raise NotAllowed(WARNING, remedy="Say in so many words that this is allowed, or replay in a container.")
-    if reason := why_not(order.place.kind):
-        raise EnvironmentBroken(reason)
     return plan
 
 

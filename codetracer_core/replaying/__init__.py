@@ -4,11 +4,12 @@ choice = choose_step(reader, run_id)                                  # where it
 order = ReplayOrder(place=…, step_id=choice.step_id, budget=matched_budget(trajectory, choice.step_id).budget())
 result, new_run = replay_run(reader, store, run_id, order, model, diagnosis_id=choice.diagnosis_id)
 replay_all(reader, store, run_ids, order_for, model)                  # many, resumed where it was stopped
+foresee_all(reader, run_ids, order_for, model)                        # what that would do, without doing it
 before_and_after(reader)                                              # pass@1 of runs and of their replays
 sweep(store)                                                          # what killed replays left behind
 """
 
-from codetracer_core.replaying.batches import BatchedReplay, ReplayBatch, replay_all
+from codetracer_core.replaying.batches import BatchedReplay, ForeseenReplay, ReplayBatch, foresee_all, replay_all
 from codetracer_core.replaying.choosing import Choice, Matched, advisor, choose_step, matched_budget
 from codetracer_core.replaying.listing import Listed, listed_replays
 from codetracer_core.replaying.offering import offered_tests
@@ -22,12 +23,14 @@ __all__ = [
     "BatchedReplay",
     "BeforeAndAfter",
     "Choice",
+    "ForeseenReplay",
     "Listed",
     "Matched",
     "ReplayBatch",
     "advisor",
     "before_and_after",
     "choose_step",
+    "foresee_all",
     "listed_replays",
     "matched_budget",
     "offered_tests",

@@ -1,6 +1,6 @@
 """Many runs are replayed, one after the other, each from its own step; resumed where it was stopped."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,8 +9,11 @@ from codetracer_core.diagnosis_models import CallUsage
 from codetracer_core.errors import CodeTracerError
 from codetracer_core.llm import Model
 from codetracer_core.models import Frozen, RunRecord
+from codetracer_core.replay.making import plan_of
 from codetracer_core.replay.models import ReplayOrder, ReplayStatus
+from codetracer_core.replay.plan import checkpoint
 from codetracer_core.replay.recording import ReplayEvent
+from codetracer_core.replay.words import plan_words
 from codetracer_core.replaying.choosing import Choice, advisor, choose_step
 from codetracer_core.replaying.listing import Listed, listed_replays
 from codetracer_core.replaying.running import replay_run, request_key
@@ -39,6 +42,22 @@ class BatchedReplay(Frozen):
     was_done: bool = False
     """The same order had been carried out before; nothing was run this time."""
     usage: CallUsage = CallUsage()
+
+
+class ForeseenReplay(Frozen):
+    """What a batch would do with one run, before anything runs."""
+
+    run_id: str
+    step_id: int | None = None
+    """None: nobody says where it went wrong."""
+    origin: str = ""
+    """Where the step comes from."""
+    plan: str = ""
+    """What would be done for the steps before, in words."""
+    refused: str = ""
+    """Why it would be skipped; empty: it would not."""
+    was_done: bool = False
+    """The same order has been carried out before, and would not be again."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +123,58 @@ def replay_all(
     return ReplayBatch(tuple(rows))
 
 
+def foresee_all(
+    reader: Reader,
+    run_ids: Sequence[str],
+    order_for: OrderFor,
+    model: Model | None = None,
+    *,
+    who: str | None = None,
+    annotator: str = "",
+    again: bool = False,
+) -> list[ForeseenReplay]:
+    """What ``replay_all`` would do with each run, as far as that can be known without running or asking anything: not
+    whether there is such an image or folder."""
+    earlier = {} if again else _done(reader)
+    return [_foreseen(reader, one, order_for, model, who, annotator, earlier) for one in dict.fromkeys(run_ids)]
+
+
+def _foreseen(
+    reader: Reader,
+    run_id: str,
+    order_for: OrderFor,
+    model: Model | None,
+    who: str | None,
+    annotator: str,
+    earlier: Collection[str],
+) -> ForeseenReplay:
+    told = ForeseenReplay(run_id=run_id)
+    try:
+        choice = choose_step(reader, run_id, who, annotator=annotator)
+        told = told.model_copy(update={"step_id": choice.step_id, "origin": choice.origin})
+        record = reader.load_run(run_id)
+        told = told.model_copy(update={"plan": plan_words(checkpoint(record.trajectory, choice.step_id))})
+        order, _, key = _ordered(reader, record, choice, order_for, model)
+        if key in earlier:
+            return told.model_copy(update={"was_done": True})
+        plan_of(record.trajectory, order, model)
+    except CodeTracerError as error:
+        return told.model_copy(update={"refused": str(error)})
+    except Exception as error:  # noqa: BLE001 - as in replay_all: one bad run never hides the others
+        return told.model_copy(update={"refused": f"{type(error).__name__}: {error}"})
+    return told
+
+
+def _ordered(
+    reader: Reader, record: RunRecord, choice: Choice, order_for: OrderFor, model: Model | None
+) -> tuple[ReplayOrder, str, str]:
+    """The order for a run, the diagnosis whose advice goes with it ("": none), and what names that order."""
+    order = order_for(record, choice)
+    advising = advisor(reader, record.run_id, choice.diagnosis_id) if order.agent and order.advice else None
+    diagnosis_id = advising.diagnosis_id if advising else ""
+    return order, diagnosis_id, request_key(record, order, model, diagnosis_id)
+
+
 def _one(
     reader: Reader,
     writer: Writer,
@@ -118,9 +189,7 @@ def _one(
 ) -> BatchedReplay:
     choice = choose_step(reader, run_id, who, annotator=annotator)
     record = reader.load_run(run_id)
-    order = order_for(record, choice)
-    advising = advisor(reader, run_id, choice.diagnosis_id) if order.agent and order.advice else None
-    key = request_key(record, order, model, advising.diagnosis_id if advising else "")
+    order, diagnosis_id, key = _ordered(reader, record, choice, order_for, model)
     named = BatchedReplay(run_id=run_id, status="not started", step_id=choice.step_id, origin=choice.origin)
     if key in earlier:
         started = earlier[key].started
@@ -143,7 +212,7 @@ def _one(
         run_id,
         order,
         model,
-        diagnosis_id=advising.diagnosis_id if advising else None,
+        diagnosis_id=diagnosis_id or None,
         origin=choice.origin,
         on_event=lambda event: on_event(run_id, event),
         cancelled=cancelled,

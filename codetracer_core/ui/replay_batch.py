@@ -1,7 +1,7 @@
 """Many runs at once: those that pass the filters of the table of runs, each replayed from its own failure onset."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import streamlit as st
@@ -12,7 +12,7 @@ from codetracer_core.models import RunRecord
 from codetracer_core.replay.making import FINISHED
 from codetracer_core.replay.models import ReplayOrder
 from codetracer_core.replay.words import place_words
-from codetracer_core.replaying import TASK, Choice, choose_step, order_of_run, replay_all
+from codetracer_core.replaying import TASK, Choice, ForeseenReplay, choose_step, foresee_all, order_of_run, replay_all
 from codetracer_core.store import RunSummary, Store, default_workspace
 from codetracer_core.ui import identity, shell
 from codetracer_core.ui.diagnosis_order import ORDERERS, opened_model
@@ -21,6 +21,7 @@ from codetracer_core.ui.job_list import Entry, by_whom, job_entry, job_list, job
 from codetracer_core.ui.jobs import jobs
 from codetracer_core.ui.library import filtered_runs, only_chosen, runs_table
 from codetracer_core.ui.replay_access import require_may_replay
+from codetracer_core.ui.replay_foreseen import choose_onset, note_onsets_seen, show_foreseen
 from codetracer_core.ui.replay_jobs import ReplayBatchJob, RunOfBatch
 from codetracer_core.ui.replay_order import agent_field, budget_fields, limit_fields
 from codetracer_core.ui.replay_places import choose_place, said, typed
@@ -49,6 +50,8 @@ class Many:
     token_limit: int | None = None
     total_cost_limit: float | None = None
     again: bool = False
+    onset_of: str | None = None
+    """Whose onset, as ``choose_step`` takes it."""
     missing: list[str] = field(default_factory=list)
 
     def order_for(self, record: RunRecord, choice: Choice) -> ReplayOrder:
@@ -90,33 +93,68 @@ def _batch(store: Store, runs: Sequence[RunSummary]) -> None:
         wanted.missing.append(f"At most {MOST_RUNS:,} are replayed together: filter the table.")
         ready = list[RunSummary]()
     else:
-        known = set(_with_onset(store.state(), tuple(run.run_id for run in chosen), identity.person()))
+        asked = tuple(run.run_id for run in chosen), identity.person(), wanted.onset_of
+        known = set(_with_onset((str(store.workspace.folder), *store.state()), *asked))
         ready = [run for run in chosen if run.run_id in known]
         if len(ready) < len(chosen):
-            st.text(
-                f"{number_of(len(chosen) - len(ready), 'run')} left out: nobody has said yet where they went wrong. "
-                "Have them diagnosed first."
-            )
+            said_by = "nobody has said yet where they went wrong. Have them diagnosed first"
+            if wanted.onset_of is not None:
+                said_by = "this source names no failure onset of them"
+            st.text(f"{number_of(len(chosen) - len(ready), 'run')} left out: {said_by}.")
     with st.container(horizontal=True, vertical_alignment="center"):
         words = f"Replay {number_of(len(ready), 'run')}"
         disabled = not ready or wanted.pattern is None or bool(wanted.missing)
         pressed = st.button(words, type="primary", key="replay_batch_start", disabled=disabled)
+        looks = st.button("Preview", key="replay_batch_look", disabled=not ready or wanted.pattern is None)
         st.text(wanted.missing[0] if wanted.missing else "One after the other; the originals stay as they are.")
     if pressed:
         start_many(store, wanted, ready)
         st.session_state["replay_batch_started"] = True
         st.rerun()
+    _preview(store, wanted, ready, looks)
+
+
+def _preview(store: Store, wanted: Many, runs: Sequence[RunSummary], looks: bool) -> None:
+    """What would become of each run, once somebody has asked for it and as long as the order stays as it was then."""
+    asked = replace(wanted, missing=[]), [run.run_id for run in runs]
+    if looks:
+        note_onsets_seen(store, asked[1], wanted.onset_of)
+        with st.spinner("Looking at what would run …"):
+            st.session_state["replay_batch_foreseen"] = asked, foreseen(store, wanted, asked[1])
+    before, found = st.session_state.get("replay_batch_foreseen", (None, ()))
+    if before == asked:
+        agent = wanted.pattern is not None and wanted.pattern.agent
+        show_foreseen(found, goes_on=bool(wanted.model) or not agent)
+
+
+def foreseen(store: Store, wanted: Many, run_ids: Sequence[str]) -> list[ForeseenReplay]:
+    """What the batch would do with each run. As long as no model is chosen: with the earlier steps alone."""
+    assert wanted.pattern is not None, "nothing is looked at before"
+    goes_on = wanted.pattern.agent and bool(wanted.model)
+    order = replace(wanted, pattern=wanted.pattern.model_copy(update={"agent": goes_on}))
+    config = load_config(None, default_workspace()).config
+    return foresee_all(
+        store,
+        run_ids,
+        order.order_for,
+        opened_model(wanted.model, wanted.api_base, config) if goes_on else None,
+        who=wanted.onset_of,
+        annotator=identity.person(),
+        again=wanted.again,
+    )
 
 
 @st.cache_data(max_entries=16, show_spinner="Looking up where the runs went wrong …")
-def _with_onset(_state: tuple[int, ...], run_ids: tuple[str, ...], who: str) -> tuple[str, ...]:
-    """Those of which somebody says where they went wrong, for this person. ``_state`` as of ``Store.state``."""
-    return tuple(run_id for run_id in run_ids if _has_onset(open_store(), run_id, who))
+def _with_onset(
+    state: tuple[str | int, ...], run_ids: tuple[str, ...], who: str, onset_of: str | None
+) -> tuple[str, ...]:
+    """Those of which somebody says where they went wrong, for this person. ``state``: workspace and ``Store.state``."""
+    return tuple(run_id for run_id in run_ids if _has_onset(open_store(), run_id, who, onset_of))
 
 
-def _has_onset(store: Store, run_id: str, who: str) -> bool:
+def _has_onset(store: Store, run_id: str, who: str, onset_of: str | None) -> bool:
     try:
-        choose_step(store, run_id, annotator=who)
+        choose_step(store, run_id, onset_of, annotator=who)
     except NotFound:
         return False
     return True
@@ -142,6 +180,7 @@ def _form(store: Store) -> Many:
     with who:
         agent, advice = _who(store, config, wanted)
     with how:
+        wanted.onset_of = choose_onset(store)
         skip = st.checkbox(
             "Go on without steps that cannot be replayed",
             key="replay_batch_skip",
@@ -210,6 +249,8 @@ def start_many(store: Store, wanted: Many, runs: Sequence[RunSummary]) -> Replay
     require_may_replay(wanted.pattern.place)
     who, blind, config = identity.person(), identity.blind_runs(store), load_config(None, default_workspace()).config
     told = {run.run_id: RunOfBatch(run.run_id, run.task or run.run_id) for run in runs if run.run_id not in blind}
+    if wanted.onset_of is not None:
+        note_onsets_seen(store, [*told], wanted.onset_of)
     made_with = f"{place_words(wanted.pattern.place)} · {wanted.model or 'no model: only the earlier steps'}"
     job = ReplayBatchJob(who=who, made_with=made_with, runs=told)
 
@@ -220,6 +261,7 @@ def start_many(store: Store, wanted: Many, runs: Sequence[RunSummary]) -> Replay
             list(job.runs),
             wanted.order_for,
             opened_model(wanted.model, wanted.api_base, config) if wanted.model else None,
+            who=wanted.onset_of,
             annotator=who,
             again=wanted.again,
             total_cost_limit=wanted.total_cost_limit,

@@ -213,6 +213,12 @@ def test_the_runs_of_the_table_are_replayed_together_each_from_its_own_onset(
     expect(start).to_be_disabled()
     page.get_by_text("Commands of these runs may run on this machine").click()
     expect(start).to_be_enabled(timeout=60_000)
+    page.get_by_role("button", name="Preview").click()
+    foreseen = page.locator(".st-key-replay_foreseen .row")
+    expect(foreseen).to_have_count(1)
+    expect(foreseen).to_contain_text("the diagnosis by openai/scripted")
+    expect(page.get_by_text("1 run would be replayed. Nothing has run yet.")).to_be_visible()
+    assert replays(office, run_id) == []
     start.click()
     job = page.locator(".job").first
     expect(job).to_contain_text("local copy of", timeout=60_000)

@@ -23,6 +23,7 @@ from codetracer_core.replaying import (
     advisor,
     before_and_after,
     choose_step,
+    foresee_all,
     listed_replays,
     matched_budget,
     pairs,
@@ -191,11 +192,19 @@ def test_a_batch_goes_on_where_it_was_and_ends_with_pairs(store: Store, run_id: 
     def ordered(_record: RunRecord, choice: Choice) -> ReplayOrder:
         return order(folder, step_id=choice.step_id)
 
+    seen = {one.run_id: one for one in foresee_all(store, ids, ordered, fixer())}
+    assert (seen[run_id].step_id, seen[run_id].refused, seen[run_id].was_done) == (ONSET, "", False)
+    assert seen[run_id].plan == "5 commands"
+    assert [one.refused for one in seen.values() if "nobody has said yet" in one.refused and not one.plan]
+    assert listed_replays(store.workspace) == []
     first = replay_all(store, store, ids, ordered, fixer())
     assert sorted(first.counts.items()) == [("finished", 1), ("skipped", len(ids) - 1)]
     (done,) = [row for row in first.rows if row.status == "finished"]
     assert (done.run_id, done.solved, done.step_id) == (run_id, True, ONSET)
     model = fixer()
+    (known,) = foresee_all(store, [run_id], ordered, model)
+    (anew,) = foresee_all(store, [run_id], ordered, model, again=True)
+    assert (known.was_done, anew.was_done) == (True, False)
     second = replay_all(store, store, [run_id], ordered, model)
     assert (second.counts, model.asked) == ({"done before": 1}, [])
     assert second.rows[0].new_run_id == done.new_run_id
@@ -205,6 +214,23 @@ def test_a_batch_goes_on_where_it_was_and_ends_with_pairs(store: Store, run_id: 
     again = replay_all(store, store, [run_id], ordered, fixer(), again=True)
     assert again.counts == {"finished": 1}
     assert [one.run_id for one in pairs(store)] == [done.new_run_id]  # the first attempt counts
+
+
+def test_a_run_that_cannot_be_replayed_is_foreseen_as_skipped_with_the_reason_of_the_batch(
+    store: Store, run_id: str, tmp_path: Path
+) -> None:
+    store.add_label_events([said(run_id, ONSET, "ground_truth", "bench")])
+
+    def nowhere(_record: RunRecord, _choice: Choice) -> ReplayOrder:
+        return order(tmp_path, step_id=99)
+
+    (one,) = foresee_all(store, [run_id], nowhere, fixer(), who="ground_truth")
+    (row,) = replay_all(store, store, [run_id], nowhere, fixer(), who="ground_truth").rows
+    assert (one.step_id, one.plan, one.origin) == (ONSET, "5 commands", "the failure onset in the ground truth")
+    assert "there is no step 99" in one.refused
+    assert (row.status, row.reason) == ("skipped", one.refused)
+    (unsaid,) = foresee_all(store, [run_id], nowhere, fixer())
+    assert (unsaid.step_id, unsaid.plan) == (None, "")
 
 
 def test_the_advisor_is_the_latest_diagnosis_with_something_to_say(store: Store, run_id: str) -> None:

@@ -43,7 +43,7 @@ from codetracer_core.ui.replay_jobs import ReplayBatchJob, RunOfBatch
 from codetracer_core.ui.replay_plan import plan_data
 from codetracer_core.ui.replay_report import Shown, replay_data
 from tests.conftest import REPOSITORY
-from tests.store.factory import NOON, make_run
+from tests.store.factory import NOON, make_label, make_run
 from tests.ui.diagnoses import RUN, a_diagnosis, make_place
 from tests.ui.test_pages import sent, texts
 
@@ -485,6 +485,49 @@ def test_many_runs_are_replayed_from_their_onsets_and_whoever_has_none_is_left_o
     assert not [expander for expander in page("rita").expander if expander.label == "Replay many runs"]
     blind = many(page("dan"))
     assert [button.label for button in blind.button if button.label.startswith("Replay ")] == ["Replay 0 runs"]
+
+
+def test_a_batch_is_seen_before_it_is_ordered_and_begins_at_the_onsets_of_whoever_is_asked_for(place: Path) -> None:
+    with Store.open(place) as opened:
+        said = make_label(1, 4, run_id="run-2", field="onset", step_id=None, source="ground_truth", annotator="bench")
+        assert opened.add_label_events([said]).refused == ()
+    app = many(page("cora"))
+    (whose,) = [box for box in app.selectbox if box.label == "Failure onset"]
+    assert whose.options == [
+        "as adjudicated, else as diagnosed, else your own",
+        "only from ground truth",
+        "only from labels of the model openai/scripted (agent)",
+    ]
+
+    def look(app: AppTest) -> dict[str, Any]:
+        (preview,) = [button for button in app.button if button.label == "Preview"]
+        (row,) = sent(preview.click().run())["replay_foreseen"]["rows"]
+        assert not app.exception
+        return {"run": row["id"]} | {name: cell["text"] for name, cell in row["cells"].items() if "text" in cell}
+
+    (image,) = [field for field in app.text_input if field.label == "Image"]
+    found = look(image.set_value("python:3.12").run())
+    assert (found["run"], found["step"], found["then"], found["plan"]) == (RUN, "2", "replayed", "1 command")
+    assert "1 run would be replayed. Nothing has run yet. No model is chosen" in texts(app)
+    whose.set_value("ground_truth").run()
+    assert "replay_foreseen" not in sent(app)  # it was of another order
+    assert "this source names no failure onset" in texts(app)
+    assert [button.label for button in app.button if button.label.startswith("Replay ")] == ["Replay 1 run"]
+    found = look(app)
+    assert (found["run"], found["step"], found["then"], found["plan"]) == ("run-2", "4", "replayed", "3 commands")
+    assert found["origin"] == "the failure onset in the ground truth"
+    st.cache_resource.clear()
+    with Store.open_for_reading(place) as reader:
+        assert reader.shown_to("cora") == {(RUN, "model"), ("run-2", "ground_truth")}
+
+
+def test_whose_onset_is_known_by_now_counts(place: Path) -> None:
+    assert "Replay 1 run" in [button.label for button in many(page("cora")).button]
+    with Store.open(place) as opened:
+        said = make_label(1, 4, run_id="run-2", field="onset", step_id=None, source="adjudicated", annotator="eve")
+        assert opened.add_label_events([said]).refused == ()
+    st.cache_resource.clear()  # and not what was looked up
+    assert "Replay 2 runs" in [button.label for button in many(page("cora")).button]
 
 
 def test_a_batch_takes_no_run_that_its_orderer_labels_blind(place: Path) -> None:
