@@ -35,6 +35,7 @@ def choose_onset(store: Store) -> str | None:
         ["", *map(str, sources)],
         format_func=lambda one: f"only from {Labels.parse(one).in_words}" if one else _USUAL,
         key="replay_batch_onset",
+        persist_state="page",
         help="The step that a run is replayed from. Runs without one are left out. Where ground truth marks none, its "
         "first incorrect step stands for it.",
     )
