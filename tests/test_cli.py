@@ -30,8 +30,10 @@ from tests.store.factory import decide, make_run
 PROGRAM = [sys.executable, "-m", "codetracer_core"]
 COMMANDS = (
     *("import", "list", "inspect", "tree", "label", "labels import", "export", "dashboard", "doctor", "config"),
-    *("analyze", "batch", "evaluate", "agreement", "analytics", "interactive", "run"),
+    *("analyze", "batch", "evaluate", "agreement", "analytics", "interactive", "replay", "run"),
     *(f"project {name}" for name in ("create", "list", "show", "assign", "status", "export")),
+    *(f"extractors {name}" for name in ("list", "show", "find", "new", "repair", "test", "edit", "export", "import")),
+    *(f"extractors {name}" for name in ("use", "remove")),
 )
 
 
@@ -75,6 +77,14 @@ def test_examples_of_the_help_name_real_options(codetracer: Any) -> None:
         described, _, options = told.partition("Options:")
         for option in set(re.findall(r"--[a-z-]+", described)):
             assert option in options
+
+
+def test_examples_of_the_help_can_be_pasted_into_a_shell(codetracer: Any) -> None:
+    told = [codetracer(*name.split(), "--help").out.split("Example", 1)[1].partition("\n\n")[0] for name in COMMANDS]
+    examples = [line.strip() for one in told for line in one.splitlines()[1:]]
+    read = subprocess.run(["bash", "-n"], input="\n".join(examples), capture_output=True, text=True, check=False)
+    assert len(examples) > len(COMMANDS)
+    assert (read.returncode, read.stderr) == (0, "")
 
 
 def test_help_and_version_load_nothing_heavy() -> None:

@@ -48,7 +48,12 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; of a model's
 
 @extractors_app.command("list")
 def list_(workspace: Workspace = None, as_json: AsJson = False) -> None:
-    """List the extractors of the workspace, how many runs each has read, and those that fit worse than they did."""
+    """List the extractors of the workspace, how many runs each has read, and those that fit worse than they did.
+
+    \b
+    Example:
+      codetracer extractors list
+    """
     listed = _used(place_of(workspace))
     if as_json:
         terminal.print_json([used_as_json(one) for one in listed])
@@ -316,7 +321,12 @@ def import_(
     workspace: Workspace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in shared extractors. Nothing is overwritten: what differs from what is there becomes its next version."""
+    """Take in shared extractors. Nothing is overwritten: what differs from what is there becomes its next version.
+
+    \b
+    Example:
+      codetracer extractors import relay.extractor.yaml
+    """
     from codetracer_core.extractors.sharing import import_text
 
     rows: list[dict[str, Any]] = []
@@ -332,7 +342,13 @@ def use(
     version: Annotated[str, typer.Argument(metavar="VERSION|off", help="A version's number, or off.")],
     workspace: Workspace = None,
 ) -> None:
-    """Let another version read runs from now on, or none (off). Runs that were imported stay as they are."""
+    """Let another version read runs from now on, or none (off). Runs that were imported stay as they are.
+
+    \b
+    Examples:
+      codetracer extractors use relay 1
+      codetracer extractors use relay off
+    """
     from codetracer_core.extractors.registry import switched
 
     number = version.removeprefix("v")
@@ -343,8 +359,17 @@ def use(
 
 
 @extractors_app.command()
-def remove(name: Name, yes: Yes = False, workspace: Workspace = None) -> None:
-    """Forget an extractor with all its versions. Runs that it has read stay."""
+def remove(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    workspace: Workspace = None,
+) -> None:
+    """Forget an extractor with all its versions. Runs that it has read stay.
+
+    \b
+    Example:
+      codetracer extractors remove relay --yes
+    """
     from codetracer_core.extractors.registry import extractor_named, removed
 
     place = place_of(workspace)

@@ -87,10 +87,10 @@ def replay(
     \b
     Examples:
       codetracer replay some-run-0123456789 --auto --env container --image python:3.12 --test "pytest -q" --dry-run
-      codetracer replay some-run-0123456789 --step 6 --env git --repo ~/src/tool --commit 1a2b3c4 --allow-local
+      codetracer replay some-run-0123456789 --step 6 --env git --repo ~/src/tool --allow-local --model openai/gpt-5
       codetracer replay some-run-0123456789 --step 6 --env local --folder work --allow-local --no-agent
-      codetracer replay some-run-0123456789 --auto --env copied --env-option folder=work   (copied: of a plugin)
-      codetracer replay --all --outcome failed --env container --image tasks/{task} --test ./run-tests.sh
+      codetracer replay some-run-0123456789 --step 6 --env copied --env-option folder=work --no-agent  # of a plugin
+      codetracer replay --all --outcome failed --env container --image tasks/{task} --model openai/gpt-5
     """
     if not runs and not everything:
         raise typer.BadParameter("name a RUN, or --all.")
