@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from codetracer_core.models import Stage, Trajectory
 from codetracer_core.quotes import adrift
 from codetracer_core.tree import TraceTree
-from codetracer_core.viewer_data import VIEWER_SCRIPTS, Said, frontend_text, viewer_data, whole_step
+from codetracer_core.viewer_data import VIEWER_SCRIPTS, VIEWER_STYLES, Said, frontend_text, viewer_data, whole_step
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -85,7 +85,7 @@ def standalone_page(
         title=html.escape(f"{data['title']['task']} · CodeTracer"),
         page_css=frontend_text("standalone.css"),
         viewer_html=frontend_text("viewer.html"),
-        viewer_css=frontend_text("viewer.css"),
+        viewer_css=frontend_text(*VIEWER_STYLES),
         # In a script element only "</script" and "<!--" mean anything to a browser: without "<" there is neither.
         data=json.dumps(page, ensure_ascii=False).replace("<", "\\u003c"),
         script=script,

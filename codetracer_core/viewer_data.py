@@ -21,6 +21,7 @@ VIEWER_SCRIPTS = (
     *("tree.js", "detail.js", "quotes.js", "drafts.js", "why.js", "omission.js", "run_panel.js", "stages.js"),
     *("worked.js", "positions.js", "adjudicate.js", "guidelines.js", "queue.js", "walk.js", "viewer.js"),
 )
+VIEWER_STYLES = ("palette.css", "marks.css", "viewer.css")
 WINDOW_CHARACTERS = 400_000
 """How much step text one answer holds at most; the step asked for first is always in it."""
 FIELD_CHARACTERS = 40_000

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from codetracer_core.viewer_data import VIEWER_STYLES
 from tests.conftest import REPOSITORY
 
 CHECKS = {
@@ -39,17 +40,18 @@ def test_no_script_of_ours_writes_html() -> None:
 
 
 def test_every_variable_that_a_style_sheet_uses_is_set() -> None:
-    """In the sheet, by a script, or in the sheet that most components share."""
+    """In the sheet, by a script, or in the sheets that come before it."""
     components = (REPOSITORY / "codetracer_core" / "ui" / "components.py").read_text()
     by_scripts = {name for path in FRONTEND.glob("*.js") for name in re.findall(r'"--([\w-]+)"', path.read_text())}
     by_scripts |= {"fg", "bg"}  # the colours of a terminal, in text.js
-    shared = set(re.findall(r"--([\w-]+):", (FRONTEND / "shared.css").read_text()))
-    sheets = [path for path in FRONTEND.glob("*.css") if path.name != "shared.css"]
+    palette = set(re.findall(r"--([\w-]+):", (FRONTEND / "palette.css").read_text()))
+    styled = re.findall(r"_styles\((.*?)\)", components)
+    after_palette = {"shared.css", *VIEWER_STYLES, *re.findall(r'"([\w.]+)"', " ".join(styled))}
     unset = {}
-    for path in sheets:
+    for path in FRONTEND.glob("*.css"):
         text = path.read_text()
         known = set(re.findall(r"--([\w-]+):", text)) | by_scripts
-        known |= shared if f'_styles("{path.name}")' in components else set()
+        known |= palette if path.name in after_palette else set()
         unset[path.name] = {name for name in re.findall(r"var\(--(?!st-)([\w-]+)\)", text) if name not in known}
     assert {name: sorted(names) for name, names in unset.items() if names} == {}
     assert "var(--good)" in (FRONTEND / "replay.css").read_text(), "what this test is about"

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from codetracer_core.viewer_data import VIEWER_SCRIPTS, frontend_text
+from codetracer_core.viewer_data import VIEWER_SCRIPTS, VIEWER_STYLES, frontend_text
 
 Component = Callable[..., Any]
 
@@ -19,9 +19,9 @@ def nothing() -> None:
     """The callback of whatever a page reads when it re-runs: Streamlit only wants to see one."""
 
 
-def _styles(name: str) -> str:
-    """A style sheet after what it shares with the others."""
-    return frontend_text("shared.css", name)
+def _styles(*names: str) -> str:
+    """Style sheets after what they share with the others."""
+    return frontend_text("palette.css", "shared.css", *names)
 
 
 @cache
@@ -30,7 +30,7 @@ def viewer() -> Component:
     return st.components.v2.component(
         "codetracer_viewer",
         html=frontend_text("viewer.html"),
-        css=frontend_text("viewer.css"),
+        css=frontend_text(*VIEWER_STYLES),
         js=frontend_text(*VIEWER_SCRIPTS),
     )
 
@@ -187,7 +187,7 @@ def comparison() -> Component:
     return st.components.v2.component(
         "codetracer_comparison",
         html=frontend_text("compare.html"),
-        css=_styles("compare.css"),
+        css=_styles("marks.css", "compare.css"),
         js=frontend_text(*scripts, "compare_head.js", "compare_texts.js", "compare.js"),
     )
 
