@@ -1,6 +1,6 @@
 """Finding run folders and run files below any root."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,8 @@ MAX_DEPTH = 10
 DESCRIBE_IT = "Another one can be described once, and is known from then on: codetracer extractors new FOLDER."
 LEVELS_ABOVE = 5
 """How many folders above a path may be the run that it belongs to (``sessions/sessions/<id>/events/3.json``)."""
+RECORDS = frozenset({".json", ".jsonl", ".ndjson", ".log", ".txt", ".traj", ".csv", ".tsv", ".xml", ".yaml", ".yml"})
+"""How files end that may be records of an agent."""
 SKIPPED_FOLDERS = frozenset(
     {".git", ".hg", ".svn", "node_modules", "__pycache__", ".venv", "venv", "site-packages"}
     | {".tox", ".nox", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".cache", ".idea", ".vscode"}
@@ -25,6 +27,8 @@ class Discovery:
 
     locations: list[RunLocation] = field(default_factory=list)
     problems: list[CodeTracerError] = field(default_factory=list)
+    passed_over: list[Path] = field(default_factory=list)
+    """Folders below the root, each as a whole, that hold files of ``RECORDS`` and no run that any format recognises."""
 
 
 def discover(
@@ -148,7 +152,8 @@ class _Walk:
     covered: set[Path] = field(default_factory=set)
     seen: int = 0
 
-    def folder(self, folder: Path, depth: int) -> None:
+    def folder(self, folder: Path, depth: int, *, in_run: bool = False) -> None:
+        """Look at a folder and what lies below it. ``in_run``: it belongs to a run that was found above."""
         if self.cancelled():
             return
         self.seen += 1
@@ -168,16 +173,24 @@ class _Walk:
         for run in runs:
             for claim in (run.claim, *(claim for _, claim in run.other_views)):
                 self.covered.update(folder / name for name in (*claim.files, *claim.covers))
-        position, problems = len(self.found.locations), len(self.found.problems)
+        position, problems, over = len(self.found.locations), len(self.found.problems), len(self.found.passed_over)
         self.found.locations.extend(runs)
         if depth < self.max_depth:
             for name in subfolders:
                 path = folder / name
                 if name not in SKIPPED_FOLDERS and path not in self.covered and not path.is_symlink():
-                    self.folder(path, depth + 1)
-        nothing = (len(self.found.locations), len(self.found.problems)) == (position, problems)
-        if nothing and (reason := why_unread(artifacts)) is not None:
+                    self.folder(path, depth + 1, in_run=in_run or any(run.claim.unit == "." for run in runs))
+        if (len(self.found.locations), len(self.found.problems)) != (position, problems):
+            return
+        if (reason := why_unread(artifacts)) is not None:
             self.found.problems.append(UnknownFormat(reason, path=folder))
+        elif len(self.found.passed_over) > over or (not in_run and _may_be_records(artifacts.files)):
+            self.found.passed_over[over:] = [folder] if depth else []
 
     def _is_covered(self, run: RunLocation) -> bool:
         return all(run.folder / name in self.covered for name in run.claim.files)
+
+
+def _may_be_records(files: Collection[str]) -> bool:
+    """Whether these files of one folder may be those of a run; reports of an evaluation are read with its runs."""
+    return "report.json" not in files and any(Path(name).suffix.lower() in RECORDS for name in files)

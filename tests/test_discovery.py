@@ -163,3 +163,9 @@ def test_the_number_of_folders_is_told_on_the_way(tmp_path: Path) -> None:
     told: list[int] = []
     discover(tmp_path, visited=told.append)
     assert told == list(range(1, 9))
+
+
+def test_folders_that_no_format_recognises_are_told_beside_runs_but_not_what_belongs_to_a_run() -> None:
+    found = discover(SAMPLE_DATA)
+    assert [path.name for path in found.passed_over] == ["extractors", "predictions", "unfamiliar"]
+    assert discover(SAMPLE_DATA / "terminus2").passed_over == []

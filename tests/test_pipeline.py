@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -171,6 +172,17 @@ def test_diagnosed_replayed_and_solved_and_not_paid_for_twice(
     assert len(server.requests) == paid
     assert again.json["runs"][0]["replay"]["was_done"]
     assert again.json["usage"]["calls"] == 0
+
+
+def test_a_folder_of_an_unknown_format_beside_known_ones_is_told(codetracer: Any, tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE_DATA / "mini-swe-agent" / "v1-solved", tmp_path / "mixed" / "known")
+    shutil.copytree(UNFAMILIAR, tmp_path / "mixed" / "relay")
+    told = f"passed over, no format recognises what is there: {tmp_path / 'mixed' / 'relay'}"
+    imported = codetracer("import", tmp_path / "mixed")
+    assert told in imported.out
+    assert "1 imported, 0 skipped, 0 misaligned, 0 failed" in imported.out
+    assert " ".join(told.split()) in " ".join(codetracer("run", tmp_path / "mixed").out.split())
+    assert codetracer("import", tmp_path / "mixed", "--json").json["passed_over"] == [str(tmp_path / "mixed" / "relay")]
 
 
 def test_an_unknown_format_is_described_accepted_and_read_on(

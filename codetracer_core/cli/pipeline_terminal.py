@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from codetracer_core.cli.diagnosis_terminal import CONCLUSIONS, WIDTH, steps_in_words, usage_in_words
 from codetracer_core.cli.terminal import harmless, one_line
 from codetracer_core.diagnosis_models import HEURISTIC
+from codetracer_core.importing.report import passed_over_words
 from codetracer_core.words import OUTCOME_WORDS, number_of, outcome_alone
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ def _whole(story: "Story") -> Iterator[_Part]:
     for item in story.imported["items"]:
         if item["status"] in ("failed", "misaligned"):
             yield from _headed("", f"{item['status']}: {item['path']}: {item['reason']}. {item['remedy']}", "yellow")
+    if over := story.imported["passed_over"]:
+        yield from _headed("", f"{passed_over_words(over)}. 'codetracer extractors new FOLDER' describes a format.")
     if story.extractor:
         yield from _headed("extractor", f"{story.extractor} was made and accepted on the way")
     accused = sum(run.onset is not None for run in story.runs)

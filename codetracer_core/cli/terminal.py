@@ -69,6 +69,8 @@ def print_table(rows: Sequence[Mapping[str, Any]], *, none: str = "no runs yet")
 
 def print_report(report: "ImportReport") -> None:
     """What there is to say of single runs, then the counts. What is the same for many is said once."""
+    from codetracer_core.importing.report import passed_over_words
+
     for status in ("failed", "misaligned", "skipped", "imported"):
         stories: dict[tuple[str, str], list[ImportItem]] = {}
         for item in report.items:
@@ -80,6 +82,8 @@ def print_report(report: "ImportReport") -> None:
             print_line(f"{status}: {items[0].path}{more}: {in_words(items[0].reason, items[0].remedy)}")
         if len(stories) > SHOWN:
             print_line(f"… and {len(stories) - SHOWN} more {status} (--json lists all)")
+    if report.passed_over:
+        print_line(f"{passed_over_words(report.passed_over)} (codetracer extractors new FOLDER describes a format)")
     print_line(", ".join(f"{count} {status}" for status, count in report.counts.items()))
 
 

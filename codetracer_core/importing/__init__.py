@@ -107,7 +107,7 @@ def import_runs(
         if progress is not None:
             progress(done, len(plan.tasks), task.path)
     keep()
-    return ImportReport(tuple(items + plan.items), stopped)
+    return ImportReport(tuple(items + plan.items), stopped, tuple(plan.passed_over))
 
 
 def _where_it_stopped(plan: Plan, done: int) -> str:

@@ -75,6 +75,8 @@ class Plan:
     """Resolved places of runs that belong to a manifest row."""
     rows: dict[str, str] = field(default_factory=dict)
     """Rows that have their run: the manifest by ``traj_id``."""
+    passed_over: list[str] = field(default_factory=list)
+    """Folders beside runs, with files that no format recognises."""
 
     def has_joined(self, place: Path) -> bool:
         if not self.joined:
@@ -225,6 +227,8 @@ def _plan_path(path: Path, has_manifest: bool, place: Place, plan: Plan, progres
     plan.tasks.extend(Task(run, place) for run in runs)
     problems = [error for error in found.problems if not (error.path and plan.has_joined(Path(error.path)))]
     plan.items.extend(failed_item(place.shown(error.path or str(path)), error, place) for error in problems)
+    if found.locations:
+        plan.passed_over.extend(str(folder) for folder in found.passed_over if not plan.has_joined(folder))
     archives: list[Path] = []
     if path.is_dir() and not any(run.folder == path for run in found.locations):
         # Archives deeper down, or beside a run's files, may be what an agent made.

@@ -1,8 +1,11 @@
 """The report of an import: what became of every run, and of every place that should hold one."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from codetracer_core.words import listed
 
 Status = Literal["imported", "skipped", "misaligned", "failed"]
 ToDo = Literal["", "describe", "repair"]
@@ -34,6 +37,8 @@ class ImportReport:
     items: tuple[ImportItem, ...]
     stopped: str = ""
     """Not empty: the import was cancelled before its end; words on how far it came, and where it stopped."""
+    passed_over: tuple[str, ...] = ()
+    """Folders beside runs that came in, with files that no format recognises: they may be runs of another format."""
 
     @property
     def counts(self) -> dict[Status, int]:
@@ -41,7 +46,17 @@ class ImportReport:
         return {status: counted[status] for status in ("imported", "skipped", "misaligned", "failed")}
 
     def as_json(self) -> dict[str, Any]:
-        return {"counts": self.counts, "stopped": self.stopped, "items": [asdict(item) for item in self.items]}
+        return {
+            "counts": self.counts,
+            "stopped": self.stopped,
+            "passed_over": list(self.passed_over),
+            "items": [asdict(item) for item in self.items],
+        }
+
+
+def passed_over_words(folders: Sequence[str]) -> str:
+    """What is said of the folders that were passed over; no full stop."""
+    return f"passed over, no format recognises what is there: {listed(folders, 5)}"
 
 
 def unexpected(error: Exception) -> str:

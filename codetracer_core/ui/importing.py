@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from codetracer_core.importing import ImportItem, ImportReport
+from codetracer_core.importing.report import passed_over_words
 from codetracer_core.ui import components, identity, shell
 from codetracer_core.ui.import_jobs import ImportJob, import_paths, import_uploads
 from codetracer_core.ui.job_list import Entry, by_whom, job_entry, job_list, job_row
@@ -135,6 +136,8 @@ def show_report(report: ImportReport) -> None:
         components.facts()(key="import_problems", data=told[:MOST_PROBLEMS])
         if len(told) > MOST_PROBLEMS:
             st.text(f"… and {len(told) - MOST_PROBLEMS} more in the table")
+    if report.passed_over:
+        components.notes()(key="import_passed_over", data=[f"{passed_over_words(report.passed_over)}."])
     if root:
         st.text(f"Paths below {root}")
     table = report_table(items).dropna(axis="columns", how="all")  # nothing about a manifest where none was given
@@ -146,7 +149,8 @@ def show_report(report: ImportReport) -> None:
 
 def _ways_on(report: ImportReport) -> None:
     """From a folder that no format fits to the page that teaches one, and to the repair of one that fits no more."""
-    asked = [item for item in report.items if item.to_do]
+    over = [ImportItem(folder, "skipped", to_do="describe") for folder in report.passed_over]
+    asked = [item for item in (*report.items, *over) if item.to_do]
     if not asked or not identity.may("lead"):
         return
     for item in asked[:MOST_WAYS]:
