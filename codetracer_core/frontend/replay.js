@@ -9,10 +9,11 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   if (!replay) replays.set(parentElement, (replay = createReplay(parentElement)));
   replay.asks.ask = () => setStateValue("tick", (replay.ticks += 1));
   replay.tellOpened = () => setStateValue("opened", [...replay.opened]);
-  replay.act = (name, value) => {
-    if (name === "open") replay.asks.leaving();
-    setTriggerValue(name, value);
+  replay.open = (what) => {
+    replay.asks.leaving();
+    setTriggerValue("open", what);
   };
+  replay.cancel = (id) => setStateValue("cancel", id); // kept: told only once, it is lost if a tick comes right after
   replay.receive(data);
   return () => {
     replay.asks.end();
@@ -113,7 +114,7 @@ function createReplay(root) {
       cancel.type = "button";
       cancel.dataset.name = "cancel";
       cancel.disabled = data.isStopping;
-      cancel.addEventListener("click", () => r.act("cancel", data.id));
+      cancel.addEventListener("click", () => r.cancel(data.id));
       line.append(cancel);
     }
     head.replaceChildren(line);
@@ -130,7 +131,7 @@ function createReplay(root) {
     node.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a tab of its own
       event.preventDefault();
-      r.act("open", { page, ...query });
+      r.open({ page, ...query });
     });
     return node;
   }

@@ -65,6 +65,8 @@ def import_runs(
     plan = plan_import([Path(path) for path in paths], Path(manifest) if manifest else None, place, progress)
     if cancelled():
         return ImportReport((), "Cancelled while runs were looked for: nothing was imported.")
+    if progress is not None and plan.tasks:
+        progress(0, len(plan.tasks), "")
     items: list[ImportItem] = []
     first_path: dict[str | None, str] = {}
     batch: list[tuple[int, Read]] = []

@@ -17,7 +17,8 @@ from codetracer_core.parsers import PARSERS, Format, RunLocation
 _MANIFEST_DEPTH = 2
 
 Progress = Callable[[int, int, str], None]
-"""Hears (done, total, path). While folders are still being looked through, total is 0 and done counts them."""
+"""Hears (done, total, path). While folders are still being looked through, total is 0 and done counts them;
+path is empty before the first is read."""
 
 
 @dataclass(frozen=True)

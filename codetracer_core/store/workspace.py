@@ -68,6 +68,11 @@ class Workspace:
         return self.folder / "lists"
 
     @property
+    def imports(self) -> Path:
+        """What became of the last imports that were begun in the dashboard (``ui.import_jobs``); made with one."""
+        return self.folder / "imports"
+
+    @property
     def extractors(self) -> Path:
         """Extractor specs, a folder per name with a file per version; made with the first one."""
         return self.folder / "extractors"

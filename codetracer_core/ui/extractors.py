@@ -310,7 +310,7 @@ def _saved(store: Store, draft: Draft) -> None:
         job = import_paths([folder])
         job.over.wait(SHORT)
         st.session_state[_IMPORTED] = job.job_id
-    report = follow_import(st.session_state.get(_IMPORTED))
+    report = follow_import(store, st.session_state.get(_IMPORTED))
     first = next((item.run_id for item in report.items if item.run_id), None) if report else None
     if first:
         label = "Open the first run to label it"

@@ -12,10 +12,10 @@ import streamlit as st
 
 from codetracer_core.importing import ImportItem, ImportReport
 from codetracer_core.importing.report import passed_over_words
+from codetracer_core.store import Store
 from codetracer_core.ui import components, identity, shell
-from codetracer_core.ui.import_jobs import ImportJob, import_paths, import_uploads
+from codetracer_core.ui.import_jobs import WAS_KILLED, ImportJob, import_paths, import_uploads, imports
 from codetracer_core.ui.job_list import Entry, by_whom, job_entry, job_list, job_row
-from codetracer_core.ui.jobs import jobs
 from codetracer_core.words import number_of
 
 MOST_PROBLEMS = 30
@@ -30,7 +30,7 @@ _OPENED = "import"
 """In the address, so that a reload finds it, and in the session, for who comes back from another page."""
 
 
-def import_panel() -> None:
+def import_panel(store: Store) -> None:
     """Fields to import runs, imports under way, and the report of the one that is open."""
     by_path, by_upload = st.columns(2, gap="large")
     with by_path, st.form("import_path", border=False):
@@ -46,7 +46,7 @@ def import_panel() -> None:
         elif pressed:
             _open(import_uploads(files))
     named = st.query_params.get(_OPENED) or st.session_state.get(_OPENED)
-    follow_import(named, with_others=True)
+    follow_import(store, named, with_others=True)
 
 
 def _as_path(text: str) -> Path:
@@ -66,13 +66,13 @@ def _open(job: ImportJob) -> None:
 # --- under way ------------------------------------------------------------------------------------------------
 
 
-def follow_import(job_id: str | None, *, with_others: bool = False) -> ImportReport | None:
+def follow_import(store: Store, job_id: str | None, *, with_others: bool = False) -> ImportReport | None:
     """How far an import is, and once it is over what became of it, which is returned then; with others in a list."""
-    job = next((job for job in jobs().all(ImportJob) if job.job_id == job_id), None)
+    job = next((job for job in imports(store.workspace) if job.job_id == job_id), None)
 
     def entries() -> list[Entry]:
         identity.require("lead")  # paths are those of the server
-        known = [one for one in jobs().all(ImportJob) if one is job or with_others]
+        known = [one for one in imports(store.workspace) if one is job or with_others]
         over = [one for one in known if one.ended_at is not None and one is not job][:MOST_OVER]
         earlier = [job_entry(over[0], "Earlier imports", (), rows=[_row(one) for one in over])] if over else []
         return [import_data(one) for one in known if one.ended_at is None] + earlier
@@ -82,7 +82,7 @@ def follow_import(job_id: str | None, *, with_others: bool = False) -> ImportRep
         _show_outcome(job)
         return job.report
     if job is None and job_id is not None:
-        st.text("The report of this import is gone with the server that made it; the runs that it read are here.")
+        st.text("What became of this import is not kept any more; the runs that it read are here.")
     return None
 
 
@@ -112,7 +112,8 @@ def _show_outcome(job: ImportJob) -> None:
     st.text(f"Import of {job.what} · {by_whom(job)}")
     if job.problem:  # the manifest that was named, or the file of settings, cannot be read; or the workspace is full
         _, total = job.progress
-        st.error("The import ended early. What it had stored by then is here." if total else "Nothing was imported.")
+        began = total or job.problem == WAS_KILLED
+        st.error("The import ended early. What it had stored by then is here." if began else "Nothing was imported.")
         st.text(job.problem)
     if job.report is not None:
         if job.report.stopped:

@@ -42,13 +42,17 @@ def _draw(
     result = components.jobs()(
         key=key,
         data={"jobs": list(found)},
-        default={"tick": 0},
+        default={"tick": 0, "cancel": []},
         on_tick_change=components.nothing,
         on_cancel_change=components.nothing,
         on_open_change=components.nothing,
     )
-    if result.cancel:
-        cancel(str(result.cancel))
+    # All that were pressed, each time: what is told only once is lost if a question how far they are comes right after.
+    pressed = result.cancel if isinstance(result.cancel, list) else []
+    wanted = [one for one in found if one["id"] in pressed and one["mayCancel"] and not one["isStopping"]]
+    for entry in wanted:
+        cancel(entry["id"])
+    if wanted:
         st.rerun(scope="fragment")
     if isinstance(result.open, Mapping):
         go_to(result.open)

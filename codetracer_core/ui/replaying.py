@@ -128,13 +128,13 @@ def _draw(store: Store, replay_id: str, was_running: bool) -> None:
             may_cancel=job is not None and may_cancel(job),
             is_stopping=job is not None and job.is_cancelled(),
         ),
-        default={"tick": 0, "opened": []},
+        default={"tick": 0, "opened": [], "cancel": None},
         on_tick_change=components.nothing,
         on_opened_change=components.nothing,
         on_cancel_change=components.nothing,
         on_open_change=components.nothing,
     )
-    if result.cancel and job is not None:
+    if result.cancel == replay_id and job is not None and may_cancel(job) and not job.is_cancelled():
         cancel(job.job_id)
         st.rerun(scope="fragment")
     if isinstance(result.open, Mapping):

@@ -329,8 +329,16 @@ def test_an_import_outlives_its_page_and_can_be_cancelled(page: Page, tmp_path: 
         page.mouse.up()
         expect(page.get_by_text("runs were read. The first that was not is")).to_be_visible()
         expect(page.get_by_text(whole)).to_have_count(0)
+        stopped = page.url
         page.get_by_role("button", name=str(tmp_path / "first")).click()
         expect(page.get_by_text(whole)).to_be_visible()
+
+        assert own.process is not None
+        own.process.send_signal(signal.SIGINT)
+        assert own.process.wait(timeout=120) == 0
+        own.start()
+        page.goto(stopped)
+        expect(page.get_by_text("runs were read. The first that was not is")).to_be_visible()
     finally:
         own.kill()
 

@@ -5,11 +5,11 @@ from threading import Event
 
 import pytest
 
-from codetracer_core.errors import NotAllowed
-from codetracer_core.importing import import_runs
-from codetracer_core.store import Store
+from codetracer_core.errors import ManifestError, NotAllowed
+from codetracer_core.importing import ImportItem, ImportReport, import_runs
+from codetracer_core.store import Store, Workspace
 from codetracer_core.ui.diagnosis_jobs import DiagnosisJob
-from codetracer_core.ui.import_jobs import ImportJob, import_paths
+from codetracer_core.ui.import_jobs import WAS_KILLED, ImportJob, import_paths, imports
 from codetracer_core.ui.importing import import_data
 from codetracer_core.ui.jobs import Jobs, jobs
 from tests.small_runs import ACTIONS, write_run
@@ -71,6 +71,38 @@ def test_a_server_that_ends_stops_an_import_between_two_runs(tmp_path: Path, sto
     assert job.report is not None
     assert job.report.stopped.startswith("Cancelled: 2 of 4 runs were read.")
     assert len(store.runs()) == 2
+
+
+def test_what_became_of_an_import_is_told_by_the_next_server(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    report = ImportReport((ImportItem("/runs/1.traj", "failed", "cut off", "Get it again."),), "Cancelled: 1 of 2.")
+    ended, refused = (ImportJob(who="ana", what=what, folder=workspace.imports) for what in ("/runs", "/manifest"))
+    killed = ImportJob(who="", what="up.zip", folder=workspace.imports)
+    known = Jobs()
+
+    def work(job: ImportJob) -> None:
+        job.hear(1, 2, "/runs/1.traj")
+        job.report = report
+
+    def refuse(_: ImportJob) -> None:
+        raise ManifestError("no manifest")
+
+    known.start(ended, work)
+    known.start(refused, refuse)
+    known.end()
+    killed.keep(None)
+    (workspace.imports / "broken.json").write_text("{")
+
+    found = {job.what: job for job in imports(workspace)}
+    assert set(found) == {"/runs", "/manifest", "up.zip"}
+    again = found["/runs"]
+    assert (again.job_id, again.who, again.progress, again.report) == (ended.job_id, "ana", (1, 2), report)
+    assert again.started_at == ended.started_at
+    assert again.seconds == pytest.approx(ended.seconds, abs=1)
+    assert (found["/manifest"].problem, found["/manifest"].report) == ("no manifest", None)
+    assert found["up.zip"].problem == WAS_KILLED
+    assert all(job.ended_at and job.over.is_set() for job in found.values())
+    assert imports(workspace)[-1].what == "/runs"  # the newest first
 
 
 def test_only_a_lead_begins_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
