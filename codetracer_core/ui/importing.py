@@ -109,7 +109,7 @@ def _row(job: ImportJob) -> dict[str, str]:
 
 
 def _show_outcome(job: ImportJob) -> None:
-    st.text(f"Import of {job.what} · {by_whom(job)}")
+    components.facts()(key="import_of", data=[("Import of", f"{job.what} · {by_whom(job)}")])
     if job.problem:  # the manifest that was named, or the file of settings, cannot be read; or the workspace is full
         _, total = job.progress
         began = total or job.problem == WAS_KILLED
