@@ -839,6 +839,7 @@ def test_dashboard_starts_and_stops(tmp_path: Path) -> None:
         said, _ = running.communicate(timeout=120)
     finally:
         running.kill()
+        running.communicate()
     assert running.returncode == 0
     assert "Traceback" not in said
     assert not (tmp_path / "other").exists()
@@ -850,7 +851,7 @@ def _answers(address: str, running: "subprocess.Popen[str]") -> bool:
         try:
             with urllib.request.urlopen(address, timeout=2) as answer:
                 return bool(answer.status == 200)
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:  # nobody listens yet, or nobody answers in time
             time.sleep(0.2)
     return False
 

@@ -40,7 +40,7 @@ def named(dashboard: Dashboard, part: str) -> str:
     return next(run_id for name, run_id in dashboard.runs.items() if part in name)
 
 
-SHADOW = "[...document.querySelectorAll('*')].map((e) => e.shadowRoot).find((r) => r?.querySelector('.viewer, .runs'))"
+SHADOW = "[...document.querySelectorAll('*')].map((e) => e.shadowRoot).find((r) => r?.querySelector('.viewer, .table'))"
 # How far the content sticks out of the page, to the right and below.
 STICKS_OUT = """
 () => {
