@@ -17,6 +17,7 @@ import pytest
 from codetracer_core.cli import batch
 from codetracer_core.cli import diagnosis_terminal as terminal
 from codetracer_core.cli.option_groups import OWN_ENVIRONMENTS, Strategy
+from codetracer_core.cli.terminal import WIDTH
 from codetracer_core.config import ReplayConfig
 from codetracer_core.diagnosis_models import (
     HEURISTIC,
@@ -143,7 +144,7 @@ def test_words_of_a_model_neither_steer_the_terminal_nor_pass_for_the_report(
     assert "\nstatus       complete" not in out
     assert out.count("\nLabels\n") == 1
     assert "none {0} %s [bold]" in out
-    assert all(len(line) <= terminal.WIDTH for line in out.splitlines()[4:])
+    assert all(len(line) <= WIDTH for line in out.splitlines()[4:])
 
 
 # --- settings

@@ -1,13 +1,16 @@
 """The interactive session: piped, and once in a real terminal. The model is a server on loopback."""
 
+import fcntl
 import io
 import json
 import os
 import pty
 import re
 import select
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +21,7 @@ import pytest
 
 from codetracer_core.cli.interactive.choosing import matching
 from codetracer_core.cli.interactive.table import COMMANDS, complete, parsed
+from codetracer_core.parsers import strip_ansi
 from codetracer_core.store import Store
 from tests.conftest import REPOSITORY, SAMPLE_DATA, Said
 from tests.model_server import Asked, ModelServer, Say, calling
@@ -427,3 +431,33 @@ def test_a_run_is_chosen_in_a_terminal(run_id: str, tmp_path: Path) -> None:
     terminal.until("1/10>")
     terminal.type("\x04")
     assert terminal.ended() == 0
+
+
+def test_a_small_terminal_is_enough(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    with (tmp_path / "commands").open("w+") as commands:
+        commands.write("tree all\ninfo\ndiagnose heuristic\n5\n")
+        commands.seek(0)
+        running = subprocess.Popen(
+            [sys.executable, "-m", "codetracer_core", "interactive", MINI],
+            stdin=commands,
+            stdout=slave,
+            stderr=subprocess.DEVNULL,
+            env={**environment, "CODETRACER_WORKSPACE": str(tmp_path / "workspace"), "TERM": "xterm"},
+        )
+    os.close(slave)
+    seen = b""
+    with suppress(OSError):  # the end of a terminal that nobody writes to any more
+        while part := os.read(master, 100_000):
+            seen += part
+    os.close(master)
+    assert running.wait() == 0
+    lines = strip_ansi(seen.decode()).replace("\r", "").split("\n")
+    told = [line for line in lines if line.startswith(("step ", "Summary", "  ", "environment", "conclusion"))]
+    assert any(line.startswith("  >   S0") for line in told)
+    assert "Summary" in told
+    assert max(map(len, told)) <= 80
+    after = [number for number, line in enumerate(lines) if line.startswith("step 5 of")][-1]
+    assert len(lines) - after <= 24

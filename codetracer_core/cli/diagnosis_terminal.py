@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from codetracer_core.cli.terminal import harmless, headed, one_line, print_line
+from codetracer_core.cli.terminal import harmless, headed, one_line, print_line, text_width
 from codetracer_core.words import number_of
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from codetracer_core.diagnosis import Estimate, Progress
     from codetracer_core.diagnosis_models import CallUsage, Citation, Diagnosis, StepFinding
 
-WIDTH = 110
-"""Of a report in words, in characters."""
 CONCLUSIONS = {"error_found": "error found", "no_error_found": "no error found", "undecided": "undecided"}
 
 
@@ -129,7 +127,8 @@ def _section(title: str, lines: _Lines) -> None:
     typer.echo(f"\n{title}")
     for depth, text in shown:
         first, rest = "  " * depth, "  " * (depth + (len(shown) > 1))
-        wrapped = textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+        width = text_width()
+        wrapped = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
         typer.echo("\n".join(wrapped))
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from codetracer_core.cli.diagnosis_terminal import CONCLUSIONS, WIDTH, steps_in_words, usage_in_words
-from codetracer_core.cli.terminal import harmless, one_line
+from codetracer_core.cli.diagnosis_terminal import CONCLUSIONS, steps_in_words, usage_in_words
+from codetracer_core.cli.terminal import WIDTH, harmless, one_line, text_width
 from codetracer_core.diagnosis_models import HEURISTIC
 from codetracer_core.importing.report import passed_over_words
 from codetracer_core.words import OUTCOME_WORDS, number_of, outcome_alone
@@ -21,7 +21,6 @@ _STYLES: Mapping[str, str] = {
     "solved": "green",
     "problem": "yellow",
 }
-NARROWEST = 60
 INDENT = 14
 """Columns before what stands behind a head."""
 
@@ -49,8 +48,7 @@ def print_story(story: "Story", model: str | None) -> None:
     from rich.text import Text
 
     out = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
-    width = min(WIDTH, max(NARROWEST, out.width)) if sys.stdout.isatty() else WIDTH
-    for line, style in told(story, model, width):
+    for line, style in told(story, model, text_width()):
         out.print(Text(line, style=style))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from codetracer_core.cli.diagnosis_terminal import usage_in_words
-from codetracer_core.cli.terminal import headed, one_line, print_line
+from codetracer_core.cli.terminal import WIDTH, headed, one_line, print_line
 from codetracer_core.replay.words import PASSED_WORDS, place_words, plan_words
 from codetracer_core.words import OUTCOME_WORDS, number_of
 
@@ -20,7 +20,6 @@ DEEDS = {
     "nothing": "nothing to do",
     "not_replayable": "CANNOT be run again",
 }
-WIDTH = 110
 
 
 def print_plan(plan: Mapping[str, Any]) -> None:

@@ -1,9 +1,12 @@
 """What commands print. Text of a run never steers the terminal."""
 
 import json
+import os
 import re
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -37,13 +40,36 @@ def one_line(text: str, limit: int) -> str:
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
+WIDTH, NARROWEST = 110, 60
+"""Columns of a report in words: in files and pipes, and at the least in a terminal."""
+
+
+def window() -> os.terminal_size | None:
+    """Columns and rows of the terminal that is written to; None where it goes to a file or a pipe."""
+    return shutil.get_terminal_size() if sys.stdout.isatty() else None
+
+
+def text_width() -> int:
+    """Columns for words of ours. Files and pipes read the same everywhere."""
+    shown = window()
+    return WIDTH if shown is None else min(WIDTH, max(NARROWEST, shown.columns))
+
+
+def hung(text: str, width: int, indent: str) -> list[str]:
+    """A line of words as lines of at most ``width`` characters (but for longer words), all but the first indented."""
+    return textwrap.wrap(
+        text, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False, replace_whitespace=False
+    ) or [""]
+
+
 def print_line(text: str, *, err: bool = False) -> None:
     typer.echo(harmless(text), err=err)
 
 
 def headed(head: str, text: str) -> None:
-    """A fact of a report in words: one line, the name of the fact before it."""
-    print_line(f"{head:12} {one_line(text, 500)}")
+    """A fact of a report in words, the name of the fact before it: one line, in a terminal wrapped behind the name."""
+    line = f"{head:12} {one_line(text, 500)}"
+    print_line(line if window() is None else "\n".join(hung(line, text_width(), " " * 13)))
 
 
 def print_undefined(estimates: "Iterable[Estimate]") -> None:

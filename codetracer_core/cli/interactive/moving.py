@@ -187,7 +187,7 @@ def go_on(session: Session, words: str) -> None:
     """The next page of a long text."""
     if not session.more:
         raise NotFound("there is no more of it")
-    page = len(session.more) if words == "all" else rendering.PAGE
+    page = len(session.more) if words == "all" else rendering.page_of()
     rendering.say_lines(session.out, session.more[:page])
     session.more = session.more[page:]
     if session.more:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from codetracer_core.cli.terminal import harmless, one_line
+from codetracer_core.cli.terminal import harmless, hung, one_line, window
 from codetracer_core.models import Stage, Step, Verdict
 from codetracer_core.tree import TraceTree, TreeRow, render_text
 from codetracer_core.words import number_of
@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PAGE = 40
-"""Lines of a text that are shown at once."""
+"""Lines of a text that are shown at once, at most."""
+BEGINNING = 14
+"""Lines of an action, and of an observation, that are shown with a step, at most."""
 LONGEST_LINE = 1_000
 """Characters of a line; what is longer goes on in lines of its own, so that no step floods the screen."""
+_TREE = 100
+"""Columns of a line of the tree, at most."""
 MARKS: Mapping[Verdict, str] = {"incorrect": "I", "unuseful": "U", "correct": "C", "uncertain": "?"}
 LEGEND = "I incorrect  U unuseful  C correct  ? uncertain  * onset  > here"
 _STYLES: Mapping[str, str] = {"incorrect": "bold red", "unuseful": "yellow", "correct": "green", "uncertain": "magenta"}
@@ -29,11 +33,31 @@ def console() -> "Console":
     return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
-def say(out: "Console", text: str, style: str = "") -> None:
-    """A text of ours or of anybody."""
+def say(out: "Console", text: str, style: str = "", *, as_it_is: bool = False) -> None:
+    """A text of ours or of anybody. In a terminal it is wrapped between words, and what is carried over is indented;
+    ``as_it_is``: the terminal breaks it, and copying it gives it back."""
     from rich.text import Text
 
-    out.print(Text(harmless(text), style=style))
+    text = harmless(text)
+    if not as_it_is and (shown := window()) is not None:
+        lines = text.split("\n")
+        deeper = [" " * (len(line) - len(line.lstrip()) + 2) for line in lines]
+        text = "\n".join(
+            part for line, indent in zip(lines, deeper, strict=True) for part in hung(line, shown.columns, indent)
+        )
+    out.print(Text(text, style=style))
+
+
+def page_of() -> int:
+    """Lines of a text that are shown at once: those of the window, at most ``PAGE``."""
+    shown = window()
+    return PAGE if shown is None else min(PAGE, max(8, shown.lines - 4))
+
+
+def beginning_of() -> int:
+    """Lines of an action, and of an observation, that are shown with a step: a step fits into the window."""
+    shown = window()
+    return BEGINNING if shown is None else min(BEGINNING, max(4, (shown.lines - 10) // 2))
 
 
 def lines_of(text: str) -> list[str]:
@@ -45,7 +69,7 @@ def lines_of(text: str) -> list[str]:
 def say_lines(out: "Console", lines: Iterable[str]) -> None:
     """Lines of a run: what is added, taken away or goes wrong has a colour."""
     for line in lines:
-        say(out, line, _style_of(line))
+        say(out, line, _style_of(line), as_it_is=True)
 
 
 def _style_of(line: str) -> str:
@@ -69,8 +93,9 @@ def heading(step: Step, row: TreeRow, count: int, *, stage: Stage | None, verdic
     return one_line(" · ".join((*facts, *marks)), 500)
 
 
-def say_step(out: "Console", step: Step, heading: str, *, limit: int = 14) -> list[str]:
+def say_step(out: "Console", step: Step, heading: str) -> list[str]:
     """A step with the beginning of each of its texts; returns the lines of its observation that were left out."""
+    limit = beginning_of()
     say(out, heading, "bold")
     if step.thought and step.thought.strip():
         _beginning(out, step.thought, "thought", limit // 2, "italic dim")
@@ -89,7 +114,7 @@ def say_step(out: "Console", step: Step, heading: str, *, limit: int = 14) -> li
 def _beginning(out: "Console", text: str, name: str, limit: int, style: str) -> None:
     lines = lines_of(text.strip("\n"))
     for number, line in enumerate(lines[:limit]):
-        say(out, f"{'$ ' if name == 'action' and not number else '  '}{line}", style)
+        say(out, f"{'$ ' if name == 'action' and not number else '  '}{line}", style, as_it_is=True)
     if len(lines) > limit:
         say(out, f"  … {number_of(len(lines) - limit, 'more line')}: '{name}' shows all", "dim")
 
@@ -129,7 +154,9 @@ def say_tree(
     onset: int | None,
 ) -> None:
     """The steps from ``first`` to ``last``, both inclusive, with one's own labels at the edge."""
-    for number, line in enumerate(render_text(tree, first=first, last=last).split("\n"), start=first):
+    shown = window()
+    width = _TREE if shown is None else max(_TREE // 2, min(_TREE, shown.columns - 6))  # 6: the edge
+    for number, line in enumerate(render_text(tree, first=first, last=last, width=width).split("\n"), start=first):
         verdict = verdicts.get(number)
         mark = f"{'>' if number == at else ' '}{MARKS[verdict] if verdict else ' '}{'*' if number == onset else ' '}"
         style = "reverse" if number == at else _STYLES[verdict] if verdict else ""
