@@ -16,7 +16,7 @@ from codetracer_core.tree import TraceTree
 from codetracer_core.words import outcome_alone
 
 VIEWER_SCRIPTS = (
-    *("vendor/prism.min.js", "text.js", "keys.js", "outbox.js", "place.js"),
+    *("vendor/prism.min.js", "text.js", "keys.js", "outbox.js", "lagging.js", "place.js"),
     *("texts.js", "find.js", "marks.js", "naming.js", "head.js", "splitter.js", "task.js"),
     *("tree.js", "detail.js", "quotes.js", "drafts.js", "why.js", "omission.js", "run_panel.js", "stages.js"),
     *("worked.js", "positions.js", "adjudicate.js", "guidelines.js", "queue.js", "walk.js", "viewer.js"),

@@ -60,23 +60,26 @@ function createComparison(root) {
   };
   const texts = createCompareTexts(c, frame),
     head = createCompareHead(c, frame);
-  let urlTimer = 0,
-    flashTimer = 0;
+  const address = createLagging(rememberPlace, () => ({ key: c.data.key, start: place(), only: c.only, isOpen: c.isOpen }));
+  let flashTimer = 0;
 
   c.receive = (data) => {
     if (data === c.data) return;
-    const fresh = data.key !== c.data?.key;
+    const fresh = data.key !== c.data?.key,
+      last = fresh ? whereItWasLeft() : null,
+      left = last?.key === data.key ? last : null,
+      start = left?.start ?? data.start;
     c.data = data;
     if (fresh) {
-      c.only = data.only;
-      c.cur = Math.max(0, data.rows.findIndex((row) => row[data.start.column] === data.start.step));
+      c.only = left?.only ?? data.only;
+      c.cur = Math.max(0, data.rows.findIndex((row) => row[start.column] === start.step));
       texts.forget();
     }
     head.paint();
     layout();
     texts.connect();
     fit();
-    if (fresh) c.isOpen = data.open ? data.open === "1" : hasRoom();
+    if (fresh) c.isOpen = left?.isOpen ?? (data.open ? data.open === "1" : hasRoom());
     c.show(c.cur, { center: fresh });
   };
   /** Whether all rows can be seen also with texts below them: then these are open unless somebody closed them. */
@@ -120,8 +123,7 @@ function createComparison(root) {
         list.scrollTop = Math.max(0, top - list.clientHeight / 2);
     }
     paint();
-    clearTimeout(urlTimer);
-    urlTimer = setTimeout(rememberPlace, 200);
+    address.soon();
   };
   c.move = (by) => {
     const rows = visibleRows();
@@ -186,13 +188,18 @@ function createComparison(root) {
       () => flash(location.search),
     );
   };
+  /** A step of the current row, of the first run that has one there. */
+  function place() {
+    const row = c.data.rows[c.cur] ?? [],
+      column = row.findIndex(Boolean);
+    return { column, step: row[column] };
+  }
   /** The view in the address: runs, a step of this row, the filter, whether texts are open. */
   function rememberPlace() {
     const url = new URL(location.href);
     if (!/\/compare$/.test(url.pathname) || !c.data?.rows.length) return; // the page was left in the meantime
-    const row = c.data.rows[c.cur],
-      column = row.findIndex(Boolean);
-    url.searchParams.set("step", `${letterOf(column)}${row[column]}`);
+    const { column, step } = place();
+    url.searchParams.set("step", `${letterOf(column)}${step}`);
     if (c.only) url.searchParams.set("only", "1");
     else url.searchParams.delete("only");
     url.searchParams.set("texts", c.isOpen ? "1" : "0");
@@ -376,7 +383,8 @@ function createComparison(root) {
     window.removeEventListener("resize", fit);
     moved.disconnect();
     clearInterval(ticking);
-    for (const timer of [urlTimer, flashTimer]) clearTimeout(timer);
+    clearTimeout(flashTimer);
+    address.destroy();
     texts.destroy();
   };
   return c;

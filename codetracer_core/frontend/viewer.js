@@ -7,7 +7,6 @@ const HIDDEN = "hidden from you until you have submitted this run";
 /** What an address can ask for (`show=`), as the server reads it (`viewer.py`). */
 const SHOWN = { labels: ["reveal", "others"], truth: ["reveal"], others: ["others"], none: [] };
 
-const ADDRESS_FOLLOWS = 200; // ms after the last key: browsers refuse to write it at every one
 const instances = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -112,6 +111,10 @@ function createViewer(root) {
     runPanel = createRunPanel(s, frame, act),
     stages = createStages(s, frame, { act, withName, flash, refresh });
   s.place = createPlace(s, body);
+  const address = createLagging(rememberPlace, () => {
+    s.place.remember();
+    return { run: s.run, step: s.cur + 1 };
+  });
   s.quotes = createQuotes(s, frame, { act, flash });
   s.queue = createQueue(s, frame, outbox, flash, () => list.focus({ preventScroll: true }));
   s.walk = createWalk(s, frame, flash);
@@ -121,7 +124,6 @@ function createViewer(root) {
   );
   let frameWaits = false,
     dirty = false,
-    urlTimer = 0,
     afterSaved = null;
 
   // --- what the server says -----------------------------------------------------------------------------------
@@ -230,8 +232,7 @@ function createViewer(root) {
     s.center = center;
     texts.ask();
     refresh();
-    clearTimeout(urlTimer);
-    urlTimer = setTimeout(rememberPlace, ADDRESS_FOLLOWS);
+    address.soon();
   };
   s.move = (by) => {
     let next = s.cur + by;
@@ -296,8 +297,6 @@ function createViewer(root) {
   };
   /** Where we are: in the address, and for the day on which the run is opened again. */
   function rememberPlace() {
-    clearTimeout(urlTimer);
-    urlTimer = 0;
     s.place.remember();
     const url = new URL(location.href);
     if (!/\/(trajectory|annotate|adjudicate)$/.test(url.pathname)) return; // the page was left in the meantime
@@ -308,9 +307,6 @@ function createViewer(root) {
     if (s.data.show) url.searchParams.set("show", s.data.show);
     if (url.href !== location.href) history.replaceState(history.state, "", url);
   }
-
-  const leave = () => urlTimer && s.place.leave();
-  window.addEventListener("pagehide", leave);
 
   // --- labels -------------------------------------------------------------------------------------------------
 
@@ -592,12 +588,11 @@ function createViewer(root) {
     s.place.destroy();
     window.removeEventListener("keydown", onKey, true);
     window.removeEventListener("resize", fit);
-    window.removeEventListener("pagehide", leave);
     moved.disconnect();
     clearInterval(ticking);
     for (const part of [texts, find, head]) part.destroy();
-    if (urlTimer) s.place.remember();
-    clearTimeout(urlTimer);
+    if (address.isLate) s.place.remember();
+    address.destroy();
     disconnect();
   };
   return s;

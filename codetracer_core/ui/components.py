@@ -183,7 +183,7 @@ def table() -> Component:
 @cache
 def comparison() -> Component:
     """Runs side by side, aligned, with the texts of a row and what differs in them (``comparing.compare_runs``)."""
-    scripts = ("text.js", "keys.js", "outbox.js", "stages.js", "difference.js")
+    scripts = ("text.js", "keys.js", "outbox.js", "lagging.js", "stages.js", "difference.js")
     return st.components.v2.component(
         "codetracer_comparison",
         html=frontend_text("compare.html"),

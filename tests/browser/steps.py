@@ -100,6 +100,21 @@ def see_step(page: Page, step: int) -> None:
     page.wait_for_selector(f'.viewer[data-shown="{step}"]')
 
 
+RELOADS = """
+(last) => {
+  let keys = 0;
+  addEventListener("keyup", () => ++keys === last && location.reload(), true);
+}
+"""
+
+
+def press_and_reload(page: Page, *keys: str) -> None:
+    """A hand faster than the address, which follows a moment later: the page reloads as the last key goes up."""
+    page.evaluate(RELOADS, len(keys))
+    with page.expect_event("load"):
+        press(page, *keys)
+
+
 def press(page: Page, *keys: str) -> None:
     for key in keys:
         page.keyboard.press(key)

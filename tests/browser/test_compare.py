@@ -11,7 +11,7 @@ from codetracer_core.projects import Project
 from codetracer_core.store import Store
 from codetracer_core.viewer_data import frontend_text
 from tests.browser.conftest import Dashboard
-from tests.browser.steps import comes_to, person, press, received, see_in_store, see_step
+from tests.browser.steps import comes_to, person, press, press_and_reload, received, see_in_store, see_step
 from tests.browser.test_hostile import BEACON, HOSTILE
 from tests.store.factory import NOON, decide, make_label, make_run
 from tests.ui.diagnoses import finding, make_diagnosis, quote
@@ -118,6 +118,16 @@ def test_from_a_task_to_the_place_where_its_runs_part(cora: BrowserContext, offi
     page.locator(".stMain").evaluate("main => (main.tabIndex = -1, main.focus())")
     press(page, "ArrowDown")
     see_row(page, 2, 2)
+
+
+def test_a_reload_right_after_a_key_shows_what_the_key_led_to(cora: BrowserContext, office: Dashboard) -> None:
+    page = compare(cora, office)
+    see_row(page, 1, 1)
+    page.wait_for_function("location.search.includes('step=A1')")
+    press_and_reload(page, "o", "j")
+    expect(page.locator(".comparison .row")).to_have_count(4)
+    page.wait_for_function("location.search.includes('only=1')")
+    see_row(page, 4, 3)
 
 
 def test_the_texts_of_a_row_show_what_differs_and_a_link_brings_them_back(

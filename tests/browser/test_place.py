@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Dashboard
-from tests.browser.steps import comes_to, name_annotator, open_run, press, see_saved, see_step
+from tests.browser.steps import comes_to, name_annotator, open_run, press, press_and_reload, see_saved, see_step
 
 pytestmark = pytest.mark.browser
 
@@ -41,22 +41,11 @@ def test_a_run_opens_where_it_was_left_and_the_address_wins(page: Page, dashboar
     see_step(page, 7)
 
 
-RELOADS_AT_THE_SECOND_KEY = """
-() => {
-  let keys = 0;
-  addEventListener("keyup", () => ++keys === 2 && location.reload(), true);
-}
-"""
-"""A hand that is faster than the address, which follows the steps a moment later."""
-
-
 def test_a_reload_right_after_a_key_opens_the_step_that_the_key_led_to(page: Page, dashboard: Dashboard) -> None:
     long = dashboard.runs["long"]
     open_run(page, dashboard, long, step=150)
     page.wait_for_url("**step=150*")
-    page.evaluate(RELOADS_AT_THE_SECOND_KEY)
-    with page.expect_event("load"):
-        press(page, "j", "j")
+    press_and_reload(page, "j", "j")
     see_step(page, 152)
     page.wait_for_url("**step=152*")
     page.goto(f"{dashboard.url}/trajectory?traj={long}&step=150")  # that was for the reload: a link opens what it names
