@@ -112,7 +112,7 @@ function createViewer(root) {
     stages = createStages(s, frame, { act, withName, flash, refresh });
   s.place = createPlace(s, body);
   const address = createLagging(rememberPlace, () => {
-    s.place.remember();
+    if (address.isLate) s.place.remember(); // else it is kept, and heights of a page that is left are not to be trusted
     return { run: s.run, step: s.cur + 1 };
   });
   s.quotes = createQuotes(s, frame, { act, flash });
