@@ -15,6 +15,13 @@ function createLagging(write, here) {
       /* private mode: nothing is remembered */
     }
   };
+  const forget = () => {
+    try {
+      sessionStorage.removeItem(LEFT);
+    } catch {
+      /* as above */
+    }
+  };
   window.addEventListener("pagehide", keep);
   return {
     get isLate() {
@@ -25,6 +32,7 @@ function createLagging(write, here) {
       timer = setTimeout(() => {
         timer = 0;
         write();
+        forget();
       }, ADDRESS_FOLLOWS);
     },
     destroy() {
@@ -34,12 +42,14 @@ function createLagging(write, here) {
   };
 }
 
-/** Where one was when this page was loaded again, once; null: it was not, or another address has been opened since. */
+/**
+ * Where one was when this page was loaded again, until the address says so (what is drawn first may be drawn anew before
+ * that); null: it was not, or another address has been opened since.
+ */
 function whereItWasLeft() {
   try {
     const left = JSON.parse(sessionStorage.getItem(LEFT)),
       [loaded] = performance.getEntriesByType("navigation");
-    sessionStorage.removeItem(LEFT);
     return loaded?.type === "reload" && loaded.name === location.href ? left : null;
   } catch {
     return null; // as above
