@@ -11,7 +11,11 @@ function createRaw(root, { want, choose }) {
   let raw = null,
     step = 0,
     target = null; // the place to be shown once its lines are there
-  select.addEventListener("change", () => want(select.value, 1));
+  select.addEventListener("change", () => {
+    box.replaceChildren(words("p", "note", "…")); // lines of one file must not stand under the name of another
+    extent.textContent = fate.textContent = "";
+    want(select.value, 1);
+  });
   const row = (line) => box.querySelector(`[data-line="${line}"]`);
 
   function marksOf(line) {
