@@ -72,6 +72,7 @@ function createHead(s, frame, outbox, refresh) {
     paintToggles();
     const panel = $(`aside.${name}`),
       leaves = panel?.contains(frame.getRootNode().activeElement);
+    if (panel) panel.hidden = !s.visible[name]; // the paint may come a frame later, and what is hidden takes no focus
     refresh();
     // What was opened beside the step can be scrolled by keys at once; what was put away gives them back.
     if (panel && s.visible[name]) panel.focus({ preventScroll: true });

@@ -59,8 +59,9 @@ def log_in(page: Page, name: str) -> None:
 
 
 def log_out(page: Page) -> None:
-    """By way of the provider's and the server's redirects, which take their time on a busy machine."""
-    page.get_by_role("button", name="Log out").click()
+    """By way of the server's redirects, which take their time; the page says so before them, while it is being left."""
+    with page.expect_event("load"):
+        page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
 
 

@@ -270,6 +270,12 @@ def test_toggles_are_remembered(page: Page, dashboard: Dashboard) -> None:
     expect(page.locator(".part.metadata")).to_be_visible()
 
 
+# So fast that the page is painted once between them.
+AT_ONCE = """
+keys => keys.forEach((key) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true })))
+"""
+
+
 def test_the_task_and_how_the_run_ended_are_read_beside_the_steps(page: Page, dashboard: Dashboard) -> None:
     open_run(page, dashboard, dashboard.runs["fetchlib__fetchlib-58.traj.json"])
     panel = page.get_by_role("complementary", name="Task")
@@ -298,6 +304,8 @@ def test_the_task_and_how_the_run_ended_are_read_beside_the_steps(page: Page, da
     press(page, "O", "O", "O")
     expect(panel).to_be_hidden()
     expect(page.get_by_role("tree", name="Trace tree")).to_be_focused()
+    page.evaluate(AT_ONCE, ["j", "O"])
+    expect(panel).to_be_focused()
 
 
 def test_a_run_without_steps_tells_why_and_offers_no_verdict(page: Page, dashboard: Dashboard) -> None:
